@@ -1,0 +1,1 @@
+"""The pattern wing: the geometry of pixel phases."""

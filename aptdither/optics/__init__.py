@@ -1,0 +1,1 @@
+"""The telescope wing: apertures, distortion and spectral elements, and nothing of XML."""
