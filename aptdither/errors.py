@@ -3,6 +3,7 @@
 ::
 
     AptDitherError            anything this package refuses to do; exit code 3
+     ├── InputError           a file that cannot be read: missing, no file at all, too large
      ├── DocumentError        the bytes are not an XML document that can be read safely
      ├── ProposalError        the XML is not an HST proposal, or a part that is needed is unreadable
      ├── TagError             an ``@dither`` line that breaks its grammar
@@ -90,6 +91,10 @@ class AptDitherError(Exception):
         return self
 
 
+class InputError(AptDitherError):
+    """A file cannot be read: it is missing, not a regular file, too large or not ours to read."""
+
+
 class DocumentError(AptDitherError):
     """The bytes are not an XML document that can be read safely."""
 
@@ -145,7 +150,7 @@ class UsageError(AptDitherError):
 
 
 class OutputError(UsageError):
-    """The output cannot be written as asked; what was there before is untouched."""
+    """The output cannot be written as asked; what was there before is whole."""
 
 
 class ManyErrors(AptDitherError):
