@@ -1,0 +1,384 @@
+"""Geometry of pixel phases (points of the unit torus) and of the steps between pointings.
+
+A phase is an offset modulo one pixel. The pixel grid repeats, so phases live on the unit torus: 0.98
+and 0.02 are 0.04 apart, and a negative offset wraps (-0.02 is 0.98), it is not mirrored.
+
+References
+----------
+.. [1] Dickinson, W. et al. 2011, "Optimal packings of up to five equal circles on a square flat
+   torus", Beitr. Algebra Geom. 52, 315 (the limits for N <= 5).
+.. [2] Musin, O. & Nikitenko, A. 2016, "Optimal packings of congruent circles on a square flat
+   torus", Discrete Comput. Geom. 55, 1 (N = 6, 7, 8; for N = 9 a conjecture).
+.. [3] Thue's theorem on the density of packings in the plane (the bound for N > 9).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+from math import inf, pi, sin, sqrt
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def _packing_limit_of_six() -> float:
+    """Return the root of 9x^4 - 6x^3 - 14x^2 - 4x + 4 between 0.3 and 0.5 (reference [2])."""
+    low, high = 0.3, 0.5
+    while True:
+        middle = 0.5 * (low + high)
+        if middle in (low, high):
+            return middle
+        value = (((9 * middle - 6) * middle - 14) * middle - 4) * middle + 4
+        low, high = (middle, high) if value > 0 else (low, middle)
+
+
+#: Largest packing distance that N phases can have, pixels. N <= 5: proved in [1]; 6, 7, 8: proved
+#: in [2]; 9: conjectured in [2]. N = 1: the distance of a phase to its own image.
+PACKING_LIMIT: Mapping[int, float] = MappingProxyType(
+    {
+        1: 1.0,
+        2: sqrt(2) / 2,
+        3: (sqrt(6) - sqrt(2)) / 2,
+        4: (sqrt(6) - sqrt(2)) / 2,
+        5: 1 / sqrt(5),
+        6: _packing_limit_of_six(),
+        7: 1 / (1 + sqrt(3)),
+        8: 1 / (1 + sqrt(3)),
+        9: 1 / sqrt(5 + 2 * sqrt(3)),
+    }
+)
+
+#: Smallest known largest hole of N phases, pixels: the best of many numerical starts, which is an
+#: upper bound on the smallest there is (N = 1 is exact: the corner of the pixel).
+COVERING_BEST: Mapping[int, float] = MappingProxyType(
+    {
+        1: sqrt(2) / 2,
+        2: 1 / 2,
+        3: 5 * sqrt(2) / 18,
+        4: 5 / 16,
+        5: 1 - 1 / sqrt(2),
+        6: sqrt(10) / 12,
+        7: sin(pi / 12),
+        8: 5 * sqrt(2) / 32,
+        9: sqrt(130) / 54,
+    }
+)
+
+
+#: Points nearer than this are one point to :func:`largest_hole`, which changes it by no more, pixels.
+COINCIDENT = 1e-14
+
+
+def packing_limit(n: int) -> float:
+    """Return the largest packing distance that `n` phases can have, or a bound on it.
+
+    Parameters
+    ----------
+    n : int
+        Number of phases, 1 or more.
+
+    Returns
+    -------
+    float
+        Pixels. For `n` up to 9 the entry of :data:`PACKING_LIMIT`; beyond, ``sqrt(2/(sqrt(3) n))``,
+        which no set reaches in general: circles of that diameter would fill the torus as densely
+        as the hexagonal packing fills the plane [3].
+    """
+    if n < 1:
+        raise ValueError(f"a pattern has at least one point, not {n}")
+    return PACKING_LIMIT[n] if n in PACKING_LIMIT else sqrt(2 / (sqrt(3) * n))
+
+
+def wrap(offsets_pix: npt.ArrayLike) -> FloatArray:
+    """Return offsets modulo one pixel, in [0, 1).
+
+    The remainder of a tiny negative number rounds to 1.0, which is outside of the interval: it is
+    phase 0.
+    """
+    phases = np.mod(np.asarray(offsets_pix, dtype=float), 1.0)
+    return np.where(phases >= 1.0, 0.0, phases)
+
+
+def packing_distance(phases: npt.ArrayLike) -> FloatArray:
+    """Return the smallest distance between two of the phases.
+
+    Parameters
+    ----------
+    phases : (..., N, 2) array_like, pixels
+        Offsets; whole pixels do not matter.
+
+    Returns
+    -------
+    (...) float array, pixels
+        Zero where two coincide; 1 for N = 1 (the distance to its own image).
+    """
+    wrapped = _as_phases(phases)
+    n = wrapped.shape[-2]
+    nearest = np.ones(wrapped.shape[:-2])  # squared; the own image is one pixel away
+    # Pairs (j, j + k): half of the shifts give every pair, without an N x N x field array.
+    for k in range(1, n // 2 + 1):
+        step = wrapped - np.roll(wrapped, -k, axis=-2)
+        step -= np.rint(step)
+        np.minimum(nearest, np.min(np.sum(step * step, axis=-1), axis=-1), out=nearest)
+    distance: FloatArray = np.sqrt(nearest)
+    return distance
+
+
+def largest_hole(phases: npt.ArrayLike) -> FloatArray:
+    """Return the largest distance from any phase to the nearest of the given ones.
+
+    Parameters
+    ----------
+    phases : (..., N, 2) array_like, pixels
+        Offsets; whole pixels do not matter; points may coincide.
+
+    Returns
+    -------
+    (...) float array, pixels
+        The covering radius: radius of the largest empty circle on the unit torus. Exact: the
+        circle's centre is a Voronoi vertex, so it is among the circumcentres of triples of
+        neighbouring images, and no candidate can give more than the truth (each is scored by its
+        distance to the nearest phase).
+    """
+    wrapped = _as_phases(phases)
+    leading = wrapped.shape[:-2]
+    sets = wrapped.reshape(-1, *wrapped.shape[-2:])
+    holes = np.empty(len(sets))
+    # Bounds the memory of the first look (sets x grid x points), whatever comes in.
+    chunk = max(1, 4_000_000 // (_grid_side(sets.shape[1]) ** 2 * sets.shape[1]))
+    for start in range(0, len(sets), chunk):
+        holes[start : start + chunk] = _holes(sets[start : start + chunk])
+    result: FloatArray = holes.reshape(leading)
+    return result
+
+
+def _as_phases(phases: npt.ArrayLike) -> FloatArray:
+    offsets = np.asarray(phases, dtype=float)
+    if offsets.ndim < 2 or offsets.shape[-1] != 2 or offsets.shape[-2] < 1:
+        raise ValueError(f"phases must have the shape (..., N, 2), not {offsets.shape}")
+    if not np.all(np.isfinite(offsets)):
+        raise ValueError("phases must be finite numbers")
+    return wrap(offsets)
+
+
+def _grid_side(n: int) -> int:
+    return max(12, int(3 * sqrt(n)))
+
+
+def _nearest_squared(at: FloatArray, points: FloatArray) -> FloatArray:
+    """Return squared torus distances of `at` (..., K, 2) to the nearest of `points` (..., N, 2)."""
+    nearest = np.full(at.shape[:-1], inf)
+    for j in range(points.shape[-2]):
+        dx = at[..., 0] - points[..., j, None, 0]
+        dx -= np.rint(dx)
+        dy = at[..., 1] - points[..., j, None, 1]
+        dy -= np.rint(dy)
+        np.minimum(nearest, dx * dx + dy * dy, out=nearest)
+    return nearest
+
+
+def _holes(sets: FloatArray) -> FloatArray:
+    """Return the covering radius of each set (S, N, 2) of wrapped phases."""
+    count, n, _ = sets.shape
+    # A first look on a grid brackets the radius: the distance to the nearest phase changes by no
+    # more than one moves, and no place is farther than half a diagonal from a grid point.
+    side = _grid_side(n)
+    axis = (np.arange(side) + 0.5) / side
+    grid = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(1, -1, 2)
+    reach = sqrt(0.5) / side
+    seen = np.sqrt(_nearest_squared(np.repeat(grid, count, axis=0), sets))
+    low = np.max(seen, axis=-1)
+    high = np.minimum(low + reach, sqrt(0.5)) + 1e-12
+    best = low * low
+    corner = _may_be_corners(sets, grid, seen >= low[:, None] - reach, high + reach)
+    # Neighbours of a corner of the empty circle are at most its diameter away; while that is under
+    # half a pixel, only the nearest image of each other point can be one.
+    shifts = np.zeros((1, 2))
+    if 2 * float(np.max(high)) >= 0.5:
+        shifts = np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)], dtype=float)
+    for first in np.flatnonzero(np.any(corner, axis=0)).tolist():
+        # Each triple once: by its lowest-numbered corner.
+        steps = sets[:, first:] - sets[:, first, None]
+        steps -= np.rint(steps)
+        images = (steps[:, :, None] + shifts).reshape(count, -1, 2)
+        squared = np.sum(images * images, axis=-1)
+        squared[(squared > (2 * high[:, None]) ** 2) | (squared < COINCIDENT**2)] = inf
+        squared[~np.repeat(corner[:, first:], len(shifts), axis=1) | ~corner[:, first, None]] = inf
+        width = int(np.max(np.sum(np.isfinite(squared), axis=-1)))
+        if width < 2:
+            continue
+        order = np.argsort(squared, axis=-1, kind="stable")[:, :width]
+        images = np.take_along_axis(images, order[..., None], axis=1)
+        squared = np.take_along_axis(squared, order, axis=1)
+        i, j = np.triu_indices(width, k=1)
+        for pairs in np.array_split(np.arange(len(i)), max(1, count * len(i) // 1_000_000)):
+            _score_circumcentres(best, high, sets, first, images, squared, i[pairs], j[pairs])
+    found: FloatArray = np.sqrt(best)
+    return found
+
+
+def _may_be_corners(
+    sets: FloatArray, grid: FloatArray, hot: npt.NDArray[np.bool_], reach: FloatArray
+) -> npt.NDArray[np.bool_]:
+    """Return which points (S, N) are within reach (S,) of a grid point that is near a hole."""
+    count, n, _ = sets.shape
+    if n <= 16:  # nearly all are: the look would cost more than it saves
+        return np.ones((count, n), dtype=bool)
+    near = np.zeros((count, n), dtype=bool)
+    for k in range(count):
+        squared = _nearest_squared(sets[k], grid[0, hot[k]])
+        near[k] = squared <= reach[k] ** 2
+    return near
+
+
+def _score_circumcentres(
+    best: FloatArray,
+    high: FloatArray,
+    sets: FloatArray,
+    first: int,
+    images: FloatArray,
+    squared: FloatArray,
+    i: npt.NDArray[np.intp],
+    j: npt.NDArray[np.intp],
+) -> None:
+    """Raise `best` by the circles through point `first` and its images `i` and `j`."""
+    a, b = images[:, i], images[:, j]
+    with np.errstate(
+        divide="ignore", invalid="ignore", over="ignore"
+    ):  # corners on a line, or none: no circle
+        twice_area = 2 * (a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0])
+        x = (squared[:, i] * b[..., 1] - squared[:, j] * a[..., 1]) / twice_area
+        y = (squared[:, j] * a[..., 0] - squared[:, i] * b[..., 0]) / twice_area
+        radius_squared = x * x + y * y
+        # Smaller circles than the best so far need no look, larger ones cannot be empty.
+        keep = (radius_squared >= best[:, None]) & (radius_squared <= high[:, None] ** 2)
+    which, pair = np.nonzero(keep)
+    if len(which):
+        centres = sets[which, first] + np.stack([x[which, pair], y[which, pair]], axis=-1)
+        scores = _nearest_squared(centres[:, None], sets[which])[:, 0]
+        np.maximum.at(best, which, scores)
+
+
+# --- steps between pointings -----------------------------------------------------------------
+
+#: What a move of the telescope costs: (shorter than, arcsec; seconds). Observatory overheads, COS
+#: Instrument Handbook section 9.2. Beyond 90 arcsec the guide stars are probably lost.
+SLEW_OVERHEADS = ((1.25, 20.0), (10.0, 30.0), (inf, 60.0))
+
+
+def slew_seconds(postargs_arcsec: npt.ArrayLike) -> float:
+    """Return the overhead of moving along POS TARGs in the given order.
+
+    Parameters
+    ----------
+    postargs_arcsec : (N, 2) array_like, arcsec
+
+    Returns
+    -------
+    float
+        Seconds. A move of zero costs nothing. A move beyond 90 arcsec counts 60 s, which is too
+        little: the acquisition of new guide stars that it needs is not in this sum.
+    """
+    steps = np.diff(np.asarray(postargs_arcsec, dtype=float), axis=0)
+    seconds = 0.0
+    for length in np.hypot(steps[:, 0], steps[:, 1]):
+        if length > 0:
+            seconds += next(cost for limit, cost in SLEW_OVERHEADS if length < limit)
+    return seconds
+
+
+def min_separation(offsets: npt.ArrayLike) -> float:
+    """Return the smallest distance between two offsets (N, 2), in their unit; inf for one."""
+    distances = _distances(offsets)
+    return min(
+        (float(distances[i, j]) for i, j in combinations(range(len(distances)), 2)), default=inf
+    )
+
+
+def span(offsets: npt.ArrayLike) -> float:
+    """Return the largest distance between two offsets (N, 2), in their unit; 0 for one."""
+    return float(np.max(_distances(offsets)))
+
+
+def order_points(offsets: npt.ArrayLike) -> tuple[int, ...]:
+    """Return the order of shortest path through all offsets, beginning with the first.
+
+    Parameters
+    ----------
+    offsets : (N, 2) array_like
+        In any one unit.
+
+    Returns
+    -------
+    tuple of int
+        Indices into `offsets`, 0 first. The shortest for N <= 9; beyond, the nearest-neighbour
+        path improved until no reversal of a stretch makes it shorter. Of equal paths always the
+        same one.
+    """
+    distances = _distances(offsets)
+    return _shortest_path(distances) if len(distances) <= 9 else _short_path(distances)
+
+
+def _distances(offsets: npt.ArrayLike) -> FloatArray:
+    points = np.asarray(offsets, dtype=float)
+    if points.ndim != 2 or points.shape[1] != 2 or len(points) < 1:
+        raise ValueError(f"offsets must have the shape (N, 2), not {points.shape}")
+    steps = points[:, None] - points[None]
+    return np.asarray(np.hypot(steps[..., 0], steps[..., 1]))
+
+
+def _shortest_path(distances: FloatArray) -> tuple[int, ...]:
+    """Held and Karp: the best path to each end through each set of points, sets growing."""
+    n = len(distances)
+    length = distances.tolist()
+    best: dict[tuple[int, int], tuple[float, tuple[int, ...]]] = {(1, 0): (0.0, (0,))}
+    for _ in range(n - 1):
+        longer: dict[tuple[int, int], tuple[float, tuple[int, ...]]] = {}
+        for (seen, end), (so_far, path) in best.items():
+            for point in range(1, n):
+                if seen >> point & 1:
+                    continue
+                # Rounded, so that equal paths are equal on every machine and the first wins.
+                candidate = (round(so_far + length[end][point], 9), (*path, point))
+                key = (seen | 1 << point, point)
+                if key not in longer or candidate < longer[key]:
+                    longer[key] = candidate
+        best = longer
+    return min(best.values())[1]
+
+
+def _short_path(distances: FloatArray) -> tuple[int, ...]:
+    """Nearest neighbours, then 2-opt with the first point held."""
+    n = len(distances)
+    path, left = [0], list(range(1, n))
+    while left:
+        path.append(
+            min(left, key=lambda point: (round(float(distances[path[-1], point]), 9), point))
+        )
+        left.remove(path[-1])
+    order = np.array(path)
+    for _ in range(20 * n):  # every pass shortens the path; in practice a few dozen are enough
+        gain, i, j = _best_reversal(distances, order)
+        if gain <= 1e-9:
+            break
+        order[i : j + 1] = order[i : j + 1][::-1]
+    return tuple(int(point) for point in order)
+
+
+def _best_reversal(distances: FloatArray, order: npt.NDArray[np.int_]) -> tuple[float, int, int]:
+    """Return the gain and the ends of the stretch whose reversal shortens the path the most."""
+    n = len(order)
+    along = distances[np.ix_(order, order)]
+    leave = np.append(along[np.arange(n - 1), np.arange(1, n)], 0.0)  # nothing follows the last
+    after = np.zeros((n, n))
+    after[:, :-1] = along[:, 1:]
+    # Reversing i..j replaces the steps (i-1, i) and (j, j+1) by (i-1, j) and (i, j+1).
+    i, j = np.triu_indices(n, k=1)
+    i, j = i[i > 0], j[i > 0]
+    gains = leave[i - 1] + leave[j] - along[i - 1, j] - after[i, j]
+    top = int(np.argmax(np.round(gains, 9)))
+    return float(gains[top]), int(i[top]), int(j[top])
