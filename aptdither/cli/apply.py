@@ -1,0 +1,212 @@
+"""``aptdither apply``: from a tagged proposal to explicit POS TARGs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aptdither.cli.shared import (
+    EXIT_FINDINGS,
+    EXIT_FINE,
+    CatalogOption,
+    DistortionOption,
+    ForceOption,
+    Format,
+    FormatOption,
+    NoColorOption,
+    SeedOption,
+    SizeOption,
+    SpacingOption,
+    open_catalog,
+    out,
+    print_json,
+    progress_bar,
+    reported,
+    say,
+)
+from aptdither.errors import AptDitherError, Place, UsageError
+
+if TYPE_CHECKING:
+    from aptdither.apt.tags import DitherRequest
+    from aptdither.files import Source, Written
+    from aptdither.plan import Plan
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("apply")(apply)
+
+
+@reported
+def apply(
+    proposal: Annotated[
+        Path, typer.Argument(metavar="IN.apt", help="The proposal, as APT saves it.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="OUT", help="Where to write; IN.dithered.apt."),
+    ] = None,
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="Write IN.apt itself and keep IN.apt.bak.")
+    ] = False,
+    force: ForceOption = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Plan and report; write nothing.")
+    ] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Print a unified diff in place of the summary.")
+    ] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Write nothing; exit 1 if the file would change."),
+    ] = False,
+    n: Annotated[
+        int | None, typer.Option("-n", min=1, help="Points, for tags that do not say.")
+    ] = None,
+    size: SizeOption = None,
+    pattern: Annotated[
+        str | None, typer.Option("--pattern", help="Catalogue pattern, for tags that do not say.")
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option("--method", help="auto, catalog or optimize, for tags that do not say."),
+    ] = None,
+    spacing: SpacingOption = None,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Start all exposures of a set from the first's POS TARG."),
+    ] = False,
+    replace_patterns: Annotated[
+        bool, typer.Option("--replace-patterns", help="Dither in place of an APT pattern.")
+    ] = False,
+    split_iterations: Annotated[
+        bool,
+        typer.Option("--split-iterations", help="Make iterations exposures of their own."),
+    ] = False,
+    all_visits: Annotated[
+        bool, typer.Option("--all-visits", help="Dither completed visits too.")
+    ] = False,
+    catalog: CatalogOption = None,
+    distortion: DistortionOption = None,
+    seed: SeedOption = 0,
+    fmt: FormatOption = Format.TEXT,
+    no_color: NoColorOption = False,
+) -> int:
+    """Give the tagged exposures of a proposal explicit POS TARGs.
+
+    Every byte that need not change stays as it is. Exit codes: 0 fine, 1 --check would change the
+    file, 2 usage, 3 the proposal is not usable or a tag is refused (then nothing is written).
+    """
+    if in_place and output is not None:
+        raise UsageError("-o and --in-place name two places for one result; give one of them")
+    if diff and fmt is Format.JSON:
+        raise UsageError("--diff and --format json both want standard output; give one of them")
+
+    from aptdither import files
+    from aptdither.apt.proposal import parse_proposal
+    from aptdither.apt.rewrite import rewrite_proposal
+    from aptdither.plan import Options, make_plan
+    from aptdither.sets import SetOptions
+
+    options = Options(
+        defaults=_defaults(n, size, pattern, method, spacing),
+        sets=SetOptions(
+            replace=replace,
+            replace_patterns=replace_patterns,
+            split_iterations=split_iterations,
+            all_visits=all_visits,
+        ),
+        catalog=open_catalog(catalog),
+        distortion=distortion,
+        seed=seed,
+    )
+    source = files.read_input(proposal)
+    may_write = not (dry_run or check)
+    target = proposal if in_place else output or files.default_output(proposal)
+    # A refusal of the output is said before a minute of searching, not after it.
+    if may_write and in_place:
+        files.check_in_place(source, force=force)
+    elif may_write:
+        files.check_output(target, source=source, force=force)
+    try:
+        parsed = parse_proposal(source.data, path=str(proposal))
+        with progress_bar("planning") as progress:
+            plan = make_plan(parsed, options, progress=progress)
+        new = rewrite_proposal(parsed, plan.changes)
+    except AptDitherError as error:
+        raise error.located(Place(path=str(proposal))) from error
+
+    written: files.Written | None = None
+    if may_write and in_place:
+        written = files.replace_input(source, new, force=force)
+    elif may_write and (plan.groups or output is not None):
+        written = files.write_output(target, new, source=source, force=force)
+
+    if diff:
+        from aptdither.report.diff import unified_diff
+
+        sys.stdout.write(
+            unified_diff(source.data, new, encoding=parsed.encoding, names=(proposal, target))
+        )
+    elif fmt is Format.JSON:
+        from aptdither.report.json import apply_report
+
+        print_json(apply_report(plan, source=source, written=written))
+    else:
+        from aptdither.report.text import print_plan
+
+        print_plan(out(no_color=no_color), plan, path=proposal)
+    _say_outcome(plan, source, new, written, check=check)
+    return EXIT_FINDINGS if check and new != source.data else EXIT_FINE
+
+
+def _say_outcome(
+    plan: Plan, source: Source, new: bytes, written: Written | None, *, check: bool
+) -> None:
+    """Say in one line on standard error what happened to which file."""
+    changed = new != source.data
+    if written is not None:
+        kept = f"; {written.backup} is what it was" if written.backup else ""
+        same = "" if changed else ", the same bytes as the input"
+        say(f"wrote {written.path}{same}{kept}")
+        if changed:
+            say("its changed visits have a stale orbit plan: run the Orbit Planner in APT")
+    elif not plan.groups:
+        say("nothing was written")
+    elif not changed:
+        say(f"{source.path} is dithered already: nothing to change")
+    elif check:
+        say(f"{source.path} would change")
+    else:
+        say("dry run: nothing was written")
+
+
+def _defaults(
+    n: int | None,
+    size: str | None,
+    pattern: str | None,
+    method: str | None,
+    spacing: str | None,
+) -> DitherRequest:
+    """Read the options that speak for silent tags, with the grammar of the tags."""
+    from aptdither.apt.tags import parse_tag
+    from aptdither.errors import TagError
+
+    words = [
+        f"{key}={value}"
+        for key, value in (
+            ("n", n),
+            ("size", size),
+            ("pattern", pattern),
+            ("method", method),
+            ("spacing", spacing),
+        )
+        if value is not None
+    ]
+    try:
+        return parse_tag(" ".join(["@dither", *words])).request
+    except TagError as error:
+        raise UsageError(error.message) from error

@@ -1,0 +1,201 @@
+"""One setup's exposures, judged: what a summary, a report or a picture is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aptdither.apt.proposal import PosTarg
+from aptdither.apt.tags import Size
+from aptdither.choose import Chosen, region_of
+from aptdither.dither.coverage import Coverage, evaluate
+from aptdither.dither.phases import min_separation, slew_seconds, span
+from aptdither.dither.pointing import PointingExpectation, expect
+from aptdither.dither.region import Region
+from aptdither.optics.aperture import Aperture
+from aptdither.optics.filters import SpectralElement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedExposure:
+    """One exposure of the new file and where it points.
+
+    Attributes
+    ----------
+    number : str
+        Its number in the new file.
+    was : str or None
+        Its number in the file that was read; None for a new copy, and outside a proposal.
+    pos_targ : PosTarg
+        The POS TARG as written.
+    old_pos_targ : PosTarg or None
+        The explicit POS TARG in the file that was read, if there was one.
+    orbit : int or None
+        The orbit that the file gives the exposure.
+    """
+
+    number: str
+    was: str | None
+    pos_targ: PosTarg
+    old_pos_targ: PosTarg | None
+    orbit: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedPoint:
+    """An exposure and its offset.
+
+    Attributes
+    ----------
+    exposure : PlannedExposure
+        The exposure.
+    dx_pix, dy_pix : float
+        Offset from the base at the aperture's fiducial point, of the POS TARG as written.
+    """
+
+    exposure: PlannedExposure
+    dx_pix: float
+    dy_pix: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedGroup:
+    """One setup of one set: its pattern, its points and its coverage.
+
+    Attributes
+    ----------
+    visit, tag : str or None
+        Where it stands and what it asked for; None outside a proposal.
+    aperture : Aperture
+        The aperture with its distortion.
+    element : SpectralElement
+        The spectral element with the wavelength that its band is taken at.
+    size : Size
+        The region as asked for.
+    region : Region
+        Where the coverage is judged.
+    chosen : Chosen
+        The pattern, how it was found and why it was taken.
+    clusters : int
+        Number of clusters.
+    base : PosTarg
+        What the offsets are added to.
+    points : tuple of PlannedPoint
+        In document order.
+    coverage : Coverage
+        Of the POS TARGs as written.
+    pointing : PointingExpectation
+        What the telescope's pointing errors leave of it.
+    min_separation_pix, span_pix : float
+        Smallest and largest distance between two points at the fiducial point.
+    slew_seconds : float
+        Overhead of the moves.
+    """
+
+    visit: str | None
+    tag: str | None
+    aperture: Aperture
+    element: SpectralElement
+    size: Size
+    region: Region
+    chosen: Chosen
+    clusters: int
+    base: PosTarg
+    points: tuple[PlannedPoint, ...]
+    coverage: Coverage
+    pointing: PointingExpectation
+    min_separation_pix: float
+    span_pix: float
+    slew_seconds: float
+
+
+class Judge:
+    """Judges group after group; equal questions are answered once.
+
+    Parameters
+    ----------
+    seed : int
+        Where the pointing errors come from.
+    """
+
+    def __init__(self, *, seed: int) -> None:
+        self.seed = seed
+        self._known: dict[object, tuple[Coverage, PointingExpectation]] = {}
+
+    def group(
+        self,
+        exposures: Sequence[PlannedExposure],
+        *,
+        aperture: Aperture,
+        element: SpectralElement,
+        size: Size,
+        base: PosTarg,
+        chosen: Chosen,
+        clusters: int = 1,
+        visit: str | None = None,
+        tag: str | None = None,
+    ) -> PlannedGroup:
+        """Judge the exposures of one setup by their POS TARGs as written.
+
+        Parameters
+        ----------
+        exposures : sequence of PlannedExposure
+            In document order.
+        aperture, element, size, base, chosen, clusters, visit, tag
+            As in :class:`PlannedGroup`.
+
+        Returns
+        -------
+        PlannedGroup
+        """
+        written = np.array([(e.pos_targ.x_arcsec, e.pos_targ.y_arcsec) for e in exposures])
+        offsets = written - (base.x_arcsec, base.y_arcsec)
+        # An exposure without an orbit is taken to be in the first.
+        orbits = tuple(exposure.orbit or 1 for exposure in exposures)
+        region = region_of(size)
+        coverage, pointing = self._judged(offsets, orbits, aperture, element, region, base)
+        dx_pix, dy_pix = aperture.offset_from_postarg(offsets[:, 0], offsets[:, 1])
+        pixels = np.stack([dx_pix, dy_pix], axis=-1)
+        return PlannedGroup(
+            visit=visit,
+            tag=tag,
+            aperture=aperture,
+            element=element,
+            size=size,
+            region=region,
+            chosen=chosen,
+            clusters=clusters,
+            base=base,
+            points=tuple(
+                PlannedPoint(exposure=exposure, dx_pix=float(dx), dy_pix=float(dy))
+                for exposure, (dx, dy) in zip(exposures, pixels, strict=True)
+            ),
+            coverage=coverage,
+            pointing=pointing,
+            min_separation_pix=min_separation(pixels) if len(pixels) > 1 else 0.0,
+            span_pix=span(pixels),
+            slew_seconds=slew_seconds(offsets),
+        )
+
+    def _judged(
+        self,
+        offsets: NDArray[np.float64],
+        orbits: tuple[int, ...],
+        aperture: Aperture,
+        element: SpectralElement,
+        region: Region,
+        base: PosTarg,
+    ) -> tuple[Coverage, PointingExpectation]:
+        key = (offsets.tobytes(), orbits, aperture.name, element.name, region, base)
+        if key not in self._known:
+            where = (base.x_arcsec, base.y_arcsec)
+            self._known[key] = (
+                evaluate(offsets, aperture, element, region, base=where),
+                expect(
+                    offsets, aperture, element, region, orbits=orbits, base=where, seed=self.seed
+                ),
+            )
+        return self._known[key]

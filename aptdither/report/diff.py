@@ -1,0 +1,79 @@
+"""The change as a unified diff."""
+
+from __future__ import annotations
+
+import difflib
+import os
+
+_Path = str | os.PathLike[str]
+
+
+def unified_diff(old: bytes, new: bytes, *, encoding: str, names: tuple[_Path, _Path]) -> str:
+    """Return what changed as a unified diff, empty when nothing did.
+
+    Parameters
+    ----------
+    old, new : bytes
+        The two files.
+    encoding : str
+        The encoding of both.
+    names : (str, str)
+        What the header calls them.
+
+    Returns
+    -------
+    str
+        Lines end in a newline whatever the files' line ends are; a carriage return that a line
+        ends in is kept before it, as other tools do.
+    """
+    if old == new:
+        return ""
+    before, after = (_lines(data.decode(encoding)) for data in (old, new))
+    # The equal head and tail are most of a proposal; difflib need not look at them.
+    head = _common(before, after)
+    tail = _common(before[head:][::-1], after[head:][::-1])
+    context = 3
+    start = max(head - context, 0)
+    before = before[start : len(before) - max(tail - context, 0)]
+    after = after[start : len(after) - max(tail - context, 0)]
+    matcher = difflib.SequenceMatcher(None, before, after)
+    lines = [f"--- {os.fspath(names[0])}\n", f"+++ {os.fspath(names[1])}\n"]
+    for group in matcher.get_grouped_opcodes(context):
+        first, last = group[0], group[-1]
+        lines.append(
+            f"@@ -{_range(start + first[1], start + last[2])}"
+            f" +{_range(start + first[3], start + last[4])} @@\n"
+        )
+        for operation, i1, i2, j1, j2 in group:
+            if operation == "equal":
+                lines += [" " + line for line in before[i1:i2]]
+                continue
+            lines += ["-" + line for line in before[i1:i2]]
+            lines += ["+" + line for line in after[j1:j2]]
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+        for line in lines
+    )
+
+
+def _lines(text: str) -> list[str]:
+    """Split at newlines alone: XML text may hold other characters that end lines elsewhere."""
+    lines = text.split("\n")
+    return [line + "\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
+
+
+def _common(before: list[str], after: list[str]) -> int:
+    """Return how many first lines are equal."""
+    count = 0
+    for one, other in zip(before, after, strict=False):
+        if one != other:
+            break
+        count += 1
+    return count
+
+
+def _range(start: int, stop: int) -> str:
+    length = stop - start
+    if length == 1:
+        return f"{start + 1}"
+    return f"{start + 1 if length else start},{length}"

@@ -1,0 +1,137 @@
+"""A plan as JSON: the contract that scripts key on.
+
+Every number is a plain float, every text valid Unicode; ``report_version`` changes when a key does.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from aptdither import __version__
+
+if TYPE_CHECKING:
+    from aptdither.dither.coverage import Metrics
+    from aptdither.files import Source, Written
+    from aptdither.findings import Finding
+    from aptdither.judge import PlannedGroup
+    from aptdither.plan import Plan
+
+REPORT_VERSION = 1
+
+
+def header(command: str) -> dict[str, Any]:
+    """Return the keys that every report begins with."""
+    return {
+        "report_version": REPORT_VERSION,
+        "tool": {"name": "aptdither", "version": __version__},
+        "command": command,
+    }
+
+
+def apply_report(plan: Plan, *, source: Source, written: Written | None) -> dict[str, Any]:
+    """Return the report of ``apply``.
+
+    Parameters
+    ----------
+    plan : Plan
+        What was planned.
+    source : Source
+        The file that was read.
+    written : Written or None
+        The file that was written.
+
+    Returns
+    -------
+    dict
+        Ready for :func:`json.dumps`; obeys ``schemas/report.schema.json``.
+    """
+    return {
+        **header("apply"),
+        "seed": plan.seed,
+        "input": {"path": _text(str(source.path)), "sha256": source.sha256},
+        "output": None
+        if written is None
+        else {"path": _text(str(written.path)), "sha256": written.sha256},
+        "groups": [group_as_json(group) for group in plan.groups],
+        "findings": findings_as_json(plan.findings),
+    }
+
+
+def groups_report(command: str, groups: Iterable[PlannedGroup], *, seed: int) -> dict[str, Any]:
+    """Return the report of a command that has no proposal: groups without visit and tag."""
+    return {**header(command), "seed": seed, "groups": [group_as_json(group) for group in groups]}
+
+
+def group_as_json(group: PlannedGroup) -> dict[str, Any]:
+    """Return one group object."""
+    found: dict[str, Any] = {}
+    if group.visit is not None:
+        found["visit"] = _text(group.visit)
+    if group.tag is not None:
+        found["tag"] = _text(group.tag)
+    return {
+        **found,
+        "aperture": group.aperture.name,
+        "element": group.element.name,
+        "size": group.size.text,
+        "size_arcsec": group.region.diameter_as_arcsec(group.aperture),
+        "pattern": {
+            "name": group.chosen.name,
+            "method": group.chosen.method,
+            "source": group.chosen.source,
+            "why": group.chosen.why,
+        },
+        "clusters": group.clusters,
+        "points": [
+            {
+                "exposure": _text(point.exposure.number),
+                "dx_pix": point.dx_pix,
+                "dy_pix": point.dy_pix,
+                "postarg_x": point.exposure.pos_targ.x_arcsec,
+                "postarg_y": point.exposure.pos_targ.y_arcsec,
+            }
+            for point in group.points
+        ],
+        "coverage": {
+            "center": metrics_as_json(group.coverage.center),
+            "worst": metrics_as_json(group.coverage.worst),
+            "pointing": dataclasses.asdict(group.pointing),
+        },
+        "min_separation_pix": group.min_separation_pix,
+        "span_pix": group.span_pix,
+        "slew_seconds": group.slew_seconds,
+    }
+
+
+def metrics_as_json(metrics: Metrics) -> dict[str, float | None]:
+    """Return the metrics at one place, or the worst of each over a region."""
+    return {
+        "packing": metrics.packing,
+        "packing_of_limit": metrics.packing_of_limit,
+        "hole": metrics.hole,
+        "efficiency": metrics.efficiency,
+        "amplification": metrics.amplification,
+        "lost_fraction": metrics.lost_fraction,
+    }
+
+
+def findings_as_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:
+    """Return findings as objects."""
+    return [
+        {
+            "code": finding.code,
+            "severity": str(finding.severity),
+            "visit": _text(finding.visit),
+            "exposure": _text(finding.exposure),
+            "line": finding.line,
+            "message": _text(finding.message),
+        }
+        for finding in findings
+    ]
+
+
+def _text(text: str | None) -> str | None:
+    """Return text that UTF-8 can carry: a file's name may hold bytes that are no text."""
+    return None if text is None else text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,225 @@
+"""A plan as an observer reads it in a terminal: at 80 columns, with or without colour."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from aptdither.dither.phases import COVERING_BEST, packing_limit
+from aptdither.findings import Finding, Severity
+from aptdither.report.phasemap import phase_map
+from aptdither.report.safe import one_line
+
+if TYPE_CHECKING:
+    from aptdither.apt.proposal import PosTarg
+    from aptdither.dither.coverage import Coverage, Metrics
+    from aptdither.judge import PlannedGroup
+    from aptdither.plan import Plan
+
+STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
+
+
+def print_plan(console: Console, plan: Plan, *, path: str | os.PathLike[str]) -> None:
+    """Print the summary of a plan.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+        Where to.
+    plan : Plan
+        The plan.
+    path : str or path-like
+        The proposal's name.
+    """
+    if not plan.groups:
+        console.print(_plain(f"Nothing in {os.fspath(path)} is tagged with @dither."))
+    for group in plan.groups:
+        console.print(group_summary(group))
+    print_findings(console, plan.findings)
+
+
+def group_summary(group: PlannedGroup) -> Group:
+    """Return the summary of one group: what was done, the points, the coverage, a picture."""
+    chosen = group.chosen
+    n = len(group.points)
+    where = f"Visit {group.visit}, " if group.visit is not None else ""
+    title = f"{where}{group.aperture.name} {group.element.name}: {_count(n, 'point')}"
+    facts = [("pattern", f"{chosen.name} ({chosen.method})"), ("why", chosen.why)]
+    if group.tag is not None:
+        facts.insert(0, ("tag", group.tag))
+    if group.clusters > 1:
+        facts.append(("clusters", f"{group.clusters}, each a pattern of its own"))
+    facts.append(("region", region_words(group)))
+    if group.base.x_arcsec or group.base.y_arcsec:
+        facts.append(("base", f"POS TARG {_pair(group.base)}, kept: offsets are added to it"))
+    facts.append(("layout", layout_words(group)))
+    return Group(
+        Rule(_plain(title), align="left", characters="─"),
+        Padding(_facts(facts), (0, 0, 1, 2)),
+        Padding(points_table(group), (0, 0, 1, 2)),
+        Padding(coverage_table(group.coverage, n), (0, 0, 1, 2)),
+        Padding(_plain(group.pointing.sentence), (0, 0, 1, 2)),
+        Padding(PhasePicture(group.coverage), (0, 0, 1, 2)),
+    )
+
+
+def region_words(group: PlannedGroup) -> str:
+    """Say in words where the coverage is judged."""
+    size = group.size
+    if size.kind == "full":
+        return f"full: all that {group.aperture.name} reads"
+    if size.kind == "point":
+        return "point: the place where the target lands"
+    unit = "arcsec" if size.kind == "arcsec" else "pixels"
+    return f"a disc of {size.value:g} {unit} about the place where the target lands"
+
+
+def layout_words(group: PlannedGroup) -> str:
+    """Say in words how far the points are apart and what the moves cost."""
+    if len(group.points) == 1:
+        return "one point"
+    return (
+        f"points at least {group.min_separation_pix:.1f} pixels apart, the whole spans "
+        f"{group.span_pix:.1f}; the moves take about {group.slew_seconds:.0f} s"
+    )
+
+
+def points_table(group: PlannedGroup) -> Table:
+    """Return the exposures with their offsets in pixels and POS TARGs in arcsec, old and new."""
+    table = _table()
+    table.add_column("Exp.", justify="right")
+    with_old = any(point.exposure.was is not None for point in group.points)
+    for heading in ("dx", "dy"):
+        table.add_column(f"{heading}\npixels", justify="right")
+    if with_old:
+        table.add_column("was", justify="right")
+        table.add_column("old POS TARG\nX, Y arcsec", justify="right", style="dim")
+    table.add_column("new POS TARG\nX, Y arcsec", justify="right", style="bold")
+    for point in group.points:
+        exposure = point.exposure
+        old = "-" if exposure.old_pos_targ is None else _pair(exposure.old_pos_targ)
+        was = [exposure.was or "new", old] if with_old else []
+        table.add_row(
+            *(
+                _plain(cell)
+                for cell in (
+                    exposure.number,
+                    f"{point.dx_pix + 0.0:.3f}",
+                    f"{point.dy_pix + 0.0:.3f}",
+                    *was,
+                    _pair(exposure.pos_targ),
+                )
+            )
+        )
+    return table
+
+
+def offsets_table(rows: Iterable[tuple[float, ...]]) -> Table:
+    """Return offsets in pixels and POS TARGs in arcsec side by side, six decimals each."""
+    table = _table()
+    for heading in ("dx\npixels", "dy\npixels", "POS TARG X\narcsec", "POS TARG Y\narcsec"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        table.add_row(*(f"{value:.6f}" for value in row))
+    return table
+
+
+def coverage_table(coverage: Coverage, n: int) -> Table:
+    """Return the metrics at the centre and at the worst place, beside what is possible."""
+    table = _table()
+    table.add_column("Coverage")
+    table.add_column("centre", justify="right")
+    table.add_column("worst", justify="right")
+    table.add_column("possible", justify="right")
+    hole = f"{COVERING_BEST[n]:.3f}" if n in COVERING_BEST else "-"
+    limit = packing_limit(n)
+    places = (coverage.center, coverage.worst)
+    rows: Iterable[tuple[str, list[str], str]] = (
+        ("efficiency E", [f"{m.efficiency:.3f}" for m in places], "1.000"),
+        ("packing d, pixels", [f"{m.packing:.3f}" for m in places], f"{limit:.3f}"),
+        ("  as part of the limit", [f"{m.packing_of_limit:.0%}" for m in places], "100%"),
+        ("largest hole, pixels", [f"{m.hole:.3f}" for m in places], hole),
+        ("noise amplification", [_amplification(m) for m in places], "1.00"),
+        ("band that is lost", [f"{m.lost_fraction:.0%}" for m in places], "0%"),
+    )
+    for name, cells, possible in rows:
+        table.add_row(name, *cells, Text(possible, style="dim"))
+    return table
+
+
+class PhasePicture:
+    """The phases at the centre, and where distortion moves them over the region."""
+
+    def __init__(self, coverage: Coverage) -> None:
+        self.coverage = coverage
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw with what the terminal can show."""
+        center = self.coverage.center_phases
+        elsewhere = self.coverage.phases.reshape(-1, 2)
+        yield Text("One pixel: exposures 1, 2, ... at the centre; dots: elsewhere in the region")
+        for line in phase_map(
+            [(float(x), float(y)) for x, y in center],
+            [(float(x), float(y)) for x, y in elsewhere],
+            ascii_only=options.ascii_only,
+        ):
+            yield Text(line)
+
+
+def print_findings(console: Console, findings: Sequence[Finding]) -> None:
+    """Print findings, a paragraph each."""
+    for finding in findings:
+        where = ", ".join(
+            words.format(one_line(str(value)))
+            for value, words in (
+                (finding.visit, "visit {}"),
+                (finding.exposure, "exposure {}"),
+                (finding.line, "line {}"),
+            )
+            if value is not None
+        )
+        text = Text()
+        text.append(f"{finding.code} {finding.severity}", style=STYLES[finding.severity])
+        text.append(f" {where}: " if where else ": ")
+        text.append(one_line(finding.message))
+        console.print(text)
+
+
+def _facts(facts: Iterable[tuple[str, str]]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        table.add_row(name, _plain(value))
+    return table
+
+
+def _table() -> Table:
+    from rich import box
+
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+
+
+def _plain(text: str) -> Text:
+    """Return text of unknown origin as it is: no markup, no control characters."""
+    return Text(one_line(text))
+
+
+def _pair(pos_targ: PosTarg) -> str:
+    return f"{pos_targ.x_arcsec + 0.0:.3f}, {pos_targ.y_arcsec + 0.0:.3f}"
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _amplification(metrics: Metrics) -> str:
+    return "-" if metrics.amplification is None else f"{metrics.amplification:.2f}"
