@@ -1,0 +1,40 @@
+"""Bounds on what is read, in one place, each with its reason.
+
+A proposal comes from a colleague's mail as often as from one's own disk, so nothing in it may cost
+more than a proposal of that size can cost honestly. Bytes, markup and stretches are counted before
+any parser sees a byte; the parser itself holds the depth.
+"""
+
+from __future__ import annotations
+
+#: Largest file, bytes. The largest real proposals are a few tens of megabytes, nearly all of it
+#: planner output; a tree takes up to about ten times its file, so this also bounds memory to about
+#: a gigabyte.
+MAX_BYTES = 100_000_000
+
+#: Most ``<`` in a file. Each element costs a tree about 150 bytes whatever its size, so a file of
+#: nothing but ``<a/>`` would take 40 times its bytes. A dense 30 MB proposal has 331,000.
+MAX_MARKUP = 2_000_000
+
+#: Most ``=`` in a file, for the same reason: it bounds the attributes. A dense 30 MB proposal has
+#: 497,000; TIC text and planner tables hold some too.
+MAX_EQUALS = 3_000_000
+
+#: Longest stretch without a ``<``, bytes: no text, attribute or tag is longer. Parsers scan a long
+#: token again whenever more of it arrives. The longest attribute seen in real files is 23 kB.
+MAX_STRETCH = 9_000_000
+
+#: Deepest nesting. APT nests less than 20 deep; this is also where libxml2 stops by itself unless
+#: it is told to accept huge documents, which it is not.
+MAX_DEPTH = 256
+
+#: Most visits, groups, exposures and patterns together. Each becomes a Python object of about a
+#: kilobyte. A dense 30 MB proposal has 28,800; a cycle's largest programmes have some thousands.
+MAX_PLACED = 200_000
+
+#: Most points that a tag may ask for. A visit of HST holds some tens of exposures, and each point
+#: can become an exposure: without a bound one word could make a file of any size.
+MAX_POINTS = 1_000
+
+#: Longest line of Comments that is quoted in an error, characters; the rest is cut.
+MAX_QUOTED = 120

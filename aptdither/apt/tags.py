@@ -1,0 +1,419 @@
+"""The ``@dither`` tag and the ``@dithered`` receipt: lines of a comment, and what they say.
+
+A tag is a line whose first word is ``@dither``; the words after it are ``key=value``, in any
+order, keys and units in any case. A receipt is a line whose first word is ``@dithered``: what
+`apply` wrote there. This room knows text only, nothing of XML.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from aptdither.apt.limits import MAX_POINTS, MAX_QUOTED
+from aptdither.errors import TagError, raise_all
+
+#: How a line of a comment ends. XML has turned CRLF into LF, unless a CR was written as ``&#xD;``.
+LINE_END = re.compile(r"\r\n|\n|\r")
+
+#: The keys of a tag, in the order in which messages list them.
+KEYS = ("n", "size", "pattern", "method", "spacing", "id")
+
+#: The ways to find a pattern.
+METHODS = ("auto", "catalog", "optimize")
+
+_ALLOWED_SIZE = "full, point, or a diameter such as 30arcsec, 0.5arcmin, 150pix"
+_ALLOWED_SPACING = "tight, wide, or a distance such as 12pix, 1.5arcsec"
+_ALLOWED_NAME = "a word of letters, digits and . _ + -"
+
+_NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+_NAME = re.compile(r"[A-Za-z0-9._+-]+")
+_WITH_UNIT = re.compile(rf"({_NUMBER})([A-Za-z]+)")
+_STRAY = re.compile(r"(?<![\w.@])@dither\b", re.IGNORECASE)
+_RECEIPT = re.compile(
+    rf"@dithered\s+([0-9]{{1,6}})/([0-9]{{1,6}})\s+({_NAME.pattern})\s+"
+    rf"base=({_NUMBER}),({_NUMBER})\s+aptdither=(\S+)(?:\s+(copy|split))?",
+    re.IGNORECASE,
+)
+
+
+class LineKind(StrEnum):
+    """What a line of a comment is to this tool."""
+
+    TAG = "tag"
+    RECEIPT = "receipt"
+    TYPO = "typo"
+    STRAY = "stray"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """Diameter of the region where the coverage matters.
+
+    Attributes
+    ----------
+    kind : str
+        ``full`` (the whole readout), ``point``, ``arcsec`` or ``pix``.
+    value : float or None
+        The diameter in that unit; None for ``full`` and ``point``.
+    """
+
+    kind: str
+    value: float | None = None
+
+    @property
+    def text(self) -> str:
+        """The size as a tag writes it: ``30arcsec``."""
+        return self.kind if self.value is None else f"{_short(self.value)}{self.kind}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spacing:
+    """Smallest distance between two points of a pattern.
+
+    Attributes
+    ----------
+    kind : str
+        ``tight``, ``wide``, ``pix`` or ``arcsec``.
+    value : float or None
+        The distance in that unit; None for ``tight`` and ``wide``.
+    """
+
+    kind: str
+    value: float | None = None
+
+    @property
+    def text(self) -> str:
+        """The spacing as a tag writes it: ``12pix``."""
+        return self.kind if self.value is None else f"{_short(self.value)}{self.kind}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DitherRequest:
+    """What a tag asks for; None where it is silent."""
+
+    n: int | None = None
+    size: Size | None = None
+    pattern: str | None = None
+    method: str | None = None
+    spacing: Spacing | None = None
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tag:
+    """One ``@dither`` line.
+
+    Attributes
+    ----------
+    text : str
+        The line without the blanks around it.
+    line_index : int
+        Which line of the comment it is, 0-based.
+    words : tuple of str
+        The words after ``@dither``, as given.
+    request : DitherRequest
+        What they mean.
+    """
+
+    text: str
+    line_index: int
+    words: tuple[str, ...]
+    request: DitherRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What `apply` writes into the Comments of an exposure that it dithered.
+
+    Attributes
+    ----------
+    index, total : int
+        Which point of how many, 1-based.
+    pattern : str
+        Name of the pattern.
+    base_x_arcsec, base_y_arcsec : float
+        POS TARG that the exposure had before, arcsec.
+    version : str
+        The version of aptdither that wrote it.
+    made_by : str
+        How the exposure came to be: ``""`` (the observer wrote it), ``copy`` (expansion of one
+        exposure to many), ``split`` (an iteration or a pattern position became an exposure).
+    """
+
+    index: int
+    total: int
+    pattern: str
+    base_x_arcsec: float
+    base_y_arcsec: float
+    version: str
+    made_by: str = ""
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether the exposure may be deleted again, since an expansion made it."""
+        return self.made_by == "copy"
+
+    @property
+    def text(self) -> str:
+        """The receipt's line."""
+        base = f"{format_base(self.base_x_arcsec)},{format_base(self.base_y_arcsec)}"
+        words = f"@dithered {self.index}/{self.total} {self.pattern} base={base}"
+        made_by = f" {self.made_by}" if self.made_by else ""
+        return f"{words} aptdither={self.version}{made_by}"
+
+    def says_the_same(self, other: Receipt) -> bool:
+        """Tell whether both say the same; the version that wrote them does not matter."""
+        return self == replace(other, version=self.version)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommentTags:
+    """What a comment says to this tool.
+
+    Attributes
+    ----------
+    tags : tuple of Tag
+        Its tags.
+    receipts : tuple of Receipt
+        Its receipts.
+    bad_receipts : tuple of str
+        Lines that begin with ``@dithered`` and are no receipt.
+    strays : tuple of str
+        Lines where the word ``@dither`` stands, but not first.
+    """
+
+    tags: tuple[Tag, ...] = ()
+    receipts: tuple[Receipt, ...] = ()
+    bad_receipts: tuple[str, ...] = ()
+    strays: tuple[str, ...] = ()
+
+
+_NOTHING = CommentTags()
+
+
+def parse_comments(text: str) -> CommentTags:
+    """Read the tags and receipts of a comment.
+
+    Parameters
+    ----------
+    text : str
+        The whole comment.
+
+    Returns
+    -------
+    CommentTags
+        All of it in order; a comment that has nothing for us gives empty tuples.
+
+    Raises
+    ------
+    TagError
+        For each line that breaks the grammar (several: :class:`aptdither.errors.ManyErrors`).
+    """
+    if "@dith" not in text.lower():
+        return _NOTHING
+    tags: list[Tag] = []
+    receipts: list[Receipt] = []
+    bad_receipts: list[str] = []
+    strays: list[str] = []
+    errors: list[TagError] = []
+    for index, line in enumerate(LINE_END.split(text)):
+        match kind_of_line(line):
+            case LineKind.TAG | LineKind.TYPO:
+                try:
+                    tags.append(parse_tag(line, line_index=index))
+                except TagError as error:
+                    errors.append(error)
+            case LineKind.RECEIPT:
+                receipt = parse_receipt(line)
+                if receipt is None:
+                    bad_receipts.append(line.strip())
+                else:
+                    receipts.append(receipt)
+            case LineKind.STRAY:
+                strays.append(line.strip())
+            case LineKind.OTHER:
+                pass
+    raise_all(errors)
+    return CommentTags(
+        tags=tuple(tags),
+        receipts=tuple(receipts),
+        bad_receipts=tuple(bad_receipts),
+        strays=tuple(strays),
+    )
+
+
+def kind_of_line(line: str) -> LineKind:
+    """Tell what one line of a comment is."""
+    words = line.split(None, 1)
+    first = words[0].lower() if words else ""
+    if first == "@dither":
+        return LineKind.TAG
+    if first == "@dithered":
+        return LineKind.RECEIPT
+    if first.startswith("@dith"):
+        return LineKind.TYPO
+    return LineKind.STRAY if _STRAY.search(line) else LineKind.OTHER
+
+
+def parse_tag(line: str, *, line_index: int = 0) -> Tag:
+    """Read one ``@dither`` line.
+
+    Parameters
+    ----------
+    line : str
+        The line; its first word begins with ``@dith``.
+    line_index : int
+        Which line of its comment it is, 0-based.
+
+    Raises
+    ------
+    TagError
+        One error that names every bad word of the line and what is allowed.
+    """
+    text = line.strip()
+    first, *words = text.split() or [""]
+    complaints: list[str] = []
+    if first.lower() != "@dither":
+        complaints.append(
+            f"{_quoted(first)} is not a word of this tool; write @dither, a blank, and then the "
+            f"keys {', '.join(KEYS)} as key=value"
+        )
+    values: dict[str, int | str | Size | Spacing] = {}
+    given: set[str] = set()
+    for word in words:
+        key, equals, value = word.partition("=")
+        key = key.lower()
+        if not equals:
+            complaints.append(f"{_quoted(word)} is not of the form key=value")
+        elif key not in KEYS:
+            complaints.append(f"{_quoted(word)} has an unknown key; allowed: {', '.join(KEYS)}")
+        elif key in given:
+            complaints.append(f"{_quoted(word)} repeats the key {key}; say it once")
+        else:
+            given.add(key)
+            try:
+                values[key] = _parse_value(key, value)
+            except TagError as error:
+                complaints.append(f"{_quoted(word)}: {error.message}")
+    if complaints:
+        raise TagError(f"{_quoted(text)} cannot be read: {'; '.join(complaints)}")
+    request = replace(DitherRequest(), **values)  # type: ignore[arg-type]
+    return Tag(text=text, line_index=line_index, words=tuple(words), request=request)
+
+
+def parse_size(text: str) -> Size:
+    """Read the size of a region: ``full``, ``point``, ``30arcsec``, ``0.5arcmin``, ``150pix``.
+
+    Raises
+    ------
+    TagError
+        If it is none of these, or not positive and finite.
+    """
+    word = text.strip().lower()
+    if word in ("full", "point"):
+        return Size(kind=word)
+    value, unit = _with_unit(word, ("arcsec", "arcmin", "pix"), _ALLOWED_SIZE)
+    return (
+        Size(kind="arcsec", value=value * 60) if unit == "arcmin" else Size(kind=unit, value=value)
+    )
+
+
+def parse_spacing(text: str) -> Spacing:
+    """Read a spacing: ``tight``, ``wide``, ``12pix``, ``1.5arcsec``.
+
+    Raises
+    ------
+    TagError
+        If it is none of these, or not positive and finite.
+    """
+    word = text.strip().lower()
+    if word in ("tight", "wide"):
+        return Spacing(kind=word)
+    value, unit = _with_unit(word, ("pix", "arcsec"), _ALLOWED_SPACING)
+    return Spacing(kind=unit, value=value)
+
+
+def parse_receipt(line: str) -> Receipt | None:
+    """Read one ``@dithered`` line; None if it is not one that this tool writes."""
+    match = _RECEIPT.fullmatch(line.strip())
+    if match is None:
+        return None
+    index, total = int(match[1]), int(match[2])
+    x_arcsec, y_arcsec = float(match[4]), float(match[5])
+    if not (1 <= index <= total and math.isfinite(x_arcsec) and math.isfinite(y_arcsec)):
+        return None
+    return Receipt(
+        index=index,
+        total=total,
+        pattern=match[3],
+        base_x_arcsec=x_arcsec,
+        base_y_arcsec=y_arcsec,
+        version=match[6],
+        made_by=(match[7] or "").lower(),
+    )
+
+
+def format_base(arcsec: float) -> str:
+    """Return a base coordinate exactly: three decimals or as many as it needs; never -0.000."""
+    arcsec += 0.0
+    short = f"{arcsec:.3f}"
+    return short if float(short) == arcsec else repr(arcsec)
+
+
+def _parse_value(key: str, value: str) -> int | str | Size | Spacing:
+    match key:
+        case "n":
+            return _parse_n(value)
+        case "size":
+            return parse_size(value)
+        case "spacing":
+            return parse_spacing(value)
+        case "method":
+            if value.lower() not in METHODS:
+                raise TagError(f"allowed: {', '.join(METHODS)}")
+            return value.lower()
+        case _:
+            if not _NAME.fullmatch(value):
+                raise TagError(f"allowed: {_ALLOWED_NAME}")
+            return value
+
+
+def _parse_n(value: str) -> int:
+    if re.fullmatch(r"[0-9]{1,9}", value) and 1 <= int(value) <= MAX_POINTS:
+        return int(value)
+    raise TagError(f"allowed: a whole number from 1 to {MAX_POINTS}")
+
+
+def _with_unit(word: str, units: tuple[str, ...], allowed: str) -> tuple[float, str]:
+    match = _WITH_UNIT.fullmatch(word)
+    if match is not None and match[2] in units:
+        value = float(match[1])
+        if math.isfinite(value * 60) and value > 0:
+            return value, match[2]
+    raise TagError(f"allowed: {allowed}; positive and finite")
+
+
+def _short(value: float) -> str:
+    return repr(value).removesuffix(".0")
+
+
+def _quoted(text: str) -> str:
+    return repr(text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}…")
+
+
+def lines_of(text: str) -> Iterator[tuple[int, int, LineKind]]:
+    """Yield the start, the end and the kind of each line of a comment.
+
+    The end is where the line's last character ends; the line's own end (LF, CRLF or CR) lies
+    between one line's end and the next line's start.
+    """
+    start = 0
+    for end in LINE_END.finditer(text):
+        yield start, end.start(), kind_of_line(text[start : end.start()])
+        start = end.end()
+    yield start, len(text), kind_of_line(text[start:])
