@@ -1,0 +1,372 @@
+"""The proof of a rewritten proposal: it differs from the old one where the plan says, and only there.
+
+It trusts nothing that made the edits. What is shown, in this order:
+
+1. the bytes outside the edits are the old file's, and every edit lies inside a planned visit;
+2. the whole new file is well-formed (a second parser, expat, reads it);
+3. each planned visit, old and new, is read again by lxml: every value that may change is what the
+   plan wants, and once those values are left out the two are the same canonical XML.
+
+Visits are read one at a time, so the proof needs no second tree of the whole file.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, NoReturn
+
+from lxml import etree
+
+from aptdither.apt.document import (
+    Document,
+    Edit,
+    check_well_formed,
+    in_order,
+    parse_bytes,
+    spans_outside,
+)
+from aptdither.apt.proposal import Exposure, PosTarg, Visit, read_pos_targ
+from aptdither.apt.tags import LINE_END, LineKind, Receipt, kind_of_line, parse_receipt
+from aptdither.errors import DocumentError, Place, RewriteError
+
+_BETWEEN_TAGS = re.compile(rb">[ \t\n]+<")
+_BLANKS = " \t\n"  # what XML makes of a file's blanks; a CR can only come from an entity
+_MAY_CHANGE = ("PosTarg", "Comments", "TicDataCurrent")
+
+
+class Row(NamedTuple):
+    """What one exposure of the new file is; a tuple, since a file can have 100,000.
+
+    Attributes
+    ----------
+    exposure : Exposure
+        The exposure of the old file that it is, or is copied from.
+    number : str or None
+        Its number in the new file; None when it is deleted.
+    copy : int
+        0 for the exposure itself, 1 for the first copy made of it.
+    same_pos_as : str or None
+        Its SamePosAs in the new file.
+    pos_targ : PosTarg or None
+        Where it shall point, rounded as it is written; None to leave it alone.
+    receipt : Receipt or None
+        The receipt it shall hold; given with `pos_targ`.
+    deal : bool
+        Whether it keeps one iteration and one SubExposure of the old one's.
+    """
+
+    exposure: Exposure
+    number: str | None
+    copy: int = 0
+    same_pos_as: str | None = None
+    pos_targ: PosTarg | None = None
+    receipt: Receipt | None = None
+    deal: bool = False
+
+    @property
+    def differs(self) -> bool:
+        """Whether its pointing, its receipt or its SubExposures are not yet what is wanted."""
+        exposure = self.exposure
+        if self.receipt is None:
+            return False
+        if self.copy or self.deal or exposure.problems or exposure.same_pos_as is not None:
+            return True
+        if self.pos_targ != exposure.pos_targ:
+            return True
+        receipts = _receipts(exposure.comments)
+        return len(receipts) != 1 or not _says(receipts[0], self.receipt)
+
+
+class VisitPlan(NamedTuple):
+    """What a visit of the new file is: a row for each exposure, the deleted ones too."""
+
+    visit: Visit
+    rows: tuple[Row, ...]
+    unwrapped: frozenset[int]
+
+
+def prove(
+    document: Document, edits: Sequence[Edit], plans: Sequence[VisitPlan], result: bytes
+) -> None:
+    """Prove a new file.
+
+    Parameters
+    ----------
+    document : Document
+        The old file.
+    edits : sequence of Edit
+        What was spliced into its view.
+    plans : sequence of VisitPlan
+        What was wanted, visits in document order.
+    result : bytes
+        The new file.
+
+    Raises
+    ------
+    RewriteError
+        If it is not what was wanted.
+    """
+    new_view = result
+    if document.view is not document.source:
+        new_view = result.decode(document.source_encoding).encode(document.encoding)
+    ordered = in_order(document.view, edits)
+    _prove_bytes(document.view, ordered, new_view)
+    try:
+        check_well_formed(new_view, document.encoding)
+    except DocumentError as error:
+        _fail(f"the new file cannot be read: {error}")
+    moved = 0
+    waiting = 0
+    for plan in plans:
+        element = document.elements[plan.visit.node]
+        start = element.start + moved
+        while waiting < len(ordered) and ordered[waiting].stop <= element.stop:
+            edit = ordered[waiting]
+            if edit.start < element.start:
+                _fail(f"byte {edit.start} was edited outside the visits of the plan")
+            moved += len(edit.new) - (edit.stop - edit.start)
+            waiting += 1
+        old = document.view[element.start : element.stop]
+        new = new_view[start : element.stop + moved]
+        if old == new:
+            continue
+        try:
+            _VisitProof(plan, document).prove(old, new)
+        except RewriteError as error:
+            raise error.located(Place(visit=plan.visit.number)) from None
+    if waiting < len(ordered):
+        _fail(f"byte {ordered[waiting].start} was edited outside the visits of the plan")
+
+
+def _prove_bytes(old: bytes, edits: Sequence[Edit], new: bytes) -> None:
+    at = 0
+    lengths = [*(len(edit.new) for edit in edits), 0]
+    for (start, stop), inserted in zip(spans_outside(edits, len(old)), lengths, strict=True):
+        if new[at : at + stop - start] != old[start:stop]:
+            _fail(f"bytes {start} to {stop} are not the old file's")
+        at += stop - start + inserted
+    if at != len(new):
+        _fail(f"the new file has {len(new)} bytes instead of {at}")
+
+
+class _VisitProof:
+    """Compares one visit, old and new, with its plan."""
+
+    def __init__(self, plan: VisitPlan, document: Document) -> None:
+        self.plan = plan
+        self.document = document
+
+    def prove(self, old_bytes: bytes, new_bytes: bytes) -> None:
+        """Raise RewriteError unless the new visit is the old one changed as planned."""
+        old, new = self._read(old_bytes), self._read(new_bytes)
+        if old.findtext("Comments") != new.findtext("Comments"):
+            _fail("the Comments of the visit changed")
+        tic = new.findtext("TicData/TicDataCurrent")
+        if tic is not None and tic.strip() not in ("", "false"):
+            _fail(f"TicDataCurrent is {tic!r}")
+        self._prove_exposures(old, new)
+        for root in (old, new):
+            # Leaving elements out here, in C, costs less than skipping them in a comparison.
+            etree.strip_elements(root, *_MAY_CHANGE, with_tail=False)
+        if _canonical(old) != _canonical(new):
+            _fail("something changed that the plan does not name")
+
+    def _read(self, visit: bytes) -> etree._Element:
+        try:
+            return parse_bytes(visit, self.document.encoding)
+        except DocumentError as error:
+            _fail(f"a visit cannot be read: {error}")
+
+    def _prove_exposures(self, old: etree._Element, new: etree._Element) -> None:
+        old_elements, new_elements = _exposures(old), _exposures(new)
+        exposures = [row.exposure for row in self.plan.rows if row.copy == 0]
+        rows = [row for row in self.plan.rows if row.number is not None]
+        if len(old_elements) != len(exposures) or len(new_elements) != len(rows):
+            _fail(f"it has {len(new_elements)} exposures instead of {len(rows)}")
+        by_node = {
+            exposure.node: element
+            for exposure, element in zip(exposures, old_elements, strict=True)
+        }
+        copies = []
+        for row, element in zip(rows, new_elements, strict=True):
+            was = by_node[row.exposure.node]
+            _prove_exposure(row, was, element)
+            if row.copy:
+                copies.append((was, element))
+        for row in self.plan.rows:
+            if row.number is None:
+                _remove(by_node[row.exposure.node])
+        for element in (*old_elements, *new_elements):
+            for name in ("Number", "SamePosAs"):
+                element.attrib.pop(name, None)
+        for row, element in zip(rows, new_elements, strict=True):
+            if row.deal:
+                _leave_out_sub_exposures(by_node[row.exposure.node])
+                _leave_out_sub_exposures(element)
+        for was, copy in copies:
+            if _bare(was) != _bare(copy):
+                _fail("a copy differs from its exposure in more than the plan names")
+            _remove(copy)
+        if len(_groups(old)) != len(_groups(new)):
+            _fail("it has lost or gained a group")
+        if self.plan.unwrapped:
+            self._prove_unwrapped(old, new)
+
+    def _prove_unwrapped(self, old: etree._Element, new: etree._Element) -> None:
+        names = ("Type", "Pattern")
+        elements, node = self.document.elements, self.plan.visit.node
+        inside = itertools.takewhile(
+            lambda element: element.start < elements[node].stop, elements[node:]
+        )
+        nodes = [element.node for element in inside if element.name == "ExposureGroup"]
+        for at, was, element in zip(nodes, _groups(old), _groups(new), strict=True):
+            if at in self.plan.unwrapped:
+                if any(name in element.attrib for name in names):
+                    _fail("a pattern group was not unwrapped")
+                for name in names:
+                    was.attrib.pop(name, None)
+
+
+def _prove_exposure(row: Row, was: etree._Element, element: etree._Element) -> None:
+    if (element.get("Number"), element.get("SamePosAs") or None) != (row.number, row.same_pos_as):
+        _fail(f"exposure {row.number} has another Number or SamePosAs than planned")
+    new_pos_targ, old_pos_targ = element.find("PosTarg"), was.find("PosTarg")
+    new_text, old_text = element.findtext("Comments"), was.findtext("Comments")
+    new_text, old_text = _whole_text(element, new_text), _whole_text(was, old_text)
+    if row.receipt is None:
+        if _attributes(new_pos_targ) != _attributes(old_pos_targ) or new_text != old_text:
+            _fail(f"exposure {row.number} changed, which the plan does not name")
+        return
+    found, _ = read_pos_targ(new_pos_targ, 0)
+    if found != row.pos_targ:
+        _fail(f"exposure {row.number} points to {found}, not to {row.pos_targ}")
+    if _attributes(new_pos_targ).keys() - {"X", "Y"} != _attributes(old_pos_targ).keys() - {
+        "X",
+        "Y",
+    }:
+        _fail(f"the PosTarg of exposure {row.number} has other attributes than before")
+    receipts = _receipts(new_text or "")
+    if len(receipts) != 1 or not _says(receipts[0], row.receipt):
+        _fail(f"exposure {row.number} does not hold its receipt")
+    dropped = {LineKind.RECEIPT}
+    if list(_lines(new_text or "", dropped)) != list(
+        _lines(old_text or "", dropped | {LineKind.TAG, LineKind.TYPO} if row.copy else dropped)
+    ):
+        _fail(f"the Comments of exposure {row.number} lost or gained a line")
+    if row.deal:
+        _prove_dealt(row, was, element)
+
+
+def _prove_dealt(row: Row, was: etree._Element, element: etree._Element) -> None:
+    if element.get("NumberOfIterations", "1") != "1":
+        _fail(f"exposure {row.number} still has iterations")
+    subs, kept = (
+        was.findall("SubExposures/SubExposure"),
+        element.findall("SubExposures/SubExposure"),
+    )
+    if len(kept) != min(len(subs), 1):
+        _fail(f"exposure {row.number} has {len(kept)} SubExposures")
+    for sub in kept:
+        dealt = dict(subs[min(row.copy, len(subs) - 1)].attrib)
+        wanted = {
+            name: value
+            for name, value in dealt.items()
+            if name != "CopyNumber" and not name.endswith("PatternPosition")
+        }
+        if dict(sub.attrib) != wanted:
+            _fail(f"exposure {row.number} has another SubExposure than planned")
+
+
+def _exposures(visit: etree._Element) -> list[etree._Element]:
+    """Return the exposures of a visit in document order."""
+    exposures = []
+    waiting = list(visit.iterchildren("Exposure", "ExposureGroup", reversed=True))
+    while waiting:
+        element = waiting.pop()
+        if element.tag == "Exposure":
+            exposures.append(element)
+        else:
+            waiting.extend(element.iterchildren("Exposure", "ExposureGroup", reversed=True))
+    return exposures
+
+
+def _groups(visit: etree._Element) -> list[etree._Element]:
+    return [group for group in visit.iter("{*}ExposureGroup") if group.prefix is None]
+
+
+def _remove(element: etree._Element) -> None:
+    """Remove an element and the blanks before it, as the bytes were."""
+    parent, previous = element.getparent(), element.getprevious()
+    tail = element.tail or ""
+    if previous is not None:
+        joined = (previous.tail or "").rstrip(_BLANKS) + tail
+        parent.remove(element)
+        previous.tail = joined
+    else:
+        joined = (parent.text or "").rstrip(_BLANKS) + tail
+        parent.remove(element)
+        parent.text = joined
+
+
+def _leave_out_sub_exposures(element: etree._Element) -> None:
+    element.attrib.pop("NumberOfIterations", None)
+    for holder in element.findall("SubExposures"):
+        holder.text = None
+        for sub in holder.findall("SubExposure"):
+            holder.remove(sub)
+
+
+def _bare(element: etree._Element) -> bytes:
+    tail, element.tail = element.tail, None
+    bare = etree.fromstring(etree.tostring(element))
+    element.tail = tail
+    etree.strip_elements(bare, *_MAY_CHANGE, with_tail=False)
+    return _canonical(bare)
+
+
+def _canonical(root: etree._Element) -> bytes:
+    """Return canonical XML without the blanks between tags: inserted elements bring their own."""
+    return _BETWEEN_TAGS.sub(b"><", etree.tostring(root, method="c14n"))
+
+
+def _attributes(element: etree._Element | None) -> dict[str, str]:
+    return {} if element is None else dict(element.attrib)
+
+
+def _whole_text(exposure: etree._Element, text: str | None) -> str | None:
+    """Return the text of Comments up to its first element; `text` ends at its first XML comment."""
+    comments = exposure.find("Comments")
+    if comments is None or not len(comments):
+        return text
+    pieces = [comments.text or ""]
+    for child in comments:
+        if isinstance(child.tag, str):
+            break
+        pieces.append(child.tail or "")
+    return "".join(pieces)
+
+
+def _receipts(comments: str) -> list[str]:
+    if "@dithered" not in comments.lower():
+        return []
+    return [line for line in LINE_END.split(comments) if kind_of_line(line) is LineKind.RECEIPT]
+
+
+def _says(line: str, wanted: Receipt) -> bool:
+    receipt = parse_receipt(line)
+    return receipt is not None and receipt.says_the_same(wanted)
+
+
+def _lines(comments: str, dropped: set[LineKind]) -> Iterator[str]:
+    for line in LINE_END.split(comments):
+        if line.strip() and kind_of_line(line) not in dropped:
+            yield line
+
+
+def _fail(message: str) -> NoReturn:
+    raise RewriteError(
+        f"the new proposal failed its proof: {message}; nothing was written. This is a fault of "
+        "aptdither: please report it with the file"
+    )

@@ -1,0 +1,552 @@
+"""From what a plan wants to the bytes of a new proposal: alone knows where and how APT writes.
+
+Reading order: :func:`rewrite_proposal` settles for each touched visit what every exposure becomes
+(:class:`VisitPlan`, :class:`Row`), turns that into edits, splices them and hands the result to
+:mod:`aptdither.apt.proof`. An edit is made only where the wanted state differs from what is there,
+so rewriting twice is rewriting once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from aptdither.apt.document import Document, Edit, apply_edits
+from aptdither.apt.places import (
+    Attribute,
+    Child,
+    Element,
+    TextPlaces,
+    find_attributes,
+    find_children,
+    find_text,
+    space_after,
+    space_before,
+)
+from aptdither.apt.proof import Row, VisitPlan, prove
+from aptdither.apt.proposal import Exposure, ExposureGroup, PosTarg, Proposal, Visit
+from aptdither.apt.tags import LineKind, Receipt, lines_of, parse_receipt
+from aptdither.errors import AptDitherError, Place, ProposalError, raise_all
+
+#: What APT adds to the indentation for each level, and for the attributes of an element.
+_INDENT = b"   "
+
+#: Children of an Exposure that APT writes after its Comments.
+_AFTER_COMMENTS = (b"InstrumentParameters", b"SubExposures")
+
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pointing:
+    """Where an exposure shall point, and the receipt that says so."""
+
+    pos_targ: PosTarg
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExposureChange:
+    """What becomes of one exposure.
+
+    Attributes
+    ----------
+    exposure : Exposure
+        As read.
+    pointings : tuple of Pointing
+        None: it is deleted (a copy that an earlier run made). One: it points there. More: it takes
+        the first, and a new exposure after it each of the others.
+    deal : bool
+        Its iterations or pattern positions become exposures: each keeps one iteration and one of
+        the SubExposures.
+    """
+
+    exposure: Exposure
+    pointings: tuple[Pointing, ...]
+    deal: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What a plan wants changed.
+
+    Attributes
+    ----------
+    exposures : tuple of ExposureChange
+        At most one for each exposure.
+    unwrapped : tuple of ExposureGroup
+        Pattern groups that become plain ones; their exposures stay in them.
+    """
+
+    exposures: tuple[ExposureChange, ...] = ()
+    unwrapped: tuple[ExposureGroup, ...] = ()
+
+
+def rewrite_proposal(proposal: Proposal, changes: Changes) -> bytes:
+    """Write what changes into a proposal.
+
+    Parameters
+    ----------
+    proposal : Proposal
+        As read; its document keeps the bytes.
+    changes : Changes
+        What shall be different.
+
+    Returns
+    -------
+    bytes
+        The new file; the very same object when nothing differs from what is wanted. Every byte
+        outside the edits is the old file's.
+
+    Raises
+    ------
+    ProposalError
+        If a visit cannot be renumbered, or markup runs through a line that must be changed.
+    RewriteError
+        If the new file is not what was planned, a fault of ours.
+    """
+    document = proposal.document
+    plans = _plan_visits(proposal, changes)
+    edits: list[Edit] = []
+    for plan in plans:
+        edits += _VisitWriter(document, plan).edits()
+    if not edits:
+        return document.source
+    result = document.apply(edits)
+    prove(document, edits, plans, result)
+    return result
+
+
+def format_arcsec(arcsec: float) -> str:
+    """Return a POS TARG coordinate as it is written: three decimals, never ``-0.000``."""
+    return f"{round(float(arcsec), 3) + 0.0:.3f}"
+
+
+# What every exposure becomes -----------------------------------------------------------------------
+
+
+def _plan_visits(proposal: Proposal, changes: Changes) -> list[VisitPlan]:
+    """Settle what the exposures of each touched visit become, in document order."""
+    by_node = {change.exposure.node: change for change in changes.exposures}
+    unwrapped = {group.node for group in changes.unwrapped}
+    plans: list[VisitPlan] = []
+    errors: list[AptDitherError] = []
+    for visit in proposal.visits:
+        walked = list(visit.walk())
+        groups = {group.node for _, around in walked for group in around} & unwrapped
+        if not groups and not any(exposure.node in by_node for exposure, _ in walked):
+            continue
+        try:
+            rows = _plan_rows(visit, [exposure for exposure, _ in walked], by_node)
+        except ProposalError as error:
+            errors.append(error.located(Place(path=proposal.path or None)))
+            continue
+        plans.append(VisitPlan(visit=visit, rows=rows, unwrapped=frozenset(groups)))
+    raise_all(errors)
+    return plans
+
+
+def _plan_rows(
+    visit: Visit, exposures: Sequence[Exposure], by_node: dict[int, ExposureChange]
+) -> tuple[Row, ...]:
+    rows: list[Row] = []
+    for exposure in exposures:
+        change = by_node.get(exposure.node)
+        if change is None:
+            rows.append(Row(exposure=exposure, number=exposure.number))
+        elif not change.pointings:
+            rows.append(Row(exposure=exposure, number=None))
+        else:
+            rows += [
+                Row(
+                    exposure=exposure,
+                    number=exposure.number if index == 0 else "",
+                    copy=index,
+                    pos_targ=PosTarg(
+                        x_arcsec=float(format_arcsec(pointing.pos_targ.x_arcsec)),
+                        y_arcsec=float(format_arcsec(pointing.pos_targ.y_arcsec)),
+                    ),
+                    receipt=pointing.receipt,
+                    deal=change.deal,
+                )
+                for index, pointing in enumerate(change.pointings)
+            ]
+    if len(rows) != len(exposures) or any(row.number is None for row in rows):
+        return _renumbered(visit, rows)
+    return tuple(
+        row._replace(same_pos_as=None if row.receipt else row.exposure.same_pos_as) for row in rows
+    )
+
+
+def _renumbered(visit: Visit, rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Give the exposures of a visit the numbers 1 to K; every SamePosAs follows."""
+    new_numbers: dict[str, list[str | None]] = {}
+    renumbered: list[Row] = []
+    count = 0
+    for row in rows:
+        number = None
+        if row.number is not None:
+            count += 1
+            number = str(count)
+        renumbered.append(row._replace(number=number))
+        if row.copy == 0:
+            new_numbers.setdefault(row.exposure.number, []).append(number)
+    for index, row in enumerate(renumbered):
+        named = row.exposure.same_pos_as
+        place = Place(visit=visit.number, exposure=row.exposure.number, line=row.exposure.line)
+        if not row.exposure.number:
+            raise ProposalError(
+                "it has no Number, so the visit's exposures cannot be renumbered; save the "
+                "proposal again in APT",
+                place=place,
+            )
+        if row.number is None or row.receipt is not None or named is None:
+            continue
+        target = new_numbers.get(named, [])
+        if len(target) != 1 or target[0] is None:
+            what = (
+                f"{len(target)} exposures of this visit have"
+                if len(target) != 1
+                else "an exposure that would be removed has"
+            )
+            raise ProposalError(
+                f"SamePosAs is {named!r}, a number that {what}, so it cannot follow when exposures "
+                "are renumbered; name one exposure of the visit",
+                place=place,
+            )
+        renumbered[index] = row._replace(same_pos_as=target[0])
+    return tuple(renumbered)
+
+
+# From rows to edits --------------------------------------------------------------------------------
+
+
+class _VisitWriter:
+    """Writes the edits of one visit."""
+
+    def __init__(self, document: Document, plan: VisitPlan) -> None:
+        self.document = document
+        self.view = document.view
+        self.plan = plan
+        self.element = document.elements[plan.visit.node]
+
+    def edits(self) -> list[Edit]:
+        """Return the edits of the visit, in no order; none when it is as wanted already."""
+        edits: list[Edit] = []
+        for row in self.plan.rows:
+            element = self.document.elements[row.exposure.node]
+            try:
+                edits += self._row_edits(row, element)
+            except ProposalError as error:
+                raise error.located(
+                    Place(
+                        visit=self.plan.visit.number,
+                        exposure=row.exposure.number,
+                        line=row.exposure.line,
+                    )
+                ) from None
+        for node in self.plan.unwrapped:
+            group = self.document.elements[node]
+            attributes = find_attributes(self.view, group.start, group.open_stop)
+            edits += [
+                _removal(attributes[name]) for name in (b"Type", b"Pattern") if name in attributes
+            ]
+        if edits:
+            edits += self._stale_tic()
+        return edits
+
+    def _row_edits(self, row: Row, element: Element) -> list[Edit]:
+        view = self.view
+        if row.number is None:
+            start = space_before(view, element.start)
+            return [Edit(start=start, stop=element.stop, new=b"")]
+        if row.copy == 0:
+            return list(_ExposureWriter(self.document, row, element).edits())
+        before = view[space_before(view, element.start) : element.start]
+        inside = [
+            Edit(start=edit.start - element.start, stop=edit.stop - element.start, new=edit.new)
+            for edit in _ExposureWriter(self.document, row, element).edits()
+        ]
+        copy = apply_edits(view[element.start : element.stop], inside)
+        return [Edit(start=element.stop, stop=element.stop, new=before + copy)]
+
+    def _stale_tic(self) -> Iterator[Edit]:
+        """Say that the orbit planner's result is not of these pointings."""
+        # APT writes TicData before the exposures: looking there first spares reading them all.
+        first = self.document.elements[self.plan.visit.children[0].node]
+        yield from self._tic_edits(first.start) or self._tic_edits(self.element.close_start)
+
+    def _tic_edits(self, stop: int) -> list[Edit]:
+        view = self.view
+        for data in find_children(view, self.element.open_stop, stop):
+            if data.name != b"TicData":
+                continue
+            for child in find_children(view, data.open_stop, data.close_start):
+                content = view[child.open_stop : child.close_start]
+                if child.name == b"TicDataCurrent" and content.strip() not in (b"", b"false"):
+                    start = child.close_start - len(content.lstrip())
+                    return [Edit(start=start, stop=start + len(content.strip()), new=b"false")]
+        return []
+
+
+class _ExposureWriter:
+    """Writes the edits that make one exposure what a row wants."""
+
+    def __init__(self, document: Document, row: Row, element: Element) -> None:
+        self.document = document
+        self.view = document.view
+        self.row = row
+        self.element = element
+
+    def edits(self) -> Iterator[Edit]:
+        """Yield the edits, at their places in the document."""
+        row, element, view = self.row, self.element, self.view
+        differs = row.differs
+        if not differs and (row.number, row.same_pos_as) == (
+            row.exposure.number,
+            row.exposure.same_pos_as,
+        ):
+            return
+        attributes = find_attributes(view, element.start, element.open_stop)
+        for name, wanted, found in (
+            (b"Number", row.number, row.exposure.number),
+            (b"SamePosAs", row.same_pos_as, row.exposure.same_pos_as),
+            (b"NumberOfIterations", "1" if row.deal else None, None),
+        ):
+            attribute = attributes.get(name)
+            if attribute is None or wanted == found:
+                continue
+            if wanted is None:
+                yield _removal(attribute)
+            else:
+                start, stop = attribute.value_start, attribute.value_stop
+                if view[start:stop] != wanted.encode():
+                    yield Edit(start=start, stop=stop, new=wanted.encode())
+        if differs:
+            self.attributes = attributes
+            children = find_children(view, element.open_stop, element.close_start)
+            if children:
+                yield from self._in_children(children)
+            else:
+                yield self._without_children()
+            if row.deal:
+                yield from self._dealt(children)
+
+    # Where there are children already -------------------------------------------------------------
+
+    def _in_children(self, children: Sequence[Child]) -> Iterator[Edit]:
+        open_stop = self.element.open_stop
+        for child in children:
+            if child.name == b"PosTarg":
+                yield from self._existing_pos_targ(child)
+                break
+        else:
+            separator = space_after(self.view, open_stop)
+            new = separator + self._pos_targ(separator)
+            yield Edit(start=open_stop, stop=open_stop, new=new)
+        for child in children:
+            if child.name == b"Comments":
+                yield from self._existing_comments(child)
+                return
+        yield self._missing_comments(children)
+
+    def _existing_pos_targ(self, child: Child) -> Iterator[Edit]:
+        view = self.view
+        attributes = find_attributes(view, child.start, child.open_stop)
+        x, y = self._coordinates()
+        for name, value in ((b"X", x), (b"Y", y)):
+            if name in attributes:
+                start, stop = attributes[name].value_start, attributes[name].value_stop
+                if view[start:stop] != value:
+                    yield Edit(start=start, stop=stop, new=value)
+        if b"X" in attributes and b"Y" in attributes:
+            return
+        present = attributes.get(b"X") or attributes.get(b"Y")
+        if present is None:
+            at = child.start + len(b"<PosTarg")
+            before = view[space_before(view, child.start) : child.start]
+            new = self._coordinate_attributes(before)
+        else:
+            separator = view[present.before : present.name_start]
+            quote = view[present.value_start - 1 : present.value_start]
+            missing, value = (b"Y", y) if b"X" in attributes else (b"X", x)
+            at = present.stop if missing == b"Y" else present.before
+            new = separator + missing + b"=" + quote + value + quote
+        yield Edit(start=at, stop=at, new=new)
+
+    def _missing_comments(self, children: Sequence[Child]) -> Edit:
+        view = self.view
+        new = b"<Comments>" + self._receipt() + b"</Comments>"
+        for child in children:
+            if child.name in _AFTER_COMMENTS:
+                before = view[space_before(view, child.start) : child.start]
+                return Edit(start=child.start, stop=child.start, new=new + before)
+        last = children[-1]
+        before = view[space_before(view, last.start) : last.start]
+        return Edit(start=last.stop, stop=last.stop, new=before + new)
+
+    def _dealt(self, children: Sequence[Child]) -> Iterator[Edit]:
+        """Keep one SubExposure, without what told it from the others."""
+        view = self.view
+        for holder in children:
+            if holder.name != b"SubExposures":
+                continue
+            subs = [
+                child
+                for child in find_children(view, holder.open_stop, holder.close_start)
+                if child.name == b"SubExposure"
+            ]
+            for index, sub in enumerate(subs):
+                if index != min(self.row.copy, len(subs) - 1):
+                    yield Edit(start=space_before(view, sub.start), stop=sub.stop, new=b"")
+                    continue
+                for name, attribute in find_attributes(view, sub.start, sub.open_stop).items():
+                    if name == b"CopyNumber" or name.endswith(b"PatternPosition"):
+                        yield _removal(attribute)
+            return
+
+    # Comments --------------------------------------------------------------------------------------
+
+    def _existing_comments(self, child: Child) -> Iterator[Edit]:
+        view = self.view
+        if child.is_self_closing:
+            start = _end_of_attributes(view, child.open_stop)
+            new = b">" + self._receipt() + b"</Comments>"
+            yield Edit(start=start, stop=child.stop, new=new)
+            return
+        places = find_text(view, child.open_stop, child.close_start, self.document.encoding)
+        lines = list(lines_of(places.text))
+        receipts = [i for i, line in enumerate(lines) if line[2] is LineKind.RECEIPT]
+        tags = [i for i, line in enumerate(lines) if line[2] in (LineKind.TAG, LineKind.TYPO)]
+        ours = sorted(receipts + tags) if self.row.copy else receipts
+        if ours:
+            start, stop, _ = lines[ours[0]]
+            if self.row.copy or not self._says_it(places.text[start:stop]):
+                yield _text_edit(view, places, start, stop, self._receipt())
+            yield from self._lines_removed(places, lines, ours[1:])
+        elif tags:
+            yield self._line_after(places, lines[tags[0]][1])
+        elif places.text.strip():
+            yield self._line_after(places, len(places.text.rstrip()))
+        else:
+            yield Edit(start=child.open_stop, stop=child.open_stop, new=self._receipt())
+
+    def _says_it(self, line: str) -> bool:
+        there = parse_receipt(line)
+        wanted = self.row.receipt
+        return there is not None and wanted is not None and there.says_the_same(wanted)
+
+    def _line_after(self, places: TextPlaces, end: int) -> Edit:
+        """Insert the receipt as a line after the text that ends at `end`."""
+        at = places.stops[end - 1]
+        return Edit(start=at, stop=at, new=self._line_end(places) + self._receipt())
+
+    def _line_end(self, places: TextPlaces) -> bytes:
+        """Return the line end of the comment, or the file's where it has none of its own."""
+        index = places.text.find("\n")
+        if index >= 0:
+            raw = self.view[places.starts[index] : places.stops[index]]
+            if not raw.startswith(b"&"):
+                return raw
+        return self.document.line_end
+
+    def _lines_removed(
+        self,
+        places: TextPlaces,
+        lines: Sequence[tuple[int, int, LineKind]],
+        indices: Iterable[int],
+    ) -> Iterator[Edit]:
+        """Remove lines, each with one line end; the line before the first of them stays."""
+        waiting = list(indices)
+        while waiting:
+            first = last = waiting.pop(0)
+            while waiting and waiting[0] == last + 1:
+                last = waiting.pop(0)
+            if last + 1 < len(lines):
+                start, stop = lines[first][0], lines[last + 1][0]
+            else:
+                start, stop = lines[first - 1][1], lines[last][1]
+            yield _text_edit(self.view, places, start, stop, b"")
+
+    # New elements in APT's style ------------------------------------------------------------------
+
+    def _without_children(self) -> Edit:
+        """Give an exposure that holds no element its PosTarg and its Comments."""
+        view, element = self.view, self.element
+        before = view[space_before(view, element.start) : element.start]
+        end = _LINE_END.search(before)
+        separator = closing = b""
+        if end is not None:
+            separator = before + _INDENT
+            closing = end[0] + _last_line(before)
+        comments = b"<Comments>" + self._receipt() + b"</Comments>"
+        new = separator + self._pos_targ(separator) + separator + comments
+        if element.is_self_closing:
+            start = _end_of_attributes(view, element.open_stop)
+            new = b">" + new + closing + b"</Exposure>"
+            return Edit(start=start, stop=element.stop, new=new)
+        if element.open_stop == element.close_start:
+            new += closing
+        return Edit(start=element.open_stop, stop=element.open_stop, new=new)
+
+    def _pos_targ(self, before: bytes) -> bytes:
+        return b"<PosTarg" + self._coordinate_attributes(before) + b" />"
+
+    def _coordinate_attributes(self, before: bytes) -> bytes:
+        """Return X and Y in the style of the exposure's own attributes.
+
+        APT gives each attribute a line of its own, indented by one level more than its element.
+        """
+        view = self.view
+        separator, quote = b" ", b'"'
+        first = next(iter(self.attributes.values()), None)
+        if first is not None:
+            quote = view[first.value_start - 1 : first.value_start]
+            own = view[first.before : first.name_start]
+            end = _LINE_END.search(before)
+            if end is not None and _LINE_END.search(own):
+                outer = view[space_before(view, self.element.start) : self.element.start]
+                indent = _last_line(own).removeprefix(_last_line(outer)) or _INDENT
+                separator = end[0] + _last_line(before) + indent
+        x, y = self._coordinates()
+        return b"".join(
+            separator + name + b"=" + quote + value + quote
+            for name, value in ((b"X", x), (b"Y", y))
+        )
+
+    def _coordinates(self) -> tuple[bytes, bytes]:
+        pos_targ = self.row.pos_targ
+        assert pos_targ is not None  # only rows with a pointing come here
+        return format_arcsec(pos_targ.x_arcsec).encode(), format_arcsec(pos_targ.y_arcsec).encode()
+
+    def _receipt(self) -> bytes:
+        assert self.row.receipt is not None  # only rows with a pointing come here
+        return self.row.receipt.text.encode("ascii")
+
+
+def _removal(attribute: Attribute) -> Edit:
+    """Remove an attribute and the blanks before it: in APT's style its whole line."""
+    return Edit(start=attribute.before, stop=attribute.stop, new=b"")
+
+
+def _text_edit(view: bytes, places: TextPlaces, start: int, stop: int, new: bytes) -> Edit:
+    """Replace a stretch of text, if no markup stands in it."""
+    first = places.starts[start]
+    last = places.stops[stop - 1]
+    raw = view[first:last]
+    if b"<" in raw or b"]]>" in raw:
+        raise ProposalError(
+            f"markup runs through the line {places.text[start:stop].strip()!r} of its Comments; "
+            "save the proposal again in APT"
+        )
+    return Edit(start=first, stop=last, new=new)
+
+
+def _end_of_attributes(view: bytes, open_stop: int) -> int:
+    """Return where the blanks before the ``/>`` of a self-closing tag begin."""
+    return space_before(view, open_stop - len(b"/>"))
+
+
+def _last_line(blanks: bytes) -> bytes:
+    return blanks[max(blanks.rfind(b"\n"), blanks.rfind(b"\r")) + 1 :]
