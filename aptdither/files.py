@@ -31,12 +31,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aptdither.apt.limits import MAX_BYTES
 from aptdither.atomic import open_folder, publish, sync_file, sync_folder, temporary_file
 from aptdither.errors import InputError, OutputError, Place
-
-# The largest real proposals are a few MB. A document in memory takes about twelve times its bytes,
-# so this keeps a hostile file under 1 GB of memory.
-MAX_FILE_BYTES = 64 * 2**20
 
 _CHUNK_BYTES = 2**20
 _READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -110,7 +107,7 @@ def backup_path(path: _Path) -> Path:
     return given.with_name(f"{given.name}.bak")
 
 
-def read_input(path: _Path, *, max_bytes: int = MAX_FILE_BYTES) -> Source:
+def read_input(path: _Path, *, max_bytes: int = MAX_BYTES) -> Source:
     """Read a regular file, whole, in bounded memory and without ever waiting.
 
     Parameters
