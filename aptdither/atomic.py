@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -51,7 +50,7 @@ def temporary_file(
         The disk does not take it.
     """
     # A short name of its own: the target's may already be as long as names can be.
-    name = os.path.join(folder, f".aptdither-{secrets.token_hex(8)}.tmp")
+    name = os.path.join(folder, f".aptdither-{os.urandom(8).hex()}.tmp")
     if like is not None:
         mode = stat.S_IMODE(like.st_mode)
     # Nobody else may look into it before it has its mode.
