@@ -220,6 +220,9 @@ def write_output(
 def check_in_place(source: Source, *, force: bool = False) -> None:
     """Refuse what :func:`replace_input` would refuse, before any work is done.
 
+    Whoever asks before the new content is known must not hold a refusal against a run that then
+    changes nothing: after a first change in place, the backup always holds something else.
+
     Raises
     ------
     OutputError
