@@ -55,6 +55,7 @@ LOST_AMPLIFICATION = SIGNAL_TO_NOISE**2
 """Amplification above which a frequency counts as lost: exact de-aliasing then leaves more noise
 than signal even at the lowest frequencies, where one exposure's signal to noise is highest."""
 
+_BLOCK_ELEMENTS = 30_000
 _RADIANS_PER_ARCSEC = np.pi / 180.0 / 3600.0
 
 
@@ -103,6 +104,11 @@ class Band:
     def size(self) -> int:
         """Number of field points that have a band of their own, 1 when all share it."""
         return len(self.x_edge)
+
+    @property
+    def cost(self) -> int:
+        """Elements of all matrices of one evaluation at one place: a measure of its time."""
+        return sum(group.index.size for group in self._groups)
 
     def efficiency(self, phases: ArrayLike) -> Floats:
         """Return the de-aliasing efficiency `E`.
@@ -156,10 +162,11 @@ class Band:
         lead = offsets.shape[:-2]
         total = np.zeros(lead)
         kept = np.zeros(lead)
+        sums = _sums(_powers(offsets.reshape(-1, n, 2), self._reach))
         for group in self._alias_sets:
             if group.aliases > n:
                 continue
-            gram = _sums(offsets, self._reach)[group.index]
+            gram = sums[group.index]
             # A ridge far below LOST_AMPLIFICATION keeps a singular G finite, and lost.
             gram[np.arange(group.aliases), np.arange(group.aliases)] += 1e-9 * n
             _invert_in_place(gram)
@@ -177,16 +184,37 @@ class Band:
     def _evaluate(self, phases: ArrayLike, *, gradient: bool) -> tuple[Floats, Floats | None]:
         offsets = self._checked(phases)
         lead, n = offsets.shape[:-2], offsets.shape[-2]
-        sums = _sums(offsets, self._reach)
+        flat = offsets.reshape(-1, self.size, n, 2)
+        actual = np.empty(flat.shape[:2])
+        slope = np.empty_like(flat) if gradient else None
+        # In blocks whose matrices stay in the processor's cache.
+        block = max(1, _BLOCK_ELEMENTS // max(self.size * self._largest, 1))
+        for start in range(0, len(flat), block):
+            part = slice(start, start + block)
+            actual[part], change = self._actual_variance(flat[part], gradient=gradient)
+            if slope is not None:
+                slope[part] = change
         ideal = np.zeros(self.size)
-        actual = np.zeros(lead).reshape(-1, self.size)
+        for group in self._groups:
+            power = group.amplitude**2
+            ideal += np.sum(power / (1.0 + n * power), axis=(0, 1))
+        efficiency = ideal / actual
+        if slope is None:
+            return efficiency.reshape(lead), None
+        slope *= -(efficiency / actual)[..., None, None]
+        return efficiency.reshape(lead), slope.reshape(offsets.shape)
+
+    def _actual_variance(self, flat: Floats, *, gradient: bool) -> tuple[Floats, Floats | None]:
+        """Return the variance summed over frequencies (C, F), and its derivative (C, F, N, 2)."""
+        count, size = flat.shape[:2]
+        powers = _powers(flat, self._reach)
+        sums = _sums(powers)
+        actual = np.zeros((count, size))
         slope = np.zeros_like(sums) if gradient else None
         for group in self._groups:
             amplitude = group.amplitude[:, :, None, :]
-            power = group.amplitude**2
-            ideal += np.sum(power / (1.0 + n * power), axis=(0, 1))
             # M = 1 + sqrt(P) G sqrt(P) takes an alias outside the band as P = 0.
-            matrix = sums[group.index].reshape(*group.index.shape, -1, self.size)
+            matrix = sums[group.index].reshape(*group.index.shape, count, size)
             matrix *= amplitude[:, None]
             matrix *= amplitude[None, :]
             diagonal = np.arange(group.aliases)
@@ -194,19 +222,18 @@ class Band:
             _invert_in_place(matrix)
             matrix *= amplitude[:, None]
             matrix *= amplitude[None, :]
-            actual += np.einsum("kkc...->...", matrix).real
+            actual += np.einsum("kkcps->ps", matrix).real
             if slope is not None:
-                # d tr H = -tr(H^2 dG); H^2 at (l, k) belongs to S(l - k).
-                square = np.zeros_like(matrix)
-                for j in range(group.aliases):
+                # d tr H = -tr(H^2 dG): H^2 at (l, k) belongs to G_kl = S(l - k), so it is the
+                # transposed square that is summed in the order of the table.
+                square = matrix[0][:, None] * matrix[:, 0][None, :]
+                for j in range(1, group.aliases):
                     square += matrix[j][:, None] * matrix[:, j][None, :]
-                flat = np.ascontiguousarray(square.reshape(group.aliases**2 * group.cells, -1))
-                slope += (group.gather @ flat.view(np.float64)).view(np.complex128)
-        efficiency = np.asarray(ideal / actual).reshape(lead)
+                by_entry = square.reshape(-1, count * size)[group.order]
+                slope[group.entries] += np.add.reduceat(by_entry, group.starts, axis=0)
         if slope is None:
-            return efficiency, None
-        rate = _chain(offsets, self._reach, slope)
-        return efficiency, rate * (efficiency / actual.reshape(lead))[..., None, None]
+            return actual, None
+        return actual, -_chain(powers, slope).reshape(flat.shape)
 
     def _checked(self, phases: ArrayLike) -> Floats:
         offsets = np.asarray(phases, dtype=np.float64)
@@ -218,6 +245,11 @@ class Band:
                 f"(..., {self.size}, N, 2), not {offsets.shape}"
             )
         return offsets
+
+    @cached_property
+    def _largest(self) -> int:
+        """Elements of the largest group of matrices at one place."""
+        return max(group.index.size for group in self._groups)
 
     @cached_property
     def _shifts(self) -> Integers:
@@ -247,10 +279,17 @@ class Band:
             (members,) = np.nonzero(inside.sum(axis=-1) == aliases)
             chosen = np.stack([np.nonzero(inside[cell])[0] for cell in members], axis=-1)
             index = self._difference_index(chosen)
-            gather = np.zeros((np.prod(2 * np.array(self._reach) + 1), index.size))
-            # H^2 at (k, l) is collected for S(k - l), the reversed pair of G_kl = S(l - k).
-            gather[index.ravel(), np.arange(index.size)] = 1.0
-            groups.append(_Group(index=index, amplitude=amplitude[members, chosen], gather=gather))
+            order = np.argsort(index, axis=None, kind="stable")
+            entries, starts = np.unique(index.ravel()[order], return_index=True)
+            groups.append(
+                _Group(
+                    index=index,
+                    amplitude=amplitude[members, chosen],
+                    order=order,
+                    entries=entries,
+                    starts=starts,
+                )
+            )
         return tuple(groups)
 
     @cached_property
@@ -290,16 +329,15 @@ class _Group:
     """Where each element of `G` stands in the table of `S`, (K, K, cells)."""
     amplitude: Floats
     """sqrt(P) of each alias, (K, cells, F); 0 outside the band."""
-    gather: Floats
-    """Sums what belongs to one entry of the table, (table, K * K * cells)."""
+    order: Integers
+    """The flat elements of `G`, sorted by their place in the table, (K * K * cells,)."""
+    entries: Integers
+    """Places in the table that occur, and in `order` the first element of each."""
+    starts: Integers
 
     @property
     def aliases(self) -> int:
         return len(self.index)
-
-    @property
-    def cells(self) -> int:
-        return int(self.index.shape[2])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -330,32 +368,35 @@ def _diffraction(radius: Floats) -> Floats:
     return mtf
 
 
-def _powers(offsets: Floats, reach: tuple[int, int]) -> tuple[Complexes, Complexes]:
-    """Return ``exp(2 pi i m x)`` for x and y, (B, N, 2 reach + 1)."""
-    flat = offsets.reshape(-1, *offsets.shape[-2:])
-    x, y = (
-        np.exp(2j * np.pi * flat[..., axis, None] * np.arange(-most, most + 1))
-        for axis, most in enumerate(reach)
-    )
-    return x, y
+def _powers(flat: Floats, reach: tuple[int, int]) -> tuple[Complexes, Complexes]:
+    """Return ``exp(2 pi i m x)`` for x and y, (..., N, 2 reach + 1)."""
+    unit = np.exp(2j * np.pi * flat)
+    powers = []
+    for axis, most in enumerate(reach):
+        power = np.empty((*flat.shape[:-1], 2 * most + 1), dtype=np.complex128)
+        power[..., most] = 1.0
+        for m in range(1, most + 1):
+            power[..., most + m] = power[..., most + m - 1] * unit[..., axis]
+            power[..., most - m] = power[..., most + m].conj()
+        powers.append(power)
+    return powers[0], powers[1]
 
 
-def _sums(offsets: Floats, reach: tuple[int, int]) -> Complexes:
+def _sums(powers: tuple[Complexes, Complexes]) -> Complexes:
     """Return the table of `S`, (table, B): field points and patterns last."""
-    x, y = _powers(offsets, reach)
-    table = np.matmul(np.swapaxes(x, -1, -2), y)
-    return np.ascontiguousarray(table.reshape(len(table), -1).T)
+    x, y = powers
+    table: Complexes = np.einsum("...na,...nb->ab...", x, y)
+    return table.reshape(table.shape[0] * table.shape[1], -1)
 
 
-def _chain(offsets: Floats, reach: tuple[int, int], slope: Complexes) -> Floats:
-    """Turn the derivative by the table of `S` into one by the offsets."""
-    x, y = _powers(offsets, reach)
-    weight = slope.T.reshape(len(x), 2 * reach[0] + 1, 2 * reach[1] + 1)
+def _chain(powers: tuple[Complexes, Complexes], slope: Complexes) -> Floats:
+    """Turn the derivative by the table of `S` into one by the offsets, (..., N, 2)."""
+    x, y = powers
+    x_order, y_order = (2j * np.pi * (np.arange(p.shape[-1]) - p.shape[-1] // 2) for p in powers)
+    weight = slope.T.reshape(*x.shape[:-2], x.shape[-1], y.shape[-1])
     along_y = np.matmul(x, weight) * y
-    along_x = np.matmul(y, np.swapaxes(weight, -1, -2)) * x
-    x_order, y_order = (2j * np.pi * np.arange(-most, most + 1) for most in reach)
-    rate = np.stack([(along_x @ x_order).real, (along_y @ y_order).real], axis=-1)
-    return rate.reshape(offsets.shape)
+    along_x = np.matmul(x * x_order, weight) * y
+    return np.stack([along_x.sum(axis=-1).real, (along_y * y_order).sum(axis=-1).real], axis=-1)
 
 
 def _invert_in_place(matrix: Complexes) -> None:
