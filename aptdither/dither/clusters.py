@@ -1,0 +1,245 @@
+"""More exposures than nine: clusters of at most nine points, stepped apart.
+
+Nine phases hold all there is in a WFC3/IR scene (ISR WFC3 2016-14, section 1), so a larger set is
+made of patterns of at most nine, each coherent by itself, with steps of about 2.0 arcsec between
+them so that an artifact meets an object in one cluster at the most (section 7). The fractions of a
+pixel of those steps are free: they are taken so that the clusters' phases interleave where the
+target lands. Towards the edge of the field distortion shifts whole clusters against each other
+(0.1 to 0.3 pixel over 10, figure 1 there), so there each cluster stands for itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from aptdither.dither.pattern import rounded
+from aptdither.dither.phases import (
+    FloatArray,
+    largest_hole,
+    packing_distance,
+    span,
+    wrap,
+)
+from aptdither.dither.region import to_arcsec
+from aptdither.errors import RefusalError
+
+if TYPE_CHECKING:
+    from aptdither.optics.aperture import Aperture
+
+#: Points of a cluster: nine degrees of freedom a pixel (ISR WFC3 2016-14, section 1).
+MOST_IN_CLUSTER = 9
+#: Step between clusters, arcsec (ISR WFC3 2016-14, section 7: "perhaps 2.0").
+STEP_ARCSEC = 2.0
+#: Blobs are 10 to 15 pixels across (same place, after Pirzkal, Viana & Rajan 2010).
+BLOB_PIX = 15.0
+#: Dithers within this diameter keep their guide stars, arcsec (WFC3 Instrument Handbook 7.10.1).
+GUIDE_STAR_LIMIT_ARCSEC = 130.0
+
+#: After so many clusters their sub-pixel parts begin again: 72 phases are as dense as any.
+_DISTINCT = 8
+#: The sub-pixel part of a step is searched on this grid, and then around the best down to 1e-3.
+_GRID = 24
+
+
+def split_counts(m: int, most: int = MOST_IN_CLUSTER) -> tuple[int, ...]:
+    """Return the sizes of the fewest clusters for `m` points, as equal as can be, larger first.
+
+    Parameters
+    ----------
+    m : int
+        Number of points, 1 or more.
+    most : int
+        Points of one cluster at the most.
+
+    Returns
+    -------
+    tuple of int
+        Their sum is `m`.
+    """
+    if m < 1 or most < 1:
+        raise ValueError(f"{m} points cannot be split into clusters of at most {most}")
+    count = -(-m // most)
+    share, rest = divmod(m, count)
+    return (share + 1,) * rest + (share,) * (count - rest)
+
+
+def combine(postargs: Sequence[Any], aperture: Aperture, *, base: Any = (0.0, 0.0)) -> FloatArray:
+    """Step patterns apart so that their phases interleave and no blob is met in two clusters.
+
+    Parameters
+    ----------
+    postargs : sequence of (n, 2) array_like, arcsec, or Quantity
+        The POS TARGs of each cluster; they may be the same pattern over and over.
+    aperture : Aperture
+        Whose distortion holds.
+    base : (2,) array_like, arcsec, or Quantity
+        POS TARG that all exposures share: phases interleave where it makes the target land.
+
+    Returns
+    -------
+    (M, 2) float array, arcsec
+        POS TARGs of all points relative to `base`, cluster after cluster, the first point as it
+        was, rounded to the three decimals that are written. Cluster centres lie on a hexagonal
+        spiral, `STEP_ARCSEC` or more apart: as much as keeps points of different clusters
+        `BLOB_PIX` apart. Every cluster has its pattern's offsets in pixels where the target lands.
+        One cluster stays as it is.
+
+    Raises
+    ------
+    RefusalError
+        If the clusters do not fit inside the guide stars' limit.
+    """
+    given = [to_arcsec(cluster) for cluster in postargs]
+    if not given:
+        raise ValueError("there are no clusters to combine")
+    if len(given) == 1:
+        return rounded(given[0])
+    x_base, y_base = to_arcsec(base)
+    x_pix, y_pix = aperture.pixel_from_ideal(float(x_base), float(y_base))
+    at = (float(x_pix), float(y_pix))
+    patterns = [
+        np.stack(aperture.offset_from_postarg(cluster[:, 0], cluster[:, 1], at=at), axis=-1)
+        for cluster in given
+    ]
+    x_scale, y_scale = aperture.scale_at(*at)
+    steps = cluster_steps(patterns, (float(x_scale), float(y_scale)))
+    offsets = np.concatenate(
+        [cluster + step for cluster, step in zip(patterns, steps, strict=True)]
+    )
+    combined = rounded(
+        np.stack(aperture.postarg_from_offset(offsets[:, 0], offsets[:, 1], at=at), axis=-1)
+    )
+    across = span(combined)
+    if across > GUIDE_STAR_LIMIT_ARCSEC:
+        raise RefusalError(
+            f"{len(given)} clusters with {len(combined)} points in all would be {across:.0f} "
+            f"arcsec across, and guide stars hold within about {GUIDE_STAR_LIMIT_ARCSEC:.0f}: take "
+            "fewer exposures, a tighter pattern, or several visits"
+        )
+    return combined
+
+
+def interleave(patterns_pix: Sequence[FloatArray]) -> FloatArray:
+    """Return the sub-pixel step of each cluster (K, 2), pixels in [0, 1), that interleaves them.
+
+    Clusters are added one by one, each where the packing distance of all phases so far becomes the
+    largest (among equals: the smallest hole), on a grid and then around its best; then each is
+    looked at once more with all others in place. Deterministic.
+    """
+    distinct = [wrap(pattern) for pattern in patterns_pix[:_DISTINCT]]
+    chosen = [np.zeros(2)]
+    for k in range(1, len(distinct)):
+        chosen.append(_best_fraction(_union(distinct[:k], chosen), distinct[k]))
+    for k in range(1, len(distinct) if len(distinct) > 2 else 0):
+        others = [j for j in range(len(distinct)) if j != k]
+        union = _union([distinct[j] for j in others], [chosen[j] for j in others])
+        candidate = _best_fraction(union, distinct[k])
+        before, after = (
+            float(packing_distance(np.concatenate([union, distinct[k] + step])))
+            for step in (chosen[k], candidate)
+        )
+        if after > before + 1e-9:
+            chosen[k] = candidate
+    return np.array([chosen[k % len(chosen)] for k in range(len(patterns_pix))])
+
+
+def _union(phases: Sequence[FloatArray], steps: Sequence[FloatArray]) -> FloatArray:
+    return np.concatenate([p + step for p, step in zip(phases, steps, strict=True)])
+
+
+def _best_fraction(there: FloatArray, cluster: FloatArray) -> FloatArray:
+    """Return the sub-pixel step of `cluster` that puts its phases best between those `there`."""
+    line = np.arange(_GRID) / _GRID
+    best, width = np.zeros(2), 1.0 / _GRID
+    steps = np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1).reshape(-1, 2)
+    while True:
+        best = steps[_best_of(there, cluster, steps)]
+        if width < 1e-3:
+            return wrap(np.round(best, 4))
+        fine = np.linspace(-width, width, 9)
+        around = np.stack(np.meshgrid(fine, fine, indexing="ij"), axis=-1).reshape(-1, 2)
+        steps, width = best + around, width / 4
+
+
+def _best_of(there: FloatArray, cluster: FloatArray, steps: FloatArray) -> int:
+    apart = (cluster[None] + steps[:, None])[:, :, None] - there
+    apart -= np.rint(apart)
+    nearest = np.sqrt(np.min(np.sum(apart * apart, axis=-1), axis=(1, 2)))
+    # Two clusters cannot be better together than each alone: beyond that, all are equal.
+    alone = min(float(packing_distance(there)), float(packing_distance(cluster)))
+    nearest = np.minimum(nearest, alone)
+    equal = np.flatnonzero(nearest >= np.max(nearest) - 1e-6)[:32]
+    sets = np.concatenate(
+        [np.broadcast_to(there, (len(equal), *there.shape)), cluster + steps[equal, None]], axis=1
+    )
+    # Rounded, so that equals are equal on every machine and the first is taken.
+    return int(equal[np.argmin(np.round(largest_hole(sets), 6))])
+
+
+def cluster_steps(
+    patterns_pix: Sequence[FloatArray], scale_arcsec: tuple[float, float]
+) -> FloatArray:
+    """Return where each cluster goes: steps that interleave, as short as blobs allow.
+
+    Parameters
+    ----------
+    patterns_pix : sequence of (n, 2) float array, pixels
+    scale_arcsec : (float, float)
+        Pixel scale in x and y, arcsec per pixel.
+
+    Returns
+    -------
+    (K, 2) float array, pixels
+        What is added to the points of each cluster; (0, 0) for the first.
+    """
+    fractions = interleave(patterns_pix)
+    middles = np.array([(p.min(axis=0) + p.max(axis=0)) / 2 for p in patterns_pix])
+    spiral = hexagonal_spiral(len(patterns_pix))
+    pitch = STEP_ARCSEC
+    # Wide patterns need longer steps: 0.1 arcsec more until blobs are cleared.
+    while True:
+        wanted = spiral * pitch / scale_arcsec - (middles - middles[0])
+        steps = np.round(wanted - fractions) + fractions
+        steps -= steps[0]
+        if _clears_blobs(patterns_pix, steps) or pitch > GUIDE_STAR_LIMIT_ARCSEC:
+            return np.asarray(steps)
+        pitch += 0.1
+
+
+def _clears_blobs(patterns: Sequence[FloatArray], steps: FloatArray) -> bool:
+    """Return whether points of different clusters are a blob's size apart."""
+    reach = [float(np.max(np.hypot(*(p - p[0]).T))) for p in patterns]
+    for i in range(len(patterns)):
+        for j in range(i):
+            between = steps[i] - steps[j]
+            if math.hypot(*between) >= BLOB_PIX + reach[i] + reach[j]:
+                continue
+            apart = (patterns[i] + between)[:, None] - patterns[j]
+            if np.min(np.hypot(apart[..., 0], apart[..., 1])) < BLOB_PIX:
+                return False
+    return True
+
+
+def hexagonal_spiral(count: int) -> FloatArray:
+    """Return the first places (count, 2) of a hexagonal spiral of unit pitch about (0, 0).
+
+    Neighbours in the list are neighbours in the plane, one unit apart but for the step from ring to
+    ring, which is one or sqrt(3). The first step is along x, where WFC3/IR has less distortion.
+    """
+    places = [(0.0, 0.0)]
+    ring = 1
+    while len(places) < count:
+        corners = [
+            (ring * math.cos(math.pi * k / 3), ring * math.sin(math.pi * k / 3)) for k in range(7)
+        ]
+        for (x, y), (x_next, y_next) in pairwise(corners):
+            places += [
+                (x + (x_next - x) * i / ring, y + (y_next - y) * i / ring) for i in range(ring)
+            ]
+        ring += 1
+    return np.array(places[:count])
