@@ -19,8 +19,8 @@ from aptdither.apt.tags import DitherRequest, Receipt, Size
 from aptdither.choose import Chosen, choose_pattern
 from aptdither.dither.clusters import split_counts
 from aptdither.dither.pattern import Catalog, load_catalog
-from aptdither.errors import AptDitherError, RefusalError, raise_all
-from aptdither.findings import Finding, Severity
+from aptdither.errors import AptDitherError, Place, RefusalError, raise_all
+from aptdither.findings import Finding, found
 from aptdither.judge import Judge, PlannedExposure, PlannedGroup
 from aptdither.optics.aperture import Aperture, get_aperture
 from aptdither.optics.filters import get_element
@@ -185,19 +185,22 @@ class _Planner:
                 errors.append(error.located(place))
         raise_all(errors)
         if len(layouts) > 1:
-            self._warn(
-                dither_set,
-                "the setups have different numbers of points ("
-                + "; ".join(
-                    f"{', '.join(f'{s.aperture} {s.element}' for s in members)}: {sum(sizes)}"
-                    for sizes, members in layouts.items()
+            self.findings.append(
+                found(
+                    "ADT107",
+                    "the setups have different numbers of points ("
+                    + "; ".join(
+                        f"{', '.join(f'{s.aperture} {s.element}' for s in members)}: {sum(sizes)}"
+                        for sizes, members in layouts.items()
+                    )
+                    + "), so each has a pattern of its own; give n= to share one",
+                    dither_set.place,
                 )
-                + "), so each has a pattern of its own; give n= to share one",
             )
         drafts = []
         for sizes, members in layouts.items():
             chosen = self._choose(request, size, sizes, members, dither_set.base)
-            offsets = chosen.offsets_arcsec
+            offsets = chosen.offsets
             drafts.extend(
                 _GroupDraft(
                     dither_set=dither_set,
@@ -211,25 +214,15 @@ class _Planner:
                 for setup in members
             )
             if sum(sizes) == 1:
-                self._warn(
-                    dither_set,
-                    "one exposure at one point is no dither; give n= to expand it, or an id to "
-                    "join exposures",
+                self.findings.append(
+                    found(
+                        "ADT107",
+                        "one exposure at one point is no dither; give n= to expand it, or an id to "
+                        "join exposures",
+                        dither_set.place,
+                    )
                 )
         return drafts
-
-    def _warn(self, dither_set: DitherSet, message: str) -> None:
-        place = dither_set.place
-        self.findings.append(
-            Finding(
-                code="ADT107",
-                severity=Severity.WARNING,
-                message=message,
-                visit=place.visit,
-                exposure=place.exposure,
-                line=place.line,
-            )
-        )
 
     def _cluster_sizes(
         self, request: DitherRequest, setup: Setup, units: Sequence[Unit]
@@ -348,8 +341,7 @@ def _changes(
         if expands and len(unit.copies) == total - 1:
             changes.append(ExposureChange(exposure=unit.exposure, pointings=(pointing(""),)))
             changes += [
-                ExposureChange(exposure=copy, pointings=(pointing("copy"),))
-                for copy in unit.copies
+                ExposureChange(exposure=copy, pointings=(pointing("copy"),)) for copy in unit.copies
             ]
             continue
         # Copies of an earlier run that do not fit go; what is needed is made anew.
@@ -378,9 +370,7 @@ def _orbit(exposure: Exposure, j: int) -> int | None:
 def _new_numbers(sets: Iterable[DitherSet], changes: Changes) -> dict[int, list[str]]:
     """Return the numbers that the exposures of the touched visits have in the new file."""
     by_node = {change.exposure.node: len(change.pointings) for change in changes.exposures}
-    visits: dict[int, Visit] = {
-        dither_set.visit.node: dither_set.visit for dither_set in sets
-    }
+    visits: dict[int, Visit] = {dither_set.visit.node: dither_set.visit for dither_set in sets}
     numbers: dict[int, list[str]] = {}
     for visit in visits.values():
         exposures = tuple(visit.exposures)
@@ -405,12 +395,11 @@ def _followers(sets: Iterable[DitherSet]) -> Iterable[Finding]:
         }
         for exposure in dither_set.visit.exposures:
             if exposure.number not in inside and exposure.same_pos_as in inside:
-                yield Finding(
-                    code="ADT401",
-                    severity=Severity.WARNING,
-                    message=f"SamePosAs {exposure.same_pos_as} follows a dithered exposure to its "
+                yield found(
+                    "ADT401",
+                    f"SamePosAs {exposure.same_pos_as} follows a dithered exposure to its "
                     "new place (after an expansion: to the first point); it is not dithered itself",
-                    visit=dither_set.visit.number,
-                    exposure=exposure.number,
-                    line=exposure.line,
+                    Place(
+                        visit=dither_set.visit.number, exposure=exposure.number, line=exposure.line
+                    ),
                 )

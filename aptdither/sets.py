@@ -21,7 +21,7 @@ from aptdither.errors import (
     TagError,
     raise_all,
 )
-from aptdither.findings import Finding, Severity
+from aptdither.findings import Finding, found
 
 #: The one configuration that is dithered today; others have their own optics and will come.
 CONFIGS = ("WFC3/IR",)
@@ -173,9 +173,7 @@ class _Draft:
 class _Visit:
     """One visit, its tags and its receipts."""
 
-    def __init__(
-        self, visit: Visit, patterns: dict[str, AptPattern], options: SetOptions
-    ) -> None:
+    def __init__(self, visit: Visit, patterns: dict[str, AptPattern], options: SetOptions) -> None:
         self.visit = visit
         self.patterns = patterns
         self.options = options
@@ -202,19 +200,15 @@ class _Visit:
 
     def strays(self) -> Iterator[Finding]:
         """Yield the lines that hold the word @dither and are no tag."""
-        held = [(None, self.visit_comments)]
+        held: list[tuple[Exposure | None, CommentTags]] = [(None, self.visit_comments)]
         held += [(exposure, self.comments[exposure.node]) for exposure, _ in self.slots]
         for exposure, comments in held:
             for stray in comments.strays:
-                place = self.place(exposure)
-                yield Finding(
-                    code="ADT102",
-                    severity=Severity.WARNING,
-                    message=f"{stray.strip()!r} is not read as a tag: "
+                yield found(
+                    "ADT102",
+                    f"{stray.strip()!r} is not read as a tag: "
                     "@dither must be the first word of its line",
-                    visit=place.visit,
-                    exposure=place.exposure,
-                    line=place.line,
+                    self.place(exposure),
                 )
 
     def receipt(self, exposure: Exposure) -> Receipt | None:

@@ -107,9 +107,11 @@ def test_help_needs_no_heavy_package() -> None:
     """The command line imports numpy, lxml and astropy inside its commands alone."""
     for module in MODULES:
         if wing_of(module) in ("cli", "", "errors", "findings"):
-            heavy = {
-                name.split(".")[0]
-                for name, at_import in imports(module)
-                if at_import
-            } & {"numpy", "lxml", "astropy", "matplotlib", "rich"}
+            heavy = {name.split(".")[0] for name, at_import in imports(module) if at_import} & {
+                "numpy",
+                "lxml",
+                "astropy",
+                "matplotlib",
+                "rich",
+            }
             assert not heavy, f"{module} imports {heavy} when it is imported"

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from aptdither import __version__
-from aptdither.cli import apply, check, design, fit, pictures
+from aptdither.cli import apply, convert, design, fit
 from aptdither.cli.shared import EXIT_INPUT, say
 
 app = typer.Typer(
@@ -21,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for room in (apply, check, design, fit, pictures):
+for room in (apply, convert, design, fit):
     room.register(app)
 
 
@@ -35,7 +35,9 @@ def _print_version(wanted: bool) -> None:
 def _main(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     """Sub-pixel dithers for WFC3/IR proposals."""

@@ -113,8 +113,6 @@ def convert(
         from aptdither.report.text import offsets_table
 
         console = out(no_color=no_color)
-        console.print(
-            Text(f"{found.name} at ({place[0]:g}, {place[1]:g}) of the full-frame image")
-        )
+        console.print(Text(f"{found.name} at ({place[0]:g}, {place[1]:g}) of the full-frame image"))
         console.print(offsets_table(rows))
     return EXIT_FINE

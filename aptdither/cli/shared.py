@@ -42,9 +42,7 @@ FormatOption = Annotated[
 NoColorOption = Annotated[
     bool, typer.Option("--no-color", help="Print without colour (NO_COLOR holds too).")
 ]
-SeedOption = Annotated[
-    int, typer.Option("--seed", min=0, help="Where all randomness comes from.")
-]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Where all randomness comes from.")]
 CatalogOption = Annotated[
     Path | None,
     typer.Option("--catalog", metavar="FILE", help="Patterns of your own (ECSV) beside ours."),

@@ -51,8 +51,7 @@ def unified_diff(old: bytes, new: bytes, *, encoding: str, names: tuple[_Path, _
             lines += ["-" + line for line in before[i1:i2]]
             lines += ["+" + line for line in after[j1:j2]]
     return "".join(
-        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
-        for line in lines
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from aptdither import __version__
+from aptdither.report.safe import utf8_text
 
 if TYPE_CHECKING:
     from aptdither.dither.coverage import Metrics
@@ -133,5 +134,4 @@ def findings_as_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:
 
 
 def _text(text: str | None) -> str | None:
-    """Return text that UTF-8 can carry: a file's name may hold bytes that are no text."""
-    return None if text is None else text.encode("utf-8", "replace").decode("utf-8")
+    return None if text is None else utf8_text(text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from rich.text import Text
 from aptdither.dither.phases import COVERING_BEST, packing_limit
 from aptdither.findings import Finding, Severity
 from aptdither.report.phasemap import phase_map
-from aptdither.report.safe import one_line
+from aptdither.report.safe import safe_line
 
 if TYPE_CHECKING:
     from aptdither.apt.proposal import PosTarg
@@ -112,8 +111,8 @@ def points_table(group: PlannedGroup) -> Table:
                 _plain(cell)
                 for cell in (
                     exposure.number,
-                    f"{point.dx_pix + 0.0:.3f}",
-                    f"{point.dy_pix + 0.0:.3f}",
+                    f"{round(point.dx_pix, 3) + 0.0:.3f}",
+                    f"{round(point.dy_pix, 3) + 0.0:.3f}",
                     *was,
                     _pair(exposure.pos_targ),
                 )
@@ -178,7 +177,7 @@ def print_findings(console: Console, findings: Sequence[Finding]) -> None:
     """Print findings, a paragraph each."""
     for finding in findings:
         where = ", ".join(
-            words.format(one_line(str(value)))
+            words.format(safe_line(str(value)))
             for value, words in (
                 (finding.visit, "visit {}"),
                 (finding.exposure, "exposure {}"),
@@ -189,7 +188,7 @@ def print_findings(console: Console, findings: Sequence[Finding]) -> None:
         text = Text()
         text.append(f"{finding.code} {finding.severity}", style=STYLES[finding.severity])
         text.append(f" {where}: " if where else ": ")
-        text.append(one_line(finding.message))
+        text.append(safe_line(finding.message))
         console.print(text)
 
 
@@ -210,7 +209,7 @@ def _table() -> Table:
 
 def _plain(text: str) -> Text:
     """Return text of unknown origin as it is: no markup, no control characters."""
-    return Text(one_line(text))
+    return Text(safe_line(text))
 
 
 def _pair(pos_targ: PosTarg) -> str:

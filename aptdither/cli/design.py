@@ -1,0 +1,302 @@
+"""``aptdither patterns``, ``evaluate`` and ``optimize``: patterns apart from any proposal."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aptdither.cli.shared import (
+    EXIT_FINE,
+    ApertureOption,
+    CatalogOption,
+    DistortionOption,
+    ElementOption,
+    ForceOption,
+    Format,
+    FormatOption,
+    NoColorOption,
+    SeedOption,
+    SizeOption,
+    SpacingOption,
+    open_catalog,
+    out,
+    parse_pairs,
+    print_json,
+    progress_bar,
+    reported,
+    say,
+)
+from aptdither.errors import CatalogError, OpticsError, TagError, UsageError
+
+if TYPE_CHECKING:
+    from aptdither.apt.tags import Size, Spacing
+    from aptdither.choose import Chosen
+    from aptdither.judge import PlannedGroup
+    from aptdither.optics.aperture import Aperture
+    from aptdither.optics.filters import SpectralElement
+
+DEFAULT_APERTURE = "IR"
+DEFAULT_ELEMENT = "F160W"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("patterns")(patterns)
+    app.command("evaluate")(evaluate)
+    app.command("optimize")(optimize)
+
+
+@reported
+def patterns(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="One pattern, in full.")
+    ] = None,
+    aperture: ApertureOption = DEFAULT_APERTURE,
+    element: ElementOption = DEFAULT_ELEMENT,
+    size: SizeOption = None,
+    catalog: CatalogOption = None,
+    distortion: DistortionOption = None,
+    seed: SeedOption = 0,
+    fmt: FormatOption = Format.TEXT,
+    no_color: NoColorOption = False,
+) -> int:
+    """List the catalogue, or show one pattern: pixels, POS TARGs, source, coverage."""
+    known = open_catalog(catalog)
+    if name is None:
+        if fmt is Format.JSON:
+            from aptdither.report.json import catalog_report
+
+            print_json(catalog_report(known, seed=seed))
+        else:
+            from aptdither.report.text import catalog_table
+
+            out(no_color=no_color).print(catalog_table(known))
+        return EXIT_FINE
+    from aptdither.choose import chosen_from_catalog
+
+    with _usage():
+        pattern = known.get(name)
+        where = _aperture(aperture, element, distortion)
+        chosen = chosen_from_catalog(pattern, where, "it was asked for")
+        group = _judged(chosen, where, _element(element), _size(size), seed)
+    _print_groups("patterns", [group], fmt, seed=seed, no_color=no_color)
+    return EXIT_FINE
+
+
+@reported
+def evaluate(
+    postargs: Annotated[
+        str | None,
+        typer.Option("--postargs", metavar='"X,Y ..."', help="POS TARGs, arcsec."),
+    ] = None,
+    pattern: Annotated[
+        str | None, typer.Option("--pattern", metavar="NAME", help="A catalogue pattern.")
+    ] = None,
+    proposal: Annotated[
+        Path | None,
+        typer.Option("--proposal", metavar="IN.apt", help="The exposures of a proposal."),
+    ] = None,
+    visit: Annotated[
+        str | None, typer.Option("--visit", help="One visit of the proposal; all of them.")
+    ] = None,
+    aperture: ApertureOption = DEFAULT_APERTURE,
+    element: ElementOption = DEFAULT_ELEMENT,
+    size: SizeOption = None,
+    catalog: CatalogOption = None,
+    distortion: DistortionOption = None,
+    seed: SeedOption = 0,
+    fmt: FormatOption = Format.TEXT,
+    no_color: NoColorOption = False,
+) -> int:
+    """Tell how well any POS TARGs cover the pixel, at the centre and at the worst place.
+
+    With --proposal the aperture and the element are the exposures' own.
+    """
+    given = [option for option in (postargs, pattern, proposal) if option is not None]
+    if len(given) != 1:
+        raise UsageError("give one of --postargs, --pattern and --proposal")
+    if visit is not None and proposal is None:
+        raise UsageError("--visit says which visit of a --proposal; give that too")
+    if proposal is not None:
+        groups = _groups_of_proposal(proposal, visit, _size(size), distortion, seed)
+    else:
+        with _usage():
+            where = _aperture(aperture, element, distortion)
+            chosen = (
+                _chosen_from_postargs(postargs)
+                if postargs is not None
+                else _chosen_by_name(pattern or "", catalog, where)
+            )
+            groups = [_judged(chosen, where, _element(element), _size(size), seed)]
+    _print_groups("evaluate", groups, fmt, seed=seed, no_color=no_color)
+    return EXIT_FINE
+
+
+@reported
+def optimize(
+    n: Annotated[int, typer.Option("-n", min=1, help="Number of points.")],
+    aperture: ApertureOption = DEFAULT_APERTURE,
+    element: ElementOption = DEFAULT_ELEMENT,
+    size: SizeOption = None,
+    spacing: SpacingOption = None,
+    tradeoff: Annotated[
+        bool, typer.Option("--tradeoff", help="Print what each spacing costs, tight to wide.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write the pattern as ECSV."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the pattern in the ECSV file.")
+    ] = None,
+    force: ForceOption = False,
+    distortion: DistortionOption = None,
+    seed: SeedOption = 0,
+    fmt: FormatOption = Format.TEXT,
+    no_color: NoColorOption = False,
+) -> int:
+    """Design a pattern for an aperture, a spectral element, a region and a spacing."""
+    from aptdither import files
+    from aptdither.choose import design, region_of, spacing_of, tradeoff_of
+
+    asked = _size(size)
+    wanted = spacing_of(_spacing(spacing), asked)
+    if output is not None:
+        files.check_output(output, force=force)
+    with _usage():
+        where, optics = _aperture(aperture, element, distortion), _element(element)
+        with progress_bar("searching") as progress:
+            if tradeoff:
+                curve = tradeoff_of(n, where, optics, asked, seed=seed, progress=progress)
+            else:
+                chosen = design(n, where, optics, asked, wanted, seed=seed, progress=progress)
+    if tradeoff:
+        if fmt is Format.JSON:
+            from aptdither.report.json import tradeoff_report
+
+            print_json(tradeoff_report(curve, where, optics, region_of(asked), seed=seed))
+        else:
+            from aptdither.report.text import tradeoff_table
+
+            out(no_color=no_color).print(tradeoff_table(curve, where, optics))
+        return EXIT_FINE
+    if output is not None:
+        from aptdither.choose import as_pattern
+        from aptdither.dither.pattern import write_ecsv
+
+        text = io.StringIO()
+        write_ecsv(as_pattern(chosen, name or output.stem), text)
+        files.write_output(output, text.getvalue().encode(), force=force)
+        say(f"wrote {output}: use it with --catalog {output}")
+    group = _judged(chosen, where, optics, asked, seed)
+    _print_groups("optimize", [group], fmt, seed=seed, no_color=no_color)
+    return EXIT_FINE
+
+
+@contextmanager
+def _usage() -> Iterator[None]:
+    """Make what was named on the command line, and does not exist, an error of usage."""
+    try:
+        yield
+    except (CatalogError, OpticsError, TagError) as error:
+        # A file that cannot be used is another thing than a name that does not exist.
+        if error.place.path is not None:
+            raise
+        raise UsageError(error.message) from error
+
+
+def _aperture(name: str, element: str, distortion: Path | None) -> Aperture:
+    from aptdither.optics.aperture import get_aperture
+
+    return get_aperture(name, element, distortion_file=distortion)
+
+
+def _element(name: str) -> SpectralElement:
+    from aptdither.optics.filters import get_element
+
+    return get_element(name)
+
+
+def _size(text: str | None) -> Size:
+    from aptdither.apt.tags import parse_size
+
+    with _usage():
+        return parse_size(text or "full")
+
+
+def _spacing(text: str | None) -> Spacing | None:
+    from aptdither.apt.tags import parse_spacing
+
+    with _usage():
+        return None if text is None else parse_spacing(text)
+
+
+def _chosen_by_name(name: str, catalog: Path | None, aperture: Aperture) -> Chosen:
+    from aptdither.choose import chosen_from_catalog
+
+    return chosen_from_catalog(open_catalog(catalog).get(name), aperture, "it was asked for")
+
+
+def _chosen_from_postargs(text: str) -> Chosen:
+    from aptdither.choose import Chosen
+
+    return Chosen(
+        name="postargs",
+        method="given",
+        source="the command line",
+        why="they were given",
+        offsets_arcsec=tuple(parse_pairs(text, "--postargs")),
+    )
+
+
+def _judged(
+    chosen: Chosen, aperture: Aperture, element: SpectralElement, size: Size, seed: int
+) -> PlannedGroup:
+    """Judge a pattern with the target on the aperture's fiducial point."""
+    from aptdither.apt.proposal import PosTarg
+    from aptdither.judge import Judge, PlannedExposure
+
+    exposures = [
+        PlannedExposure(
+            number=str(index),
+            was=None,
+            pos_targ=PosTarg(x_arcsec=x, y_arcsec=y),
+            old_pos_targ=None,
+            orbit=None,
+        )
+        for index, (x, y) in enumerate(chosen.offsets_arcsec, start=1)
+    ]
+    return Judge(seed=seed).group(
+        exposures,
+        aperture=aperture,
+        element=element,
+        size=size,
+        base=PosTarg(x_arcsec=0.0, y_arcsec=0.0),
+        chosen=chosen,
+    )
+
+
+def _groups_of_proposal(
+    path: Path, visit: str | None, size: Size, distortion: Path | None, seed: int
+) -> Sequence[PlannedGroup]:
+    raise NotImplementedError
+
+
+def _print_groups(
+    command: str, groups: Sequence[PlannedGroup], fmt: Format, *, seed: int, no_color: bool
+) -> None:
+    if fmt is Format.JSON:
+        from aptdither.report.json import groups_report
+
+        print_json(groups_report(command, groups, seed=seed))
+        return
+    from aptdither.report.text import group_summary
+
+    console = out(no_color=no_color)
+    for group in groups:
+        console.print(group_summary(group))
