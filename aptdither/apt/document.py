@@ -11,6 +11,7 @@ UTF-8. All offsets are offsets in the view; :meth:`Document.apply` brings edits 
 from __future__ import annotations
 
 import codecs
+import functools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -209,7 +210,9 @@ def read_document(
     return document, root, dict(zip(meant, elements, strict=True))
 
 
-def parse_bytes(view: bytes, encoding: str, *, keep_comments: bool = True) -> etree._Element:
+def parse_bytes(
+    view: bytes, encoding: str, *, keep_comments: bool = True, keep_blanks: bool = True
+) -> etree._Element:
     """Parse bytes that are in bounds and have no DOCTYPE; whatever they declare, `encoding` holds.
 
     Raises
@@ -217,18 +220,7 @@ def parse_bytes(view: bytes, encoding: str, *, keep_comments: bool = True) -> et
     DocumentError
         If they are not well-formed; it names the line.
     """
-    parser = etree.XMLParser(
-        encoding=encoding,
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        dtd_validation=False,
-        attribute_defaults=False,
-        huge_tree=False,
-        collect_ids=False,
-        remove_comments=not keep_comments,
-        remove_pis=not keep_comments,
-    )
+    parser = _hardened_parser(encoding, keep_comments, keep_blanks)
     try:
         return etree.fromstring(view, parser)
     except etree.XMLSyntaxError as error:
@@ -246,20 +238,21 @@ def parse_bytes(view: bytes, encoding: str, *, keep_comments: bool = True) -> et
         ) from error
 
 
-def check_well_formed(view: bytes, encoding: str) -> None:
-    """Check with a second parser, expat, that bytes are a well-formed document without DOCTYPE.
-
-    Raises
-    ------
-    DocumentError
-        If they are not.
-    """
-    parser = expat.ParserCreate(encoding)
-    parser.StartDoctypeDeclHandler = _on_doctype
-    try:
-        parser.Parse(view, True)
-    except expat.ExpatError as error:
-        _fail_expat(error)
+@functools.cache
+def _hardened_parser(encoding: str, keep_comments: bool, keep_blanks: bool) -> etree.XMLParser:
+    return etree.XMLParser(
+        encoding=encoding,
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        dtd_validation=False,
+        attribute_defaults=False,
+        huge_tree=False,
+        collect_ids=False,
+        remove_comments=not keep_comments,
+        remove_pis=not keep_comments,
+        remove_blank_text=not keep_blanks,
+    )
 
 
 class _PrologIsOver(Exception):
@@ -374,7 +367,7 @@ def _codec_of(name: str | None) -> str:
 
 
 def _local_name(element: etree._Element) -> str:
-    return str(etree.QName(element).localname)
+    return str(element.tag.rpartition("}")[2])
 
 
 def _fail(message: str, line: int | None) -> NoReturn:

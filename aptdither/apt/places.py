@@ -178,12 +178,13 @@ def find_children(view: bytes, start: int, stop: int) -> list[Child]:
 
 def find_attributes(view: bytes, start: int, open_stop: int) -> dict[bytes, Attribute]:
     """Find the attributes of a start tag, in their order."""
-    return {
-        match[2]: Attribute(
-            match.start(), match.start(2), match.start(3) + 1, match.end(3) - 1, match.end()
-        )
-        for match in _ATTRIBUTE.finditer(view, start, open_stop)
-    }
+    return {match[2]: _attribute(match) for match in _ATTRIBUTE.finditer(view, start, open_stop)}
+
+
+def first_attribute(view: bytes, start: int, open_stop: int) -> Attribute | None:
+    """Find the first attribute of a start tag: how it is written is the tag's style."""
+    match = _ATTRIBUTE.search(view, start, open_stop)
+    return None if match is None else _attribute(match)
 
 
 def space_after(view: bytes, at: int) -> bytes:
@@ -195,8 +196,12 @@ def space_after(view: bytes, at: int) -> bytes:
 
 def space_before(view: bytes, at: int) -> int:
     """Return where the run of blanks that ends at `at` begins."""
-    while at and view[at - 1] in SPACE:
-        at -= 1
+    while at:
+        chunk = view[max(0, at - 100) : at]
+        kept = len(chunk.rstrip(SPACE))
+        at -= len(chunk) - kept
+        if kept:
+            break
     return at
 
 
@@ -216,6 +221,12 @@ def find_text(view: bytes, start: int, stop: int, encoding: str) -> TextPlaces:
         starts.append(first)
         stops.append(last)
     return TextPlaces("".join(characters), starts, stops)
+
+
+def _attribute(match: re.Match[bytes]) -> Attribute:
+    return Attribute(
+        match.start(), match.start(2), match.start(3) + 1, match.end(3) - 1, match.end()
+    )
 
 
 def _characters(

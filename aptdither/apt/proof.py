@@ -2,16 +2,18 @@
 
 It trusts nothing that made the edits. What is shown, in this order:
 
-1. the bytes outside the edits are the old file's, and every edit lies inside a planned visit;
-2. the whole new file is well-formed (a second parser, expat, reads it);
-3. each planned visit, old and new, is read again by lxml: every value that may change is what the
-   plan wants, and once those values are left out the two are the same canonical XML.
+1. the bytes outside the edits are the old file's; every edit lies among the exposures of a planned
+   visit, or is the text of its TicDataCurrent;
+2. the whole new file is well-formed;
+3. the exposures of each planned visit are read again, old and new: every value that may change is
+   what the plan wants, and once those values are left out both are the same canonical XML.
 
-Visits are read one at a time, so the proof needs no second tree of the whole file.
+The old visits are read one at a time, so there is never more than one tree of a whole file.
 """
 
 from __future__ import annotations
 
+import copy
 import itertools
 import re
 from collections.abc import Iterator, Sequence
@@ -22,7 +24,6 @@ from lxml import etree
 from aptdither.apt.document import (
     Document,
     Edit,
-    check_well_formed,
     in_order,
     parse_bytes,
     spans_outside,
@@ -88,7 +89,11 @@ class VisitPlan(NamedTuple):
 
 
 def prove(
-    document: Document, edits: Sequence[Edit], plans: Sequence[VisitPlan], result: bytes
+    document: Document,
+    all_visits: Sequence[Visit],
+    edits: Sequence[Edit],
+    plans: Sequence[VisitPlan],
+    result: bytes,
 ) -> None:
     """Prove a new file.
 
@@ -96,6 +101,8 @@ def prove(
     ----------
     document : Document
         The old file.
+    all_visits : sequence of Visit
+        Its visits, in document order.
     edits : sequence of Edit
         What was spliced into its view.
     plans : sequence of VisitPlan
@@ -113,31 +120,29 @@ def prove(
         new_view = result.decode(document.source_encoding).encode(document.encoding)
     ordered = in_order(document.view, edits)
     _prove_bytes(document.view, ordered, new_view)
+    _prove_places(document, ordered, plans)
     try:
-        check_well_formed(new_view, document.encoding)
+        root = parse_bytes(new_view, document.encoding, keep_blanks=False)
     except DocumentError as error:
         _fail(f"the new file cannot be read: {error}")
-    moved = 0
-    waiting = 0
-    for plan in plans:
-        element = document.elements[plan.visit.node]
-        start = element.start + moved
-        while waiting < len(ordered) and ordered[waiting].stop <= element.stop:
-            edit = ordered[waiting]
-            if edit.start < element.start:
-                _fail(f"byte {edit.start} was edited outside the visits of the plan")
-            moved += len(edit.new) - (edit.stop - edit.start)
-            waiting += 1
-        old = document.view[element.start : element.stop]
-        new = new_view[start : element.stop + moved]
-        if old == new:
-            continue
-        try:
-            _VisitProof(plan, document).prove(old, new)
-        except RewriteError as error:
-            raise error.located(Place(visit=plan.visit.number)) from None
-    if waiting < len(ordered):
-        _fail(f"byte {ordered[waiting].start} was edited outside the visits of the plan")
+    visits = iter(
+        visit
+        for holder in root.iterchildren("Visits")
+        for visit in holder.iterchildren("Visit", "HstQuadPattern")
+    )
+    by_node = {plan.visit.node: plan for plan in plans}
+    for visit in all_visits:
+        new = next(visits, None)
+        if new is None:
+            _fail("a visit is missing")
+        plan = by_node.get(visit.node)
+        if plan is not None:
+            try:
+                _VisitProof(plan, document).prove(new)
+            except RewriteError as error:
+                raise error.located(Place(visit=visit.number)) from None
+    if next(visits, None) is not None:
+        _fail("there is a visit too many")
 
 
 def _prove_bytes(old: bytes, edits: Sequence[Edit], new: bytes) -> None:
@@ -151,31 +156,67 @@ def _prove_bytes(old: bytes, edits: Sequence[Edit], new: bytes) -> None:
         _fail(f"the new file has {len(new)} bytes instead of {at}")
 
 
+def _prove_places(document: Document, edits: Sequence[Edit], plans: Sequence[VisitPlan]) -> None:
+    """Show that edits lie among exposures, but for one word in each visit's TicDataCurrent."""
+    view = document.view
+    waiting = 0
+    for plan in plans:
+        element = document.elements[plan.visit.node]
+        head_stop = _first_exposure(document, plan.visit)
+        while waiting < len(edits) and edits[waiting].stop <= element.close_start:
+            edit = edits[waiting]
+            around = view[max(element.start, edit.start - 100) : edit.start].rstrip()
+            is_tic = (
+                edit.start >= element.open_stop
+                and edit.new == b"false"
+                and b"<TicDataCurrent" in around
+                and view[edit.stop : edit.stop + 100].lstrip().startswith(b"</TicDataCurrent")
+            )
+            if edit.start < head_stop and not is_tic:
+                _fail(f"byte {edit.start} was edited, which the plan does not name")
+            waiting += 1
+    if waiting < len(edits):
+        _fail(f"byte {edits[waiting].start} was edited outside the visits of the plan")
+
+
+def _first_exposure(document: Document, visit: Visit) -> int:
+    return document.elements[visit.children[0].node].start
+
+
 class _VisitProof:
-    """Compares one visit, old and new, with its plan."""
+    """Compares the exposures of one visit, old and new, with its plan."""
 
     def __init__(self, plan: VisitPlan, document: Document) -> None:
         self.plan = plan
         self.document = document
 
-    def prove(self, old_bytes: bytes, new_bytes: bytes) -> None:
-        """Raise RewriteError unless the new visit is the old one changed as planned."""
-        old, new = self._read(old_bytes), self._read(new_bytes)
-        if old.findtext("Comments") != new.findtext("Comments"):
-            _fail("the Comments of the visit changed")
+    def prove(self, new: etree._Element) -> None:
+        """Raise RewriteError unless the new exposures are the old ones changed as planned."""
         tic = new.findtext("TicData/TicDataCurrent")
-        if tic is not None and tic.strip() not in ("", "false"):
+        was = self.plan.visit.tic_data_current
+        if tic is not None and tic.strip() not in ("", "false", was):
             _fail(f"TicDataCurrent is {tic!r}")
+        old = self._read_old()
+        _keep_exposures(new)
         self._prove_exposures(old, new)
         for root in (old, new):
             # Leaving elements out here, in C, costs less than skipping them in a comparison.
             etree.strip_elements(root, *_MAY_CHANGE, with_tail=False)
-        if _canonical(old) != _canonical(new):
+        if not _are_equal(old, new):
             _fail("something changed that the plan does not name")
 
-    def _read(self, visit: bytes) -> etree._Element:
+    def _read_old(self) -> etree._Element:
+        """Read what the old visit holds from its first exposure on."""
+        document, visit = self.document, self.plan.visit
+        stop = document.elements[visit.node].close_start
+        inside = document.view[_first_exposure(document, visit) : stop]
+        name = visit.kind.encode()
         try:
-            return parse_bytes(visit, self.document.encoding)
+            return parse_bytes(
+                b"<" + name + b">" + inside + b"</" + name + b">",
+                document.encoding,
+                keep_blanks=False,
+            )
         except DocumentError as error:
             _fail(f"a visit cannot be read: {error}")
 
@@ -205,10 +246,10 @@ class _VisitProof:
             if row.deal:
                 _leave_out_sub_exposures(by_node[row.exposure.node])
                 _leave_out_sub_exposures(element)
-        for was, copy in copies:
-            if _bare(was) != _bare(copy):
+        for was, made in copies:
+            if not _are_equal(_bare(was), _bare(made)):
                 _fail("a copy differs from its exposure in more than the plan names")
-            _remove(copy)
+            _remove(made)
         if len(_groups(old)) != len(_groups(new)):
             _fail("it has lost or gained a group")
         if self.plan.unwrapped:
@@ -232,9 +273,8 @@ class _VisitProof:
 def _prove_exposure(row: Row, was: etree._Element, element: etree._Element) -> None:
     if (element.get("Number"), element.get("SamePosAs") or None) != (row.number, row.same_pos_as):
         _fail(f"exposure {row.number} has another Number or SamePosAs than planned")
-    new_pos_targ, old_pos_targ = element.find("PosTarg"), was.find("PosTarg")
-    new_text, old_text = element.findtext("Comments"), was.findtext("Comments")
-    new_text, old_text = _whole_text(element, new_text), _whole_text(was, old_text)
+    new_pos_targ, new_text = _what_may_change(element)
+    old_pos_targ, old_text = _what_may_change(was)
     if row.receipt is None:
         if _attributes(new_pos_targ) != _attributes(old_pos_targ) or new_text != old_text:
             _fail(f"exposure {row.number} changed, which the plan does not name")
@@ -242,17 +282,15 @@ def _prove_exposure(row: Row, was: etree._Element, element: etree._Element) -> N
     found, _ = read_pos_targ(new_pos_targ, 0)
     if found != row.pos_targ:
         _fail(f"exposure {row.number} points to {found}, not to {row.pos_targ}")
-    if _attributes(new_pos_targ).keys() - {"X", "Y"} != _attributes(old_pos_targ).keys() - {
-        "X",
-        "Y",
-    }:
+    axes = {"X", "Y"}
+    if _attributes(new_pos_targ).keys() - axes != _attributes(old_pos_targ).keys() - axes:
         _fail(f"the PosTarg of exposure {row.number} has other attributes than before")
-    receipts = _receipts(new_text or "")
+    receipts = _receipts(new_text)
     if len(receipts) != 1 or not _says(receipts[0], row.receipt):
         _fail(f"exposure {row.number} does not hold its receipt")
     dropped = {LineKind.RECEIPT}
-    if list(_lines(new_text or "", dropped)) != list(
-        _lines(old_text or "", dropped | {LineKind.TAG, LineKind.TYPO} if row.copy else dropped)
+    if list(_lines(new_text, dropped)) != list(
+        _lines(old_text, dropped | {LineKind.TAG, LineKind.TYPO} if row.copy else dropped)
     ):
         _fail(f"the Comments of exposure {row.number} lost or gained a line")
     if row.deal:
@@ -296,6 +334,16 @@ def _groups(visit: etree._Element) -> list[etree._Element]:
     return [group for group in visit.iter("{*}ExposureGroup") if group.prefix is None]
 
 
+def _keep_exposures(visit: etree._Element) -> None:
+    """Leave out what stands before the first exposure: its bytes were compared."""
+    visit.attrib.clear()
+    visit.text = None
+    for child in visit:
+        if child.tag in ("Exposure", "ExposureGroup"):
+            return
+        visit.remove(child)
+
+
 def _remove(element: etree._Element) -> None:
     """Remove an element and the blanks before it, as the bytes were."""
     parent, previous = element.getparent(), element.getprevious()
@@ -318,34 +366,44 @@ def _leave_out_sub_exposures(element: etree._Element) -> None:
             holder.remove(sub)
 
 
-def _bare(element: etree._Element) -> bytes:
-    tail, element.tail = element.tail, None
-    bare = etree.fromstring(etree.tostring(element))
-    element.tail = tail
+def _bare(element: etree._Element) -> etree._Element:
+    bare = copy.copy(element)
+    bare.tail = None
     etree.strip_elements(bare, *_MAY_CHANGE, with_tail=False)
-    return _canonical(bare)
+    return bare
 
 
-def _canonical(root: etree._Element) -> bytes:
-    """Return canonical XML without the blanks between tags: inserted elements bring their own."""
-    return _BETWEEN_TAGS.sub(b"><", etree.tostring(root, method="c14n"))
+def _are_equal(old: etree._Element, new: etree._Element) -> bool:
+    before, after = (etree.tostring(root, method="c14n") for root in (old, new))
+    if before == after:
+        return True
+    # Blanks were left out by the parser, but it keeps them beside text and in empty elements.
+    return _BETWEEN_TAGS.sub(b"><", before) == _BETWEEN_TAGS.sub(b"><", after)
 
 
 def _attributes(element: etree._Element | None) -> dict[str, str]:
     return {} if element is None else dict(element.attrib)
 
 
-def _whole_text(exposure: etree._Element, text: str | None) -> str | None:
-    """Return the text of Comments up to its first element; `text` ends at its first XML comment."""
-    comments = exposure.find("Comments")
-    if comments is None or not len(comments):
-        return text
-    pieces = [comments.text or ""]
-    for child in comments:
+def _what_may_change(exposure: etree._Element) -> tuple[etree._Element | None, str]:
+    """Return the PosTarg of an exposure and the text of its Comments."""
+    pos_targ = comments = None
+    for child in exposure.iterchildren("PosTarg", "Comments"):
+        if child.tag == "Comments":
+            comments = child if comments is None else comments
+        else:
+            pos_targ = child if pos_targ is None else pos_targ
+    return pos_targ, "" if comments is None else _text(comments)
+
+
+def _text(element: etree._Element) -> str:
+    """Return the text up to the first child element; comments and the like do not end it."""
+    text = element.text or ""
+    for child in element:
         if isinstance(child.tag, str):
             break
-        pieces.append(child.tail or "")
-    return "".join(pieces)
+        text += child.tail or ""
+    return text
 
 
 def _receipts(comments: str) -> list[str]:

@@ -414,7 +414,7 @@ def _read_exposure(element: etree._Element, node: int, line: int) -> Exposure:
     problems: tuple[Problem, ...] = ()
     orbits: tuple[int, ...] = ()
     is_scan = has_position = has_pos_targ = False
-    for child in element:
+    for child in element.iterchildren("PosTarg", "Comments", "SpatialScan", "SubExposures"):
         match child.tag:
             case "Comments" if comments is None:
                 comments = child.text or ""

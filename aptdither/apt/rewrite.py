@@ -21,6 +21,7 @@ from aptdither.apt.places import (
     find_attributes,
     find_children,
     find_text,
+    first_attribute,
     space_after,
     space_before,
 )
@@ -114,7 +115,7 @@ def rewrite_proposal(proposal: Proposal, changes: Changes) -> bytes:
     if not edits:
         return document.source
     result = document.apply(edits)
-    prove(document, edits, plans, result)
+    prove(document, proposal.visits, edits, plans, result)
     return result
 
 
@@ -308,23 +309,17 @@ class _ExposureWriter:
             row.exposure.same_pos_as,
         ):
             return
-        attributes = find_attributes(view, element.start, element.open_stop)
-        for name, wanted, found in (
-            (b"Number", row.number, row.exposure.number),
-            (b"SamePosAs", row.same_pos_as, row.exposure.same_pos_as),
-            (b"NumberOfIterations", "1" if row.deal else None, None),
-        ):
-            attribute = attributes.get(name)
-            if attribute is None or wanted == found:
-                continue
-            if wanted is None:
-                yield _removal(attribute)
-            else:
-                start, stop = attribute.value_start, attribute.value_stop
-                if view[start:stop] != wanted.encode():
-                    yield Edit(start=start, stop=stop, new=wanted.encode())
+        wishes = {
+            b"Number": (row.exposure.number, row.number),
+            b"SamePosAs": (row.exposure.same_pos_as, row.same_pos_as),
+            b"NumberOfIterations": (None, "1" if row.deal else None),
+        }
+        if any(found != wanted for found, wanted in wishes.values()):
+            attributes = find_attributes(view, element.start, element.open_stop)
+            for name, (found, wanted) in wishes.items():
+                if found != wanted and name in attributes:
+                    yield from self._attribute_edits(attributes[name], wanted)
         if differs:
-            self.attributes = attributes
             children = find_children(view, element.open_stop, element.close_start)
             if children:
                 yield from self._in_children(children)
@@ -332,6 +327,13 @@ class _ExposureWriter:
                 yield self._without_children()
             if row.deal:
                 yield from self._dealt(children)
+
+    def _attribute_edits(self, attribute: Attribute, wanted: str | None) -> Iterator[Edit]:
+        if wanted is None:
+            yield _removal(attribute)
+        elif self.view[attribute.value_start : attribute.value_stop] != wanted.encode():
+            start, stop = attribute.value_start, attribute.value_stop
+            yield Edit(start=start, stop=stop, new=wanted.encode())
 
     # Where there are children already -------------------------------------------------------------
 
@@ -500,7 +502,7 @@ class _ExposureWriter:
         """
         view = self.view
         separator, quote = b" ", b'"'
-        first = next(iter(self.attributes.values()), None)
+        first = first_attribute(view, self.element.start, self.element.open_stop)
         if first is not None:
             quote = view[first.value_start - 1 : first.value_start]
             own = view[first.before : first.name_start]
