@@ -123,7 +123,8 @@ class Judge:
 
     def __init__(self, *, seed: int) -> None:
         self.seed = seed
-        self._known: dict[object, tuple[Coverage, PointingExpectation]] = {}
+        self._coverages: dict[object, Coverage] = {}
+        self._expectations: dict[object, PointingExpectation] = {}
 
     def group(
         self,
@@ -156,7 +157,8 @@ class Judge:
         # An exposure without an orbit is taken to be in the first.
         orbits = tuple(exposure.orbit or 1 for exposure in exposures)
         region = region_of(size)
-        coverage, pointing = self._judged(offsets, orbits, aperture, element, region, base)
+        coverage = self.coverage(offsets, aperture, element, region, base)
+        pointing = self.expectation(offsets, orbits, aperture, element, region, base)
         dx_pix, dy_pix = aperture.offset_from_postarg(offsets[:, 0], offsets[:, 1])
         pixels = np.stack([dx_pix, dy_pix], axis=-1)
         return PlannedGroup(
@@ -180,7 +182,22 @@ class Judge:
             slew_seconds=slew_seconds(offsets),
         )
 
-    def _judged(
+    def coverage(
+        self,
+        offsets: NDArray[np.float64],
+        aperture: Aperture,
+        element: SpectralElement,
+        region: Region,
+        base: PosTarg,
+    ) -> Coverage:
+        """Return the coverage of offsets (N, 2) from `base`, arcsec."""
+        key = (offsets.tobytes(), aperture.name, element.name, region, base)
+        if key not in self._coverages:
+            where = (base.x_arcsec, base.y_arcsec)
+            self._coverages[key] = evaluate(offsets, aperture, element, region, base=where)
+        return self._coverages[key]
+
+    def expectation(
         self,
         offsets: NDArray[np.float64],
         orbits: tuple[int, ...],
@@ -188,14 +205,12 @@ class Judge:
         element: SpectralElement,
         region: Region,
         base: PosTarg,
-    ) -> tuple[Coverage, PointingExpectation]:
-        key = (offsets.tobytes(), orbits, aperture.name, element.name, region, base)
-        if key not in self._known:
+    ) -> PointingExpectation:
+        """Return what pointing errors leave of the coverage of offsets (N, 2) from `base`."""
+        key = (offsets.tobytes(), orbits, aperture, element.name, region, base)
+        if key not in self._expectations:
             where = (base.x_arcsec, base.y_arcsec)
-            self._known[key] = (
-                evaluate(offsets, aperture, element, region, base=where),
-                expect(
-                    offsets, aperture, element, region, orbits=orbits, base=where, seed=self.seed
-                ),
+            self._expectations[key] = expect(
+                offsets, aperture, element, region, orbits=orbits, base=where, seed=self.seed
             )
-        return self._known[key]
+        return self._expectations[key]

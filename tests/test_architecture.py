@@ -16,9 +16,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 #: The floors, ground first: a room imports from its own wing's earlier rooms and from lower floors.
 FLOORS = (
     ("errors", "findings"),
-    ("atomic", "files", "apt", "optics"),
+    ("atomic", "files", "scan", "apt", "optics"),
     ("dither",),
-    ("sets", "choose", "judge", "plan"),
+    ("layout", "sets", "observed", "choose", "judge", "plan"),
     ("checks",),
     ("report",),
     ("cli",),
