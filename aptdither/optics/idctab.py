@@ -1,0 +1,288 @@
+"""An observer's own distortion: the IDCTAB, a FITS table of polynomial coefficients.
+
+What such a table holds, as the STScI software that reads it (stwcs, DrizzlePac) takes it: one row
+for each chip, direction and filter. In a FORWARD row ``CXij`` multiplies ``dx**j * dy**(i - j)``,
+``dx, dy`` are pixels from (XREF, YREF) in the calibrated full-frame image, and the result is in
+arcsec. There is no constant term. ``A11``, ``B11`` are older names of ``CX11``, ``CY11``. Where
+CX11 is 1 the whole polynomial is in units of SCALE.
+
+What is inferred: the direction of its axes. The table's y axis lies along the detector's columns
+at (XREF, YREF), and elsewhere columns lean by up to 0.3 degree. A POS TARG's y axis lies along the
+columns at the *aperture's* fiducial point; every WFC3/IR aperture of the SIAF is the same
+polynomial turned to make that so. The table says nothing of apertures, so its polynomial is moved
+to the aperture's fiducial point and turned until the column there lies as it does in the SIAF's
+own polynomial. POS TARGs so keep the axes that the telescope uses, and the file decides scale,
+skew and bending.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aptdither.errors import OpticsError
+from aptdither.optics.aperture import Aperture, Provenance
+from aptdither.optics.distortion import Distortion, FloatArray
+
+#: Highest order of a polynomial that is read. The widest in use is ACS/WFC's 5.
+MAX_ORDER = 9
+#: Largest file that is read, bytes: real ones have a few hundred kilobytes.
+MAX_BYTES = 64 * 2**20
+#: The axes of a table for this detector lie within this of the SIAF's; what does not is for
+#: another detector, or mirrored. Degrees.
+MAX_TURN_DEG = 5.0
+#: And so do its scales, as a ratio.
+MAX_SCALE_RATIO = 1.05
+#: Names in a filter column that hold for every filter; detector chip -999 holds for every chip.
+ANY_FILTER = frozenset({"", "CLEAR", "N/A", "NONE", "ANY", "ALL"})
+REQUIRED = ("DIRECTION", "XREF", "YREF")
+
+
+def with_idctab(aperture: Aperture, path: Path, element: str | None) -> Aperture:
+    """Give the aperture with the polynomial of an IDCTAB in place of its own.
+
+    Parameters
+    ----------
+    aperture : Aperture
+        Its fiducial point and the direction of its axes stay.
+    path : path
+        The FITS file.
+    element : str or None
+        The spectral element whose row is wanted; without it the row for every element, or the only
+        row there is.
+
+    Returns
+    -------
+    Aperture
+
+    Raises
+    ------
+    OpticsError
+        When the file is missing, is no IDCTAB, has no row for the element, or its polynomial is
+        none of this detector.
+    """
+    try:
+        facts = path.stat()
+    except OSError as error:
+        raise OpticsError(
+            f"the distortion file {str(path)!r} cannot be read: {error.strerror}; give the path of "
+            "an IDCTAB, a FITS file that ends in _idc.fits"
+        ) from error
+    # A file that changed since is another file.
+    return _with_idctab(aperture, path, element, facts.st_mtime_ns, facts.st_size)
+
+
+@lru_cache(maxsize=64)
+def _with_idctab(
+    aperture: Aperture, path: Path, element: str | None, _changed: int, size: int
+) -> Aperture:
+    if size > MAX_BYTES or not path.is_file():
+        raise OpticsError(
+            f"the distortion file {str(path)!r} is no regular file of at most "
+            f"{MAX_BYTES // 2**20} MB, so it is no IDCTAB"
+        )
+    own = aperture.distortion
+    x_ref, y_ref, table = read_idctab(path, element, reach_pix=own.reach_pix)
+    moved = table.moved(aperture.x_ref_pix - x_ref, aperture.y_ref_pix - y_ref)
+    angle = _column_angle(own) - _column_angle(moved)
+    angle = (angle + np.pi) % (2 * np.pi) - np.pi
+    scale = _scale(moved) / _scale(own)
+    if abs(np.degrees(angle)) > MAX_TURN_DEG or not (
+        1 / MAX_SCALE_RATIO <= scale <= MAX_SCALE_RATIO
+    ):
+        raise OpticsError(
+            f"{str(path)!r} is no distortion of {aperture.config}: at the fiducial point of "
+            f"{aperture.name} its pixels are {scale:.3f} times as large and its columns are turned "
+            f"by {np.degrees(angle):.1f} degrees against the SIAF's; is it for another detector?"
+        )
+    cosine, sine = np.cos(angle), np.sin(angle)
+    turned = Distortion(
+        x_coef=cosine * moved.x_coef - sine * moved.y_coef,
+        y_coef=sine * moved.x_coef + cosine * moved.y_coef,
+        reach_pix=own.reach_pix,
+    )
+    provenance = Provenance(
+        source=f"IDCTAB {path.name}",
+        version="",
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        retrieved="",
+        licence="",
+        rebuild="",
+    )
+    return replace(aperture, distortion=turned, provenance=provenance)
+
+
+def read_idctab(
+    path: Path, element: str | None = None, *, reach_pix: float, chip: int = 1
+) -> tuple[float, float, Distortion]:
+    """Read one forward polynomial of an IDCTAB.
+
+    Parameters
+    ----------
+    path : path
+        The FITS file.
+    element : str, optional
+        Spectral element whose row is wanted.
+    reach_pix : float
+        For :class:`Distortion`.
+    chip : int
+        The detector's chip, where a table has several.
+
+    Returns
+    -------
+    x_ref_pix, y_ref_pix : float, pixels
+        (XREF, YREF), in the calibrated full-frame image, 1-based.
+    distortion : Distortion
+        From pixels about it to arcsec.
+
+    Raises
+    ------
+    OpticsError
+        When the file cannot be used; the message says what is missing.
+    """
+    header, rows = _load_table(path)
+    columns = rows[0].keys()
+    missing = [name for name in REQUIRED if name not in columns]
+    x_prefix, y_prefix = ("CX", "CY") if "CX11" in columns else ("A", "B")
+    missing += [
+        f"CX{ij}, CY{ij}" for ij in ("10", "11") if not {x_prefix + ij, y_prefix + ij} <= columns
+    ]
+    if missing:
+        raise OpticsError(
+            f"{str(path)!r} is no IDCTAB: its table has no column {', '.join(missing)}"
+        )
+    row = _choose_row(path, rows, element, chip)
+    order = _order(path, header, columns, x_prefix)
+    x_coef, y_coef = np.zeros((order + 1, order + 1)), np.zeros((order + 1, order + 1))
+    for i in range(1, order + 1):
+        for j in range(i + 1):
+            for prefix, coef in ((x_prefix, x_coef), (y_prefix, y_coef)):
+                name = f"{prefix}{i}{j}"
+                if name not in columns:
+                    raise OpticsError(f"{str(path)!r} is of order {order} but has no column {name}")
+                coef[j, i - j] = _number(path, row, name)
+    if x_coef[1, 0] == 1.0 and "SCALE" in columns:
+        scale = _number(path, row, "SCALE")
+        x_coef, y_coef = x_coef * scale, y_coef * scale
+    distortion = Distortion(x_coef=x_coef, y_coef=y_coef, reach_pix=reach_pix)
+    return _number(path, row, "XREF"), _number(path, row, "YREF"), distortion
+
+
+def _load_table(path: Path) -> tuple[Any, list[dict[str, Any]]]:
+    """Give the primary header, and the rows of the first table under names in capitals."""
+    from astropy.io import fits  # slow to import, and needed by few
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a blemish of the file that does not matter here
+            with fits.open(path, mode="readonly", memmap=False) as units:
+                header = units[0].header.copy()
+                tables = [unit for unit in units if isinstance(unit, fits.BinTableHDU)]
+                columns = {
+                    name.upper(): np.array(table.data.field(name))
+                    for table in tables[:1]
+                    for name in table.columns.names
+                }
+    except MemoryError as error:
+        raise OpticsError(f"{str(path)!r} says it is larger than the memory") from error
+    except Exception as error:  # astropy raises all sorts of things on broken files
+        raise OpticsError(
+            f"{str(path)!r} cannot be read as a FITS table ({error}); give the path of an IDCTAB, a "
+            "FITS file that ends in _idc.fits"
+        ) from error
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    if not rows:
+        raise OpticsError(f"{str(path)!r} has no table with rows, so it is no IDCTAB")
+    return header, rows
+
+
+def _choose_row(
+    path: Path, rows: list[dict[str, Any]], element: str | None, chip: int
+) -> dict[str, Any]:
+    """Give the forward row of the chip for the element, or else the one for every element."""
+    usable = []
+    for row in rows:
+        if _text(row, "DIRECTION") != "FORWARD":
+            continue
+        chip_text = _text(row, "DETCHIP")
+        if not chip_text.isdigit() or int(chip_text) == chip:  # -999 holds for every chip
+            usable.append(row)
+    filters = sorted(name for name in rows[0] if name.startswith("FILTER") or name == "OPT_ELEM")
+    found = [
+        {_text(row, name) for name in filters if not _holds_for_all(_text(row, name))}
+        for row in usable
+    ]
+    if element is not None:
+        for row, names in zip(usable, found, strict=True):
+            if names == {element}:
+                return row
+    for row, names in zip(usable, found, strict=True):
+        if not names:
+            return row
+    if element is None and len(usable) == 1:
+        return usable[0]
+    has = ", ".join(sorted({"+".join(sorted(names)) for names in found})) or "none"
+    wanted = element or "every spectral element (name one to choose its row)"
+    raise OpticsError(
+        f"{str(path)!r} has no FORWARD row of chip {chip} for {wanted}; it has rows for: {has}"
+    )
+
+
+def _holds_for_all(name: str) -> bool:
+    return name in ANY_FILTER or name.startswith("CLEAR")
+
+
+def _order(path: Path, header: Any, columns: Iterable[str], prefix: str) -> int:
+    """Give the polynomial's order: the header's NORDER, or what the columns reach to."""
+    pattern = re.compile(rf"{prefix}(\d)\d")
+    reached = max(int(found[1]) for name in columns if (found := pattern.fullmatch(name)))
+    order = header.get("NORDER", reached)
+    if not isinstance(order, int) or not 1 <= order <= min(reached, MAX_ORDER):
+        raise OpticsError(
+            f"{str(path)!r} says NORDER = {order!r}, but its columns reach order {reached}; 1 to "
+            f"{min(reached, MAX_ORDER)} can be read"
+        )
+    return order
+
+
+def _text(row: Mapping[str, Any], name: str) -> str:
+    value = row.get(name, "")
+    return (
+        (value.decode("ascii", "replace") if isinstance(value, bytes) else str(value))
+        .strip()
+        .upper()
+    )
+
+
+def _number(path: Path, row: Mapping[str, Any], name: str) -> float:
+    try:
+        value = float(row[name])
+    except (TypeError, ValueError):
+        value = float("nan")
+    if not np.isfinite(value):
+        raise OpticsError(f"{str(path)!r}: column {name} holds {row[name]!r}, not a finite number")
+    return value
+
+
+def _slopes(distortion: Distortion) -> FloatArray:
+    return distortion.jacobian(0.0, 0.0)
+
+
+def _column_angle(distortion: Distortion) -> float:
+    """Give the angle of the detector's y axis at the fiducial point, radians from ideal y to -x."""
+    x_slope, y_slope = _slopes(distortion)[:, 1]
+    return float(np.arctan2(-x_slope, y_slope))
+
+
+def _scale(distortion: Distortion) -> float:
+    """Give the side of a pixel, arcsec; negative where the frame is mirrored."""
+    area = float(np.linalg.det(_slopes(distortion)))
+    return float(np.copysign(np.sqrt(abs(area)), area))
