@@ -197,7 +197,7 @@ class _Planner:
                     dither_set.place,
                 )
             )
-        drafts = []
+        drafts: list[_GroupDraft] = []
         for sizes, members in layouts.items():
             chosen = self._choose(request, size, sizes, members, dither_set.base)
             offsets = chosen.offsets

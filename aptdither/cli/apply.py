@@ -126,10 +126,9 @@ def apply(
     source = files.read_input(proposal)
     may_write = not (dry_run or check)
     target = proposal if in_place else output or files.default_output(proposal)
-    # A refusal of the output is said before a minute of searching, not after it.
-    if may_write and in_place:
-        files.check_in_place(source, force=force)
-    elif may_write:
+    if may_write and output is not None:
+        # A refusal is said before a minute of searching, not after it. Without -o it is not known
+        # yet whether anything will be written.
         files.check_output(target, source=source, force=force)
     try:
         parsed = parse_proposal(source.data, path=str(proposal))
@@ -147,10 +146,13 @@ def apply(
 
     if diff:
         from aptdither.report.diff import unified_diff
+        from aptdither.report.safe import safe_text
 
-        sys.stdout.write(
-            unified_diff(source.data, new, encoding=parsed.encoding, names=(proposal, target))
+        text = unified_diff(
+            source.data, new, encoding=parsed.document.encoding, names=(proposal, target)
         )
+        # What goes to another program is exact; what goes to a terminal is harmless.
+        sys.stdout.write(safe_text(text) if sys.stdout.isatty() else text)
     elif fmt is Format.JSON:
         from aptdither.report.json import apply_report
 

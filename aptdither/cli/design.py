@@ -71,7 +71,7 @@ def patterns(
         if fmt is Format.JSON:
             from aptdither.report.json import catalog_report
 
-            print_json(catalog_report(known, seed=seed))
+            print_json(catalog_report(known))
         else:
             from aptdither.report.text import catalog_table
 
@@ -162,7 +162,7 @@ def optimize(
 ) -> int:
     """Design a pattern for an aperture, a spectral element, a region and a spacing."""
     from aptdither import files
-    from aptdither.choose import design, region_of, spacing_of, tradeoff_of
+    from aptdither.choose import design, spacing_of, tradeoff_of
 
     asked = _size(size)
     wanted = spacing_of(_spacing(spacing), asked)
@@ -179,7 +179,7 @@ def optimize(
         if fmt is Format.JSON:
             from aptdither.report.json import tradeoff_report
 
-            print_json(tradeoff_report(curve, where, optics, region_of(asked), seed=seed))
+            print_json(tradeoff_report(curve, where, optics, seed=seed))
         else:
             from aptdither.report.text import tradeoff_table
 

@@ -90,9 +90,9 @@ def say(text: str, *, style: str = "") -> None:
     """Print one line of ours on standard error; text from files is made harmless."""
     from rich.text import Text
 
-    from aptdither.report.safe import safe_text
+    from aptdither.report.safe import safe_line
 
-    err().print(Text(safe_text(text), style=style), soft_wrap=True)
+    err().print(Text(safe_line(text), style=style), soft_wrap=True)
 
 
 def print_json(report: object) -> None:

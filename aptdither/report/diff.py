@@ -7,6 +7,9 @@ import os
 
 _Path = str | os.PathLike[str]
 
+#: Beyond so many lines between the first and the last change the diff is found less carefully.
+MANY_LINES = 4000
+
 
 def unified_diff(old: bytes, new: bytes, *, encoding: str, names: tuple[_Path, _Path]) -> str:
     """Return what changed as a unified diff, empty when nothing did.
@@ -36,7 +39,9 @@ def unified_diff(old: bytes, new: bytes, *, encoding: str, names: tuple[_Path, _
     start = max(head - context, 0)
     before = before[start : len(before) - max(tail - context, 0)]
     after = after[start : len(after) - max(tail - context, 0)]
-    matcher = difflib.SequenceMatcher(None, before, after)
+    # Lines that only hold an indent recur by the hundred; difflib sets them aside unless told not
+    # to, and then shows shifted lines as changed. Looking at them all costs their number squared.
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=len(before) > MANY_LINES)
     lines = [f"--- {os.fspath(names[0])}\n", f"+++ {os.fspath(names[1])}\n"]
     for group in matcher.get_grouped_opcodes(context):
         first, last = group[0], group[-1]

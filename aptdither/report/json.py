@@ -6,7 +6,7 @@ Every number is a plain float, every text valid Unicode; ``report_version`` chan
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aptdither import __version__
@@ -14,9 +14,13 @@ from aptdither.report.safe import utf8_text
 
 if TYPE_CHECKING:
     from aptdither.dither.coverage import Metrics
+    from aptdither.dither.optimize import TradeoffPoint
+    from aptdither.dither.pattern import Catalog
     from aptdither.files import Source, Written
     from aptdither.findings import Finding
     from aptdither.judge import PlannedGroup
+    from aptdither.optics.aperture import Aperture
+    from aptdither.optics.filters import SpectralElement
     from aptdither.plan import Plan
 
 REPORT_VERSION = 1
@@ -63,6 +67,48 @@ def apply_report(plan: Plan, *, source: Source, written: Written | None) -> dict
 def groups_report(command: str, groups: Iterable[PlannedGroup], *, seed: int) -> dict[str, Any]:
     """Return the report of a command that has no proposal: groups without visit and tag."""
     return {**header(command), "seed": seed, "groups": [group_as_json(group) for group in groups]}
+
+
+def catalog_report(catalog: Catalog) -> dict[str, Any]:
+    """Return the catalogue as a list."""
+    return {
+        **header("patterns"),
+        "patterns": [
+            {
+                "name": pattern.name,
+                "n": pattern.n,
+                "frame": pattern.frame,
+                "points": [list(point) for point in pattern.points],
+                "designed_for": utf8_text(pattern.designed_for),
+                "source": utf8_text(pattern.source),
+            }
+            for pattern in catalog
+        ],
+    }
+
+
+def tradeoff_report(
+    curve: Sequence[TradeoffPoint], aperture: Aperture, element: SpectralElement, *, seed: int
+) -> dict[str, Any]:
+    """Return what each spacing costs at the worst place of the region."""
+    return {
+        **header("optimize"),
+        "seed": seed,
+        "aperture": aperture.name,
+        "element": element.name,
+        "tradeoff": [
+            {
+                "spacing_pix": point.spacing_pix,
+                "efficiency": point.result.efficiency_worst,
+                "packing_of_limit": point.result.packing_of_limit_worst,
+                "min_separation_pix": point.result.separation_pix,
+                "span_pix": point.result.span_pix,
+                "slew_seconds": point.result.slew_seconds,
+                "postargs": [list(pair) for pair in point.result.postargs],
+            }
+            for point in curve
+        ],
+    }
 
 
 def group_as_json(group: PlannedGroup) -> dict[str, Any]:

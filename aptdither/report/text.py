@@ -20,7 +20,11 @@ from aptdither.report.safe import safe_line
 if TYPE_CHECKING:
     from aptdither.apt.proposal import PosTarg
     from aptdither.dither.coverage import Coverage, Metrics
+    from aptdither.dither.optimize import TradeoffPoint
+    from aptdither.dither.pattern import Catalog
     from aptdither.judge import PlannedGroup
+    from aptdither.optics.aperture import Aperture
+    from aptdither.optics.filters import SpectralElement
     from aptdither.plan import Plan
 
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
@@ -222,3 +226,50 @@ def _count(count: int, noun: str) -> str:
 
 def _amplification(metrics: Metrics) -> str:
     return "-" if metrics.amplification is None else f"{metrics.amplification:.2f}"
+
+
+def catalog_table(catalog: Catalog) -> Table:
+    """Return the catalogue, a line each."""
+    table = _table()
+    table.add_column("Pattern", no_wrap=True)
+    table.add_column("points", justify="right")
+    table.add_column("designed for")
+    table.add_column("source", overflow="fold")
+    for pattern in catalog:
+        table.add_row(
+            _plain(pattern.name),
+            str(pattern.n),
+            _plain(pattern.designed_for),
+            _plain(pattern.source),
+        )
+    return table
+
+
+def tradeoff_table(
+    curve: Sequence[TradeoffPoint], aperture: Aperture, element: SpectralElement
+) -> Table:
+    """Return what each spacing costs at the worst place of the region."""
+    table = _table()
+    table.title = f"{curve[0].result.n} points, {aperture.name} {element.name}, worst place"
+    table.title_justify = "left"
+    for heading in (
+        "spacing\npixels",
+        "efficiency\nE",
+        "loss",
+        "packing\nof limit",
+        "span\npixels",
+        "moves\nseconds",
+    ):
+        table.add_column(heading, justify="right")
+    best = curve[0].result.efficiency_worst
+    for point in curve:
+        result = point.result
+        table.add_row(
+            f"{point.spacing_pix:.1f}",
+            f"{result.efficiency_worst:.3f}",
+            f"{max(best - result.efficiency_worst, 0.0):.3f}",
+            f"{result.packing_of_limit_worst:.0%}",
+            f"{result.span_pix:.1f}",
+            f"{result.slew_seconds:.0f}",
+        )
+    return table
