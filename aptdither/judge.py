@@ -153,14 +153,15 @@ class Judge:
         PlannedGroup
         """
         written = np.array([(e.pos_targ.x_arcsec, e.pos_targ.y_arcsec) for e in exposures])
-        offsets = written - (base.x_arcsec, base.y_arcsec)
+        # Away with what subtraction leaves in the last digits: equal offsets must be equal.
+        offsets = np.round(written - (base.x_arcsec, base.y_arcsec), 9) + 0.0
         # An exposure without an orbit is taken to be in the first.
         orbits = tuple(exposure.orbit or 1 for exposure in exposures)
         region = region_of(size)
         coverage = self.coverage(offsets, aperture, element, region, base)
         pointing = self.expectation(offsets, orbits, aperture, element, region, base)
         dx_pix, dy_pix = aperture.offset_from_postarg(offsets[:, 0], offsets[:, 1])
-        pixels = np.stack([dx_pix, dy_pix], axis=-1)
+        pixels = np.round(np.stack([dx_pix, dy_pix], axis=-1), 9) + 0.0
         return PlannedGroup(
             visit=visit,
             tag=tag,

@@ -232,10 +232,12 @@ class _Planner:
         of_pattern = self.catalog.get(request.pattern).n if request.pattern is not None else None
         n = request.n or of_pattern or m
         if m != 1 and m % n:
-            asked = f"n={n}" if request.n or of_pattern is None else f"{request.pattern} has {n}"
+            asked = f"n={n}"
+            if not request.n and of_pattern is not None:
+                asked = f"the {n} points of {request.pattern}"
             raise RefusalError(
-                f"{m} exposures of {setup.aperture} {setup.element} do not fit {asked} points: "
-                f"{m} must be 1 (it is expanded to {n}), {n}, or a multiple of {n}"
+                f"{m} exposures of {setup.aperture} {setup.element} do not fit {asked}; allowed: "
+                f"1 exposure (it is expanded to {n}), {n}, or a multiple of {n}"
             )
         total = n if m == 1 else m
         if of_pattern is None:
