@@ -22,7 +22,7 @@ import numpy as np
 from aptdither.dither.coverage import field_points, offsets_at
 from aptdither.dither.efficiency import Band
 from aptdither.dither.pattern import rounded
-from aptdither.dither.phases import packing_distance, packing_limit, span
+from aptdither.dither.phases import order_points, packing_distance, packing_limit, span
 from aptdither.dither.region import FieldPoints, Region
 from aptdither.dither.search import FieldMap, Floats, Landscape, ascend
 from aptdither.dither.seeds import lay_out, move_one_point, phase_sets
@@ -260,6 +260,7 @@ def finish(
     rng: np.random.Generator,
     *,
     effort: Effort = NORMAL,
+    equal: float = EQUAL_EFFICIENCY,
     least_efficiency: float = 0.0,
 ) -> tuple[Finished, float]:
     """Trade what counts as equal in `E` for packing distance, round, and choose.
@@ -274,6 +275,8 @@ def finish(
         Phases to lay out for their packing distance.
     rng : numpy.random.Generator
     effort : Effort
+    equal : float
+        Differences of worst-case `E` that do not count.
     least_efficiency : float
         Worst-case `E` that must not be given away, even where it would count as equal.
 
@@ -293,7 +296,7 @@ def finish(
         for pattern, kind in zip(sharpest, top.kinds, strict=True)
     ]
     best = max((f.efficiency for f in finished if _keeps(site, f, spacing_pix)), default=0.0)
-    floor = max(best - EQUAL_EFFICIENCY, least_efficiency)
+    floor = max(best - equal, least_efficiency)
     climbers = _affordable(effort.climbers, coarse)
     able = pool.best(max(1, min(climbers, int(np.sum(pool.score > floor - 0.002)))))
     packed = _packed(coarse, able.pattern, able.kinds, floor)
@@ -317,11 +320,11 @@ def finish(
     ]
     kept = [f for f in finished if _keeps(site, f, spacing_pix)] or finished
     best = max(f.efficiency for f in kept)
-    equal = [f for f in kept if f.efficiency >= max(best - EQUAL_EFFICIENCY, least_efficiency)]
-    equal = equal or [f for f in kept if f.efficiency == best]
-    packing_best = max(f.packing for f in equal)
+    floor = min(best, max(best - equal, least_efficiency))
+    able_too = [f for f in kept if f.efficiency >= floor]
+    packing_best = max(f.packing for f in able_too)
     near_best = packing_best - EQUAL_PACKING * packing_limit(site.n)
-    as_packed = [f for f in equal if f.packing >= near_best]
+    as_packed = [f for f in able_too if f.packing >= near_best]
     return min(as_packed, key=lambda f: (round(f.span_pix, 1), -f.packing)), best
 
 
@@ -419,7 +422,7 @@ def _rounded(site: Site, fine: Landscape, pattern: Floats, kind: str, floor: flo
         [[1, 0], [-1, 0], [0, 1], [0, -1]]
     )
     least = fine.spacing_pix - _ROUNDING_PIX
-    current = site.to_postargs(pattern)
+    current = site.to_postargs(_in_order(pattern))
     for _ in range(15):
         trials = rounded(np.concatenate([current[None], current + steps]))
         pixels = site.to_pixels(trials)
@@ -431,7 +434,7 @@ def _rounded(site: Site, fine: Landscape, pattern: Floats, kind: str, floor: flo
         if order[0] == 0 or n == 1:
             break
         current = trials[order[0]]
-    efficiency, packing, _ = site.measure(current, 5)
+    efficiency, packing, _ = site.measure(current, 9)
     return Finished(
         postargs=current,
         efficiency=float(efficiency.min()),
@@ -439,6 +442,19 @@ def _rounded(site: Site, fine: Landscape, pattern: Floats, kind: str, floor: flo
         span_pix=span(site.to_pixels(current)),
         kind=kind,
     )
+
+
+def _in_order(pattern: Floats) -> Floats:
+    """Order points for the shortest path, from the end that makes it so; the first is (0, 0)."""
+    paths = []
+    for first in range(len(pattern)):
+        rolled = np.roll(pattern, -first, axis=0)
+        path = rolled[list(order_points(rolled))]
+        steps = np.diff(path, axis=0)
+        paths.append((round(float(np.hypot(steps[:, 0], steps[:, 1]).sum()), 6), first, path))
+    shortest = min(paths, key=lambda path: path[:2])[2]
+    ordered: Floats = shortest - shortest[0]
+    return ordered
 
 
 def _keeps(site: Site, finished: Finished, spacing_pix: float) -> bool:

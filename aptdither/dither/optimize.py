@@ -52,8 +52,7 @@ from aptdither.dither.explore import (
     good_phases,
 )
 from aptdither.dither.limit import possible_over
-from aptdither.dither.pattern import rounded
-from aptdither.dither.phases import min_separation, order_points, packing_limit, slew_seconds, span
+from aptdither.dither.phases import min_separation, packing_limit, slew_seconds, span
 from aptdither.dither.region import Region
 from aptdither.dither.search import Floats
 from aptdither.errors import UsageError
@@ -73,7 +72,6 @@ __all__ = [
     "bluest",
     "optimize",
     "possible_efficiency",
-    "possible_efficiency",
     "tradeoff",
     "widest_spacing",
 ]
@@ -91,6 +89,9 @@ WIDEST_SPACING_PIX = 15.0
 WIDE_TOLERANCE = 0.01
 """Worst-case `E` that a wide spacing may cost against the tightest. It is no more than what steps
 that repeat to 5 mas cost in any case (0.012 with 9 exposures, 0.03 with 4)."""
+
+ENOUGH_PACKING = 0.7
+"""Packing distance over its limit below which a wide pattern spends more `E` on it."""
 
 TRADEOFF_SPACINGS_PIX = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0)
 
@@ -262,15 +263,17 @@ def optimize(
     rng = np.random.default_rng(seed)
     report = progress or _silent
     pool: Pool | None = None
+    phases, kinds = np.empty((0, n, 2)), list[str]()
     for turn in range(effort.rounds):
         report(0.9 * turn / effort.rounds, f"round {turn + 1} of {effort.rounds}: phases")
         sets = good_phases(site, rng)
         report(0.9 * (turn + 0.2) / effort.rounds, f"round {turn + 1}: layouts")
         found = explore(site, spacing_pix, sets, rng, effort=effort)
         pool = found if pool is None else pool.join(found)
+        phases, kinds = np.concatenate([phases, sets[0]]), kinds + sets[1]
     assert pool is not None, "an effort has at least one round"
     report(0.9, "finish")
-    finished, best = finish(site, spacing_pix, pool, sets, rng, effort=effort)
+    finished, best = finish(site, spacing_pix, pool, (phases, kinds), rng, effort=effort)
     report(1.0, "done")
     return _result(site, element, finished, best, spacing_pix, seed, pool.tried)
 
@@ -337,9 +340,22 @@ def widest_spacing(
     spacing = TIGHT_SPACING_PIX + good * _SPACING_STEP_PIX
     report(0.9, "finish")
     tried = sum(pool.tried for pool in found.values())
-    finished, best = finish(
-        site, spacing, found[good], sets, rng, effort=effort, least_efficiency=tightest - tolerance
-    )
+    least = tightest - tolerance
+    pool = found[good]
+    finished, best = finish(site, spacing, pool, sets, rng, effort=effort, least_efficiency=least)
+    if finished.packing < ENOUGH_PACKING * packing_limit(n):
+        # Two phases nearly fall together: what is left of the tolerance goes to packing.
+        other, _ = finish(
+            site,
+            spacing,
+            pool,
+            sets,
+            rng,
+            effort=effort,
+            equal=tolerance,
+            least_efficiency=least,
+        )
+        finished = max(finished, other, key=lambda f: f.packing)
     result = _result(site, element, finished, best, spacing, seed, tried)
     report(1.0, "done")
     return WidestResult(result=result, tightest_efficiency=tightest, tolerance=tolerance)
@@ -472,7 +488,7 @@ def _result(
     seed: int,
     tried: int,
 ) -> OptimizeResult:
-    postargs = _in_order(finished.postargs)
+    postargs = finished.postargs
     efficiency, packing, center = site.measure(postargs, 9)
     points = site.to_pixels(postargs)
     return OptimizeResult(
@@ -493,20 +509,6 @@ def _result(
         seed_kind=finished.kind,
         tried=tried,
     )
-
-
-def _in_order(postargs: Floats) -> Floats:
-    """Order points for the shortest path, from the end that makes it so; the first is (0, 0)."""
-    best: tuple[float, float, Floats] | None = None
-    for first in range(len(postargs)):
-        rolled = np.roll(postargs, -first, axis=0)
-        path = rolled[list(order_points(rolled))]
-        steps = np.diff(path, axis=0)
-        length = round(float(np.hypot(steps[:, 0], steps[:, 1]).sum()), 6)
-        if best is None or (slew_seconds(path), length) < best[:2]:
-            best = (slew_seconds(path), length, path)
-    assert best is not None
-    return rounded(best[2] - best[2][0])
 
 
 def _as_tuples(points: Floats) -> tuple[tuple[float, float], ...]:

@@ -174,7 +174,7 @@ class Landscape:
 
 # Penalties of what must not be: per square pixel that a pair is too near, per square of missing E.
 # They are soft enough for the quasi-Newton model; the finish asks for more where they fall short.
-_SPACING_PENALTY = 20.0
+_SPACING_PENALTY = 100.0
 _FLOOR_PENALTY = 5.0e4
 
 
