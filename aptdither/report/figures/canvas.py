@@ -1,0 +1,266 @@
+"""What all pictures share: ink and paper, how labels find room, and bytes that do not vary.
+
+A picture is a function that draws on a figure; :func:`render` gives it a figure and returns the
+file's bytes. Nothing of a user's own matplotlib settings, of the clock or of the terminal gets in:
+the same input gives the same bytes (with the same matplotlib).
+
+The colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), which people with any
+kind of colour blindness tell apart, and each comes with a marker of its own, so that a print in
+black and white says the same. Maps use cividis, whose lightness rises evenly.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from io import BytesIO
+from pathlib import PurePath
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from aptdither import __version__
+from aptdither.errors import UsageError
+
+Floats = NDArray[np.float64]
+Size = tuple[float, float]
+
+INK = "#1a1a1a"
+FAINT = "#8c8c8c"
+PAPER = "#ffffff"
+BLUE, VERMILION, GREEN, ORANGE, SKY, PURPLE = (
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#e69f00",
+    "#56b4e9",
+    "#cc79a7",
+)
+#: Clusters or series, told apart by colour and by marker.
+SERIES = (
+    (BLUE, "o"),
+    (VERMILION, "s"),
+    (GREEN, "^"),
+    (PURPLE, "D"),
+    (ORANGE, "v"),
+    (SKY, "P"),
+)
+COLOR_MAP = "cividis"
+
+SMALL_PT = 7.0
+TEXT_PT = 8.5
+TITLE_PT = 10.5
+PNG_DPI = 160
+
+_EDGE_IN = 0.08
+_HEAD_IN = 0.32
+_FOOT_LINE_IN = 0.14
+_LETTERS_PER_IN = 17  # of the smallest text, on average
+_SEPARATOR = "  ·  "
+
+_SETTINGS = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
+    "font.size": TEXT_PT,
+    "axes.titlesize": TEXT_PT,
+    "axes.labelsize": TEXT_PT,
+    "xtick.labelsize": SMALL_PT,
+    "ytick.labelsize": SMALL_PT,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "text.color": INK,
+    "figure.facecolor": PAPER,
+    "savefig.facecolor": PAPER,
+    "axes.facecolor": PAPER,
+    "axes.linewidth": 0.7,
+    "lines.linewidth": 1.0,
+    "image.cmap": COLOR_MAP,
+    "svg.hashsalt": "aptdither",
+    "pdf.fonttype": 42,  # text that can be searched and copied
+}
+
+
+class Kind(StrEnum):
+    """What a picture file can be."""
+
+    PNG = "png"
+    SVG = "svg"
+    PDF = "pdf"
+
+
+def kind_of(path: str | PurePath) -> Kind:
+    """Return the kind of picture that a file's ending asks for.
+
+    Raises
+    ------
+    UsageError
+        If the ending is another; the message lists those that are allowed.
+    """
+    suffix = PurePath(path).suffix
+    try:
+        return Kind(suffix.removeprefix(".").lower())
+    except ValueError:
+        allowed = ", ".join(f".{kind}" for kind in Kind)
+        found = f"ends in {suffix}" if suffix else "has no ending"
+        raise UsageError(f"{PurePath(path)} {found}; a picture ends in {allowed}") from None
+
+
+def render(
+    draw: Callable[[Figure], None],
+    size_in: Size,
+    kind: Kind,
+    *,
+    title: str,
+    searchable: bool = False,
+) -> bytes:
+    """Draw a picture and return its file.
+
+    Parameters
+    ----------
+    draw : callable
+        Draws on the figure it is given.
+    size_in : (width, height)
+        Inches.
+    kind : Kind
+        PNG, SVG or PDF.
+    title : str
+        For the file's metadata.
+    searchable : bool
+        In an SVG, keep text as text in the reader's own fonts; otherwise it is outlines, which look
+        the same everywhere.
+    """
+    with _own_settings(searchable=searchable):
+        figure = Figure(figsize=size_in, layout="constrained")
+        draw(figure)
+        buffer = BytesIO()
+        figure.savefig(buffer, format=str(kind), dpi=PNG_DPI, metadata=_metadata(kind, title))
+    return buffer.getvalue()
+
+
+@contextmanager
+def _own_settings(*, searchable: bool) -> Iterator[None]:
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_SETTINGS)
+        mpl.rcParams["svg.fonttype"] = "none" if searchable else "path"
+        yield
+
+
+def _metadata(kind: Kind, title: str) -> dict[str, Any]:
+    maker = f"aptdither {__version__}"
+    match kind:
+        case Kind.PNG:
+            return {"Software": maker, "Title": title}
+        case Kind.SVG:
+            return {"Creator": maker, "Title": title, "Date": None}
+        case Kind.PDF:
+            return {"Creator": maker, "Producer": maker, "Title": title, "CreationDate": None}
+
+
+def stamp(figure: Figure, title: str, facts: Sequence[str]) -> None:
+    """Write what a picture is of above it, and with what it was made below it.
+
+    Parameters
+    ----------
+    figure : Figure
+    title : str
+        One line.
+    facts : sequence of str
+        Setup, number of points, region and the like; the tool's version is added.
+    """
+    width, height = figure.get_size_inches()
+    line = _SEPARATOR.join((*facts, f"aptdither {__version__}"))
+    lines = textwrap.wrap(plain(line), int(width * _LETTERS_PER_IN), break_long_words=False)
+    foot_in = len(lines) * _FOOT_LINE_IN + 2.5 * _EDGE_IN
+    room = (0, foot_in / height, 1, 1 - (foot_in + _HEAD_IN) / height)
+    figure.set_layout_engine("constrained", rect=room)
+    left = _EDGE_IN / width
+    figure.text(
+        left, 1 - _EDGE_IN / height, plain(title), va="top", fontsize=TITLE_PT, fontweight="bold"
+    )
+    figure.text(
+        left, _EDGE_IN / height, "\n".join(lines), va="bottom", fontsize=SMALL_PT, linespacing=1.3
+    )
+
+
+def plain(text: str) -> str:
+    """Return text that matplotlib draws as it stands: a dollar sign is no formula."""
+    return "".join(c if c.isprintable() else " " for c in text).replace("$", r"\$")
+
+
+def pixel_grid(axes: Axes, low: Floats, high: Floats, *, every: int = 1) -> None:
+    """Draw the borders of whole pixels, dotted, and fix the limits of the axes.
+
+    Parameters
+    ----------
+    axes : Axes
+    low, high : (2,) array
+        Corners of what is shown, pixels.
+    every : int
+        Draw each n-th border.
+    """
+    for line, (start, stop) in zip(
+        (axes.axvline, axes.axhline), zip(low, high, strict=True), strict=True
+    ):
+        for border in range(int(np.ceil(start)), int(np.floor(stop)) + 1):
+            if border % every == 0:
+                line(border, color=FAINT, linewidth=0.6, linestyle=(0, (1, 2)), zorder=0)
+    axes.set_xlim(low[0], high[0])
+    axes.set_ylim(low[1], high[1])
+    axes.set_aspect("equal")
+
+
+#: Directions a label may stand in, the natural one first.
+_DIRECTIONS = tuple(
+    (float(np.cos(angle)), float(np.sin(angle)))
+    for angle in np.deg2rad([45, 135, -45, -135, 90, 0, 180, -90])
+)
+
+
+def label_points(
+    axes: Axes, points: Floats, labels: Sequence[str], obstacles: Floats, reach: float
+) -> None:
+    """Write a label beside each point, on the side where there is most room.
+
+    Parameters
+    ----------
+    axes : Axes
+    points : (N, 2) array
+        Data coordinates.
+    labels : sequence of str
+        One for each point.
+    obstacles : (M, 2) array
+        What labels should keep away from, data coordinates.
+    reach : float
+        Distance of a label from its point, data units.
+    """
+    taken = np.concatenate([points, obstacles.reshape(-1, 2)])
+    for point, label in zip(points, labels, strict=True):
+        places = point + reach * np.array(_DIRECTIONS)
+        room = np.hypot(*(places[:, None, :] - taken[None, :, :]).transpose(2, 0, 1)).min(axis=1)
+        # What is as free as needed is equal; then the natural side wins.
+        best = places[int(np.argmax(np.minimum(room, 0.9 * reach)))]
+        taken = np.concatenate([taken, best[None, :]])
+        axes.text(
+            float(best[0]),
+            float(best[1]),
+            plain(label),
+            ha="center",
+            va="center",
+            fontsize=SMALL_PT,
+            zorder=5,
+            bbox={"facecolor": PAPER, "edgecolor": "none", "alpha": 0.75, "pad": 0.4},
+        )
+
+
+def closed(outline: Floats) -> Floats:
+    """Return an outline (K, 2) with its first point repeated at the end."""
+    return np.concatenate([outline, outline[:1]])
