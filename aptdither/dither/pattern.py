@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from aptdither.dither.phases import FloatArray
-from aptdither.errors import CatalogError, Place, raise_all
+from aptdither.errors import AptDitherError, CatalogError, Place, raise_all
 
 if TYPE_CHECKING:
     from aptdither.optics.aperture import Aperture
@@ -328,7 +328,7 @@ def read_ecsv(source: bytes, *, path: str = "") -> tuple[Pattern, ...]:
     place = Place(path=path or None)
     try:
         return _patterns_of(_read_table(source))
-    except CatalogError as error:
+    except AptDitherError as error:
         raise error.located(place) from None
 
 
@@ -445,7 +445,8 @@ def _text_column(column: Any, name: str) -> list[str]:
 def _number_column(column: Any, name: str) -> tuple[list[float], list[CatalogError]]:
     values = np.ma.asarray(column)
     if values.ndim != 1 or values.dtype.kind not in "iuf":
-        return [], [CatalogError(f"column {name} holds {values.dtype} and not plain numbers")]
+        held = "text" if values.dtype.kind in "US" else "other things"
+        return [], [CatalogError(f"column {name} holds {held}: one number in each row is needed")]
     mistakes = []
     for row, (value, masked) in enumerate(
         zip(values.data.tolist(), np.ma.getmaskarray(values).tolist(), strict=True), start=1

@@ -1,0 +1,360 @@
+"""Coverage: a slow second implementation, closed forms, and the figures of the literature."""
+
+from __future__ import annotations
+
+import cmath
+import json
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from astropy import units
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+
+from aptdither.dither.coverage import Coverage, Metrics, evaluate
+from aptdither.dither.efficiency import Band
+from aptdither.dither.pattern import load_catalog
+from aptdither.dither.phases import FloatArray, packing_distance, packing_limit
+from aptdither.dither.region import Region
+from aptdither.errors import RefusalError
+from aptdither.optics.aperture import Aperture, get_aperture
+from aptdither.optics.filters import get_element
+
+IR = get_aperture("IR")
+F125W = get_element("F125W")
+FULL = Region.full()
+
+NAMES = {
+    "LINE": "WFC3-IR-DITHER-LINE",
+    "LINE-3PT": "WFC3-IR-DITHER-LINE-3PT",
+    "BOX-MIN": "WFC3-IR-DITHER-BOX-MIN",
+    "3d-hst": "3d-hst",
+    "go-13417": "go-13417",
+}
+
+
+def stock(name: str) -> FloatArray:
+    return load_catalog().get(NAMES[name]).postargs(IR)
+
+
+def postargs_of(pixels: Sequence[tuple[float, float]], aperture: Aperture = IR) -> FloatArray:
+    points = np.array(pixels)
+    return np.stack(aperture.postarg_from_offset(points[:, 0], points[:, 1]), axis=-1)
+
+
+# --- a second implementation: loops, dense matrices, its own formulas ---------------------------
+
+
+def slow_landing(aperture: Aperture, x: float, y: float, postarg: Sequence[float]) -> list[float]:
+    """Return where a star at (x, y) lands: secant steps with the scale at the start."""
+    x_ideal, y_ideal = (float(v) for v in aperture.ideal_from_pixel(x, y))
+    wanted = (x_ideal + postarg[0], y_ideal + postarg[1])
+    here = [x, y]
+    for _ in range(60):
+        now = aperture.ideal_from_pixel(here[0], here[1])
+        here[0] += (wanted[0] - float(now[0])) / 0.1354
+        here[1] += (wanted[1] - float(now[1])) / 0.1209
+    return here
+
+
+def slow_packing(phases: Sequence[Sequence[float]]) -> float:
+    best = 1.0
+    for i, a in enumerate(phases):
+        for b in phases[:i]:
+            gaps = [abs(u - v) % 1.0 for u, v in zip(a, b, strict=True)]
+            best = min(best, math.hypot(*(min(gap, 1 - gap) for gap in gaps)))
+    return best
+
+
+def slow_efficiency(
+    phases: Sequence[Sequence[float]], wavelength_nm: float, scales: Sequence[float], cells: int
+) -> float:
+    """Return E from the whole Nyquist cell, frequency by frequency, with dense matrices."""
+    n = len(phases)
+    edge = [2.4 / (wavelength_nm * 1e-9) / (180 / math.pi * 3600) * scale for scale in scales]
+    ideal = actual = 0.0
+    for i in range(cells):
+        for j in range(cells):
+            fx, fy = (i + 0.5) / cells - 0.5, (j + 0.5) / cells - 0.5
+            aliases, powers = [], []
+            for kx in range(-3, 4):
+                for ky in range(-3, 4):
+                    u, v = fx + kx, fy + ky
+                    rho = math.hypot(u / edge[0], v / edge[1])
+                    if rho >= 1:
+                        continue
+                    mtf = 2 / math.pi * (math.acos(rho) - rho * math.sqrt(1 - rho * rho))
+                    for w in (u, v):
+                        mtf *= math.sin(math.pi * w) / (math.pi * w) if w else 1.0
+                    aliases.append((kx, ky))
+                    powers.append((10.0 * mtf) ** 2)
+            phi = np.array(
+                [
+                    [cmath.exp(2j * math.pi * (k[0] * x[0] + k[1] * x[1])) for k in aliases]
+                    for x in phases
+                ]
+            )
+            inverse = np.linalg.inv(np.diag([1 / p for p in powers]) + phi.conj().T @ phi)
+            actual += float(np.trace(inverse).real)
+            ideal += sum(1 / (1 / p + n) for p in powers)
+    return ideal / actual
+
+
+@pytest.mark.parametrize("name", ["LINE-3PT", "BOX-MIN", "go-13417"])
+@pytest.mark.parametrize("element", ["F098M", "F160W"])
+def test_coverage_is_the_slow_ones(name: str, element: str) -> None:
+    postargs = stock(name)
+    spectral = get_element(element)
+    region = Region.disc(diameter_arcsec=60)
+    coverage = evaluate(postargs, IR, spectral, region, base=(5.0, -3.0), grid=3)
+    for f in (0, 3, 8):
+        x, y = float(coverage.field.x_pix[f]), float(coverage.field.y_pix[f])
+        landed = [slow_landing(IR, x, y, p) for p in postargs.tolist()]
+        start = slow_landing(IR, x, y, (0.0, 0.0))
+        phases = [[a - b for a, b in zip(at, start, strict=True)] for at in landed]
+        gap = coverage.phases[f] - phases
+        assert np.max(np.abs(gap - np.rint(gap))) < 1e-8
+        assert coverage.packing[f] == pytest.approx(slow_packing(phases), abs=1e-8)
+        step = 1e-3
+        scales = []
+        for dx, dy in ((step, 0.0), (0.0, step)):
+            a = IR.ideal_from_pixel(x - dx, y - dy)
+            b = IR.ideal_from_pixel(x + dx, y + dy)
+            scales.append(float(np.hypot(b[0] - a[0], b[1] - a[1])) / (2 * step))
+        slow = slow_efficiency(phases, spectral.wavelength_nm, scales, cells=16)
+        # The kernel's coarser frequency grid is part of the difference.
+        assert coverage.efficiency[f] == pytest.approx(slow, abs=5e-4)
+
+
+def test_the_region_is_about_where_the_base_puts_the_target() -> None:
+    base = (20.0, 15.0)
+    coverage = evaluate(stock("LINE"), IR, F125W, Region.point(), base=base)
+    x, y = slow_landing(IR, IR.x_ref_pix, IR.y_ref_pix, base)
+    assert_allclose((coverage.field.x_pix[0], coverage.field.y_pix[0]), (x, y), atol=1e-8)
+
+
+# --- laws ----------------------------------------------------------------------------------------
+
+offsets = st.lists(st.tuples(st.floats(-1, 1), st.floats(-1, 1)), min_size=1, max_size=6).map(
+    lambda points: np.round(np.array(points), 3) + 0.0
+)
+
+
+@settings(max_examples=25)
+@given(offsets, st.randoms(use_true_random=False))
+def test_the_order_of_the_exposures_changes_nothing(points: FloatArray, random: object) -> None:
+    order = np.random.default_rng(random.getrandbits(32)).permutation(len(points))  # type: ignore[attr-defined]
+    one = evaluate(points, IR, F125W, FULL, grid=2)
+    two = evaluate(points[order], IR, F125W, FULL, grid=2)
+    for name in ("packing", "hole", "efficiency", "lost_fraction"):
+        assert_allclose(getattr(one, name), getattr(two, name), atol=1e-9)
+
+
+@settings(max_examples=25)
+@given(
+    st.lists(st.tuples(st.floats(-2, 2), st.floats(-2, 2)), min_size=1, max_size=6),
+    st.data(),
+)
+def test_whole_pixels_change_nothing_at_the_centre(
+    pixels: list[tuple[float, float]], data: st.DataObject
+) -> None:
+    whole = [data.draw(st.tuples(st.integers(-3, 3), st.integers(-3, 3))) for _ in pixels]
+    moved = [(x + i, y + j) for (x, y), (i, j) in zip(pixels, whole, strict=True)]
+    one, two = (
+        evaluate(postargs_of(points), IR, F125W, Region.point()).center
+        for points in (pixels, moved)
+    )
+    assert one.packing == pytest.approx(two.packing, abs=1e-9)
+    assert one.hole == pytest.approx(two.hole, abs=1e-9)
+    assert one.efficiency == pytest.approx(two.efficiency, abs=1e-8)
+
+
+@settings(max_examples=25)
+@given(offsets)
+def test_the_worst_is_the_worst_of_the_map_and_everything_is_in_its_bounds(
+    points: FloatArray,
+) -> None:
+    coverage = evaluate(points, IR, F125W, FULL, grid=3)
+    center, worst = coverage.center, coverage.worst
+    assert worst.packing == coverage.packing.min() <= center.packing
+    assert worst.hole == coverage.hole.max() >= center.hole
+    assert worst.efficiency == coverage.efficiency.min() <= center.efficiency
+    assert worst.lost_fraction == coverage.lost_fraction.max() >= center.lost_fraction
+    assert worst.packing_of_limit == worst.packing / packing_limit(len(points))
+    assert np.all((coverage.efficiency > 0) & (coverage.efficiency <= 1 + 1e-9))
+    assert np.all((coverage.lost_fraction >= 0) & (coverage.lost_fraction <= 1))
+    assert np.all((coverage.phases >= 0) & (coverage.phases < 1))
+    assert coverage.n == len(points)
+
+
+# --- closed forms --------------------------------------------------------------------------------
+
+
+def lattices(n: int) -> list[list[tuple[float, float]]]:
+    """Return every group of n phases: generated by (1/a, b/n) and (0, 1/d), a d = n, b < a."""
+    return [
+        [(i / a, i * b / n + j / (n // a)) for i in range(a) for j in range(n // a)]
+        for a in range(1, n + 1)
+        if n % a == 0
+        for b in range(a)
+    ]
+
+
+def center_of(pixels: Sequence[tuple[float, float]], element: str) -> Metrics:
+    return evaluate(postargs_of(pixels), IR, get_element(element), Region.point()).center
+
+
+@pytest.mark.parametrize(
+    ("element", "smallest"),
+    [("F160W", 4), ("F140W", 5), ("F125W", 8), ("F110W", 8), ("F105W", 8), ("F098M", 9)],
+)
+def test_the_smallest_alias_free_lattice_of_each_filter(element: str, smallest: int) -> None:
+    for n in range(smallest - 1, smallest + 1):
+        found = [center_of(lattice, element) for lattice in lattices(n)]
+        perfect = [metrics for metrics in found if metrics.lost_fraction == 0]
+        assert bool(perfect) == (n == smallest)
+        for metrics in perfect:
+            assert metrics.efficiency == pytest.approx(1, abs=1e-9)
+        # A lattice's A is 1 or infinite at every frequency: its mean over what is left is 1.
+        for metrics in found:
+            assert metrics.amplification is None or metrics.amplification == pytest.approx(1)
+
+
+def test_the_upright_half_pixel_box_just_misses_f160w() -> None:
+    upright = center_of([(0, 0), (0.5, 0), (0, 0.5), (0.5, 0.5)], "F160W")
+    sheared = center_of([(0, 0), (0.25, 0.5), (0.5, 0), (0.75, 0.5)], "F160W")
+    assert sheared.lost_fraction == 0
+    assert 0.01 < upright.lost_fraction < 0.02
+
+
+def test_nothing_is_recoverable_from_one_exposure() -> None:
+    coverage = evaluate([(0.0, 0.0)], IR, F125W, Region.point())
+    assert coverage.center.amplification is None
+    assert coverage.center.lost_fraction == 1
+    assert coverage.center.packing_of_limit == 1
+
+
+def test_the_optimum_of_five_reaches_its_limit() -> None:
+    lattice = [(i + i / 5, 2 * i / 5) for i in range(5)]
+    center = evaluate(postargs_of(lattice), IR, F125W, Region.point()).center
+    assert center.packing_of_limit == pytest.approx(1, abs=1e-9)
+
+
+# --- figures ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "center", "worst"),
+    [("LINE", 0.70, 0.56), ("LINE-3PT", 0.46, 0.21), ("BOX-MIN", 0.49, 0.42)],
+)
+def test_stock_patterns_at_the_centre_and_the_isr_s_corners(
+    name: str, center: float, worst: float
+) -> None:
+    """ISR WFC3 2016-14: through IR-FIX, at its centre and at the corners of its Figure 1."""
+    aperture = get_aperture("IR-FIX")
+    postargs = load_catalog().get(NAMES[name]).postargs(aperture)
+    x, y = np.array([507, 25, 25, 989, 989]), np.array([507, 25, 989, 25, 989])
+    dx, dy = aperture.offset_from_postarg(
+        postargs[:, 0], postargs[:, 1], at=(x[:, None], y[:, None])
+    )
+    packing = packing_distance(np.stack([dx, dy], axis=-1))
+    assert packing[0] == pytest.approx(center, abs=0.005)
+    assert packing.min() == pytest.approx(worst, abs=0.005)
+
+
+# E centre / worst at F125W and d/d_N worst, with one band (the mean pixel scale) for all places,
+# and GO 13417 with the five decimals of its POS TARGs.
+ONE_BAND = {
+    "LINE": (0.853, 0.794, 0.78),
+    "LINE-3PT": (0.872, 0.734, 0.38),
+    "BOX-MIN": (0.999, 0.979, 0.81),
+    "3d-hst": (0.993, 0.869, 0.59),
+    "go-13417": (1.000, 0.943, 0.06),
+}
+# The same with the band of each place, which is what coverage is: the pixels at the worst corner
+# are larger than the mean, so its band has more aliases; and GO 13417 as written, three decimals.
+LOCAL_BAND = {
+    "LINE": (0.851, 0.775, 0.78),
+    "LINE-3PT": (0.871, 0.717, 0.38),
+    "BOX-MIN": (0.999, 0.977, 0.81),
+    "3d-hst": (0.993, 0.857, 0.59),
+    "go-13417": (0.999, 0.942, 0.06),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_patterns_in_use(name: str) -> None:
+    coverage = evaluate(stock(name), IR, F125W, FULL, grid=5)
+    center, worst, packing = LOCAL_BAND[name]
+    assert coverage.center.efficiency == pytest.approx(center, abs=6e-4)
+    assert coverage.worst.efficiency == pytest.approx(worst, abs=6e-4)
+    assert coverage.worst.packing_of_limit == pytest.approx(packing, abs=0.006)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_patterns_in_use_with_one_band(name: str) -> None:
+    points = np.array(load_catalog().get(NAMES[name]).points)
+    field = FULL.sample(IR, n=5)
+    x_scale, y_scale = IR.scale_at(field.x_pix, field.y_pix)
+    band = Band(F125W.wavelength_nm, np.mean(x_scale), np.mean(y_scale))
+    dx, dy = IR.offset_from_postarg(
+        points[:, 0], points[:, 1], at=(field.x_pix[:, None], field.y_pix[:, None])
+    )
+    moved = np.stack([dx, dy], axis=-1)
+    efficiency = band.efficiency(moved)
+    center, worst, packing = ONE_BAND[name]
+    assert efficiency[0] == pytest.approx(center, abs=6e-4)
+    assert efficiency.min() == pytest.approx(worst, abs=6e-4)
+    limit = packing_limit(len(points))
+    assert packing_distance(moved).min() / limit == pytest.approx(packing, abs=0.006)
+
+
+def test_line_times_box_has_four_phases_and_not_eight() -> None:
+    line, box = stock("LINE"), stock("BOX-MIN")
+    crossed = (line[:, None] + box).reshape(-1, 2)
+    coverage = evaluate(crossed, get_aperture("IR-FIX"), F125W, Region.point())
+    once = evaluate(box, get_aperture("IR-FIX"), F125W, Region.point())
+    assert coverage.center.packing < 0.06
+    assert coverage.center.hole == pytest.approx(once.center.hole, abs=0.03)
+
+
+# --- the door ------------------------------------------------------------------------------------
+
+
+def same(one: Coverage, two: Coverage) -> bool:
+    return one.center == two.center and one.worst == two.worst
+
+
+def test_quantities_of_any_angle_are_welcome() -> None:
+    plain = evaluate(stock("LINE"), IR, F125W, FULL, base=(6.0, 0.0), grid=3)
+    quantity = evaluate(
+        stock("LINE") * units.arcsec, IR, F125W, FULL, base=(0.1, 0.0) * units.arcmin, grid=3
+    )
+    assert same(plain, quantity)
+
+
+def test_lists_are_welcome_and_grids_only_refine() -> None:
+    coverages = [evaluate(stock("LINE").tolist(), IR, F125W, FULL, grid=n) for n in (2, 9)]
+    assert coverages[1].worst.efficiency <= coverages[0].worst.efficiency + 1e-12
+
+
+def test_metrics_are_plain_numbers() -> None:
+    coverage = evaluate(stock("LINE"), IR, F125W, FULL, grid=2)
+    for metrics in (coverage.center, coverage.worst):
+        for name in metrics.__slots__:
+            assert type(getattr(metrics, name)) in (float, type(None))
+        json.dumps([getattr(metrics, name) for name in metrics.__slots__], allow_nan=False)
+
+
+@pytest.mark.parametrize("bad", [[], [0.0, 0.0], [(0.0, 0.0, 0.0)]])
+def test_what_is_no_list_of_pos_targs(bad: object) -> None:
+    with pytest.raises(ValueError, match=r"shape \(N, 2\)"):
+        evaluate(bad, IR, F125W, FULL)
+
+
+def test_a_pos_targ_that_is_no_number() -> None:
+    with pytest.raises(RefusalError, match="two finite numbers"):
+        evaluate([(0.0, float("nan"))], IR, F125W, FULL)

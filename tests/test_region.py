@@ -1,0 +1,113 @@
+"""The field points that stand for a region."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from astropy import units
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+
+from aptdither.dither.region import FieldPoints, Region
+from aptdither.errors import RefusalError
+from aptdither.optics.aperture import get_aperture
+
+
+def places(points: FieldPoints) -> set[tuple[float, float]]:
+    return set(zip(points.x_pix.tolist(), points.y_pix.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("n", [2, 5, 9])
+def test_the_whole_readout_includes_its_corners_and_the_target(n: int) -> None:
+    aperture = get_aperture("IR")
+    points = Region.full().sample(aperture, n=n)
+    assert len(points.x_pix) == n * n + 1
+    assert {(1, 1), (1, 1014), (1014, 1), (1014, 1014)} <= places(points)
+    at = points.index_of_center
+    assert (points.x_pix[at], points.y_pix[at]) == (aperture.x_ref_pix, aperture.y_ref_pix)
+    assert points.x_pix.min() == points.y_pix.min() == 1
+    assert points.x_pix.max() == points.y_pix.max() == 1014
+
+
+def test_a_subarray_is_its_own_readout() -> None:
+    points = Region.full().sample(get_aperture("IRSUB256"), n=3)
+    for along in (points.x_pix, points.y_pix):
+        assert along.max() - along.min() == 255  # pixel centres, first to last
+        assert along.max() + along.min() == 1015  # about the detector's centre
+
+
+def test_a_point_is_where_the_target_lands() -> None:
+    points = Region.point().sample(get_aperture("IR"), center_pix=(300.0, 400.5))
+    assert places(points) == {(300.0, 400.5)}
+
+
+@given(
+    st.floats(0.5, 300),
+    st.sampled_from(["IR", "IR-FIX", "IRSUB512", "GRISM1024"]),
+    st.tuples(st.floats(300, 700), st.floats(300, 700)),
+    st.sampled_from([3, 5, 9]),
+)
+def test_a_disc_stays_in_itself_and_in_the_readout(
+    diameter: float, name: str, center: tuple[float, float], n: int
+) -> None:
+    aperture = get_aperture(name)
+    points = Region.disc(diameter_arcsec=diameter).sample(aperture, center_pix=center, n=n)
+    assert (points.x_pix[0], points.y_pix[0]) == center
+    x_scale, y_scale = aperture.scale_at(*center)
+    radius = np.hypot((points.x_pix - center[0]) * x_scale, (points.y_pix - center[1]) * y_scale)
+    assert np.all(radius <= diameter / 2 + 1e-9)
+    readout = aperture.readout
+    assert np.all((points.x_pix >= readout.x_min) & (points.x_pix <= readout.x_max))
+    assert np.all((points.y_pix >= readout.y_min) & (points.y_pix <= readout.y_max))
+
+
+def test_a_small_disc_reaches_its_rim_on_all_sides() -> None:
+    points = Region.disc(diameter_pix=100).sample(get_aperture("IR"), n=9)
+    assert len(points.x_pix) == 81
+    x, y = points.x_pix - 557, points.y_pix - 557
+    radius = np.hypot(x, y)
+    assert_allclose([x.min(), x.max(), y.min(), y.max()], [-50, 50, -50, 50])
+    assert_allclose(np.unique(np.round(radius, 9)), [0, 12.5, 25, 37.5, 50])
+
+
+def test_a_disc_larger_than_the_detector_is_the_detector() -> None:
+    points = Region.disc(diameter_arcsec=400).sample(get_aperture("IR"))
+    assert {(1, 1), (1, 1014), (1014, 1), (1014, 1014)} <= places(points)
+
+
+def test_a_disc_about_a_target_beyond_the_edge() -> None:
+    aperture = get_aperture("IR")
+    points = Region.disc(diameter_pix=60).sample(aperture, center_pix=(1034.0, 500.0))
+    assert (points.x_pix[0], points.y_pix[0]) == (1014, 500)
+    with pytest.raises(RefusalError, match=r"lands at pixel \(1045, 500\), and no part"):
+        Region.disc(diameter_pix=60).sample(aperture, center_pix=(1045.0, 500.0))
+
+
+def test_same_points_every_time() -> None:
+    region = Region.disc(diameter_arcsec=20)
+    first, second = (region.sample(get_aperture("IR")) for _ in range(2))
+    assert np.array_equal(first.x_pix, second.x_pix)
+    assert np.array_equal(first.y_pix, second.y_pix)
+
+
+def test_diameters_in_arcsec() -> None:
+    aperture = get_aperture("IR")
+    assert Region.full().diameter_as_arcsec(aperture) is None
+    assert Region.point().diameter_as_arcsec(aperture) == 0
+    assert Region.disc(diameter_arcsec=30).diameter_as_arcsec(aperture) == 30
+    assert Region.disc(diameter_arcsec=0.5 * units.arcmin) == Region.disc(diameter_arcsec=30)
+    in_arcsec = Region.disc(diameter_pix=150).diameter_as_arcsec(aperture)
+    assert in_arcsec == pytest.approx(150 * (0.135601 * 0.121307) ** 0.5, rel=1e-5)
+
+
+@pytest.mark.parametrize("diameter", [0, -1, float("nan"), float("inf")])
+def test_discs_that_cannot_be(diameter: float) -> None:
+    with pytest.raises(ValueError, match="number above zero"):
+        Region.disc(diameter_arcsec=diameter)
+    with pytest.raises(ValueError, match="number above zero"):
+        Region.disc(diameter_pix=diameter)
+    with pytest.raises(ValueError, match="one diameter"):
+        Region.disc()
+    with pytest.raises(ValueError, match="2 points on a side"):
+        Region.full().sample(get_aperture("IR"), n=1)
