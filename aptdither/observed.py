@@ -83,6 +83,8 @@ class ObservedSet:
         The tag's set that they are in.
     receipts : Mapping of int to Receipt
         What an earlier run wrote, by the exposure's node.
+    followers : Mapping of int to Exposure
+        By the node of each exposure that has its place by SamePosAs from one of this set: that one.
     """
 
     visit: Visit
@@ -91,6 +93,7 @@ class ObservedSet:
     shots: tuple[Shot, ...]
     dither_set: DitherSet | None = None
     receipts: Mapping[int, Receipt] = field(default_factory=dict)
+    followers: Mapping[int, Exposure] = field(default_factory=dict)
 
     @property
     def exposures(self) -> tuple[Exposure, ...]:
@@ -170,7 +173,7 @@ class _CannotFollowError(Exception):
 
 
 def observe(proposal: Proposal) -> Iterator[ObservedVisit]:
-    """Yield every visit that has exposures which can be dithered, with its sets.
+    """Yield every visit that has exposures which can be dithered, or a tag, with its sets.
 
     Parameters
     ----------
@@ -181,7 +184,9 @@ def observe(proposal: Proposal) -> Iterator[ObservedVisit]:
     for pattern in proposal.patterns:
         patterns.setdefault(pattern.number, pattern)
     for visit in proposal.visits:
-        if any(is_ours(exposure) for exposure in visit.exposures):
+        exposures = visit.exposures
+        texts = (visit.comments, *(exposure.comments for exposure in exposures))
+        if any(is_ours(exposure) for exposure in exposures) or _mentions_us(texts):
             yield _Visit(visit, proposal, patterns).observed()
 
 
@@ -243,6 +248,9 @@ class _Visit:
                         for shot in taken
                         if comments[shot.exposure.node].receipts
                     },
+                    followers=self._followers(
+                        {shot.exposure.node: shot.exposure for shot in taken}
+                    ),
                 )
             )
         return ObservedVisit(
@@ -256,10 +264,18 @@ class _Visit:
             errors=tuple(errors),
         )
 
+    def _followers(self, members: Mapping[int, Exposure]) -> dict[int, Exposure]:
+        found = {}
+        for exposure in members.values():
+            source = self.visit.resolve_same_pos_as(exposure)  # was resolved before: no error
+            if source.node != exposure.node and source.node in members:
+                found[exposure.node] = source
+        return found
+
     def _dither_sets(self) -> tuple[tuple[DitherSet, ...], list[AptDitherError]]:
         # Visit by visit: what is wrong with one visit's tags must not hide the others' sets.
         texts = (self.visit.comments, *(exposure.comments for exposure, _ in self.slots))
-        if not any("@dith" in text.lower() for text in texts):
+        if not _mentions_us(texts):
             return (), []
         try:
             return find_sets(replace(self.proposal, visits=(self.visit,)), _OPTIONS)[0], []
@@ -358,6 +374,10 @@ def is_calibration(exposure: Exposure) -> bool:
         exposure.target_name.upper() in CALIBRATION_TARGETS
         or exposure.spectral_element.upper() in BLOCKED
     )
+
+
+def _mentions_us(texts: Iterable[str]) -> bool:
+    return any("@dith" in text.lower() for text in texts)
 
 
 def _read_comments(text: str) -> CommentTags:

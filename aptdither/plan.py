@@ -175,7 +175,9 @@ class _Planner:
             try:
                 self.aperture(setup)
                 get_element(setup.element, config=setup.config)
-                layouts.setdefault(self._cluster_sizes(request, setup, units), []).append(setup)
+                layouts.setdefault(cluster_sizes(request, setup, units, self.catalog), []).append(
+                    setup
+                )
             except AptDitherError as error:
                 place = replace(
                     dither_set.place,
@@ -223,32 +225,6 @@ class _Planner:
                     )
                 )
         return drafts
-
-    def _cluster_sizes(
-        self, request: DitherRequest, setup: Setup, units: Sequence[Unit]
-    ) -> tuple[int, ...]:
-        """Return the number of points of each cluster; their sum is the number of exposures."""
-        m = sum(unit.runs for unit in units)
-        of_pattern = self.catalog.get(request.pattern).n if request.pattern is not None else None
-        n = request.n or of_pattern or m
-        if m != 1 and m % n:
-            asked = f"n={n}"
-            if not request.n and of_pattern is not None:
-                asked = f"the {n} points of {request.pattern}"
-            raise RefusalError(
-                f"{m} exposures of {setup.aperture} {setup.element} do not fit {asked}; allowed: "
-                f"1 exposure (it is expanded to {n}), {n}, or a multiple of {n}"
-            )
-        total = n if m == 1 else m
-        if of_pattern is None:
-            return split_counts(n) * (total // n)
-        if total % of_pattern:
-            raise RefusalError(
-                f"pattern {request.pattern} has {of_pattern} points, and {total} exposures of "
-                f"{setup.aperture} {setup.element} are no multiple of that; give n={of_pattern} "
-                "or another pattern"
-            )
-        return (of_pattern,) * (total // of_pattern)
 
     def _choose(
         self,
@@ -298,6 +274,41 @@ class _Planner:
             visit=dither_set.visit.number,
             tag=dither_set.tag,
         )
+
+
+def cluster_sizes(
+    request: DitherRequest, setup: Setup, units: Sequence[Unit], catalog: Catalog
+) -> tuple[int, ...]:
+    """Return the number of points of each cluster; their sum is the number of exposures.
+
+    Raises
+    ------
+    RefusalError
+        If the exposures do not fit the number of points, or the pattern.
+    CatalogError
+        If the pattern is not in the catalogue.
+    """
+    m = sum(unit.runs for unit in units)
+    of_pattern = catalog.get(request.pattern).n if request.pattern is not None else None
+    n = request.n or of_pattern or m
+    if m != 1 and m % n:
+        asked = f"n={n}"
+        if not request.n and of_pattern is not None:
+            asked = f"the {n} points of {request.pattern}"
+        raise RefusalError(
+            f"{m} exposures of {setup.aperture} {setup.element} do not fit {asked}; allowed: "
+            f"1 exposure (it is expanded to {n}), {n}, or a multiple of {n}"
+        )
+    total = n if m == 1 else m
+    if of_pattern is None:
+        return split_counts(n) * (total // n)
+    if total % of_pattern:
+        raise RefusalError(
+            f"pattern {request.pattern} has {of_pattern} points, and {total} exposures of "
+            f"{setup.aperture} {setup.element} are no multiple of that; give n={of_pattern} "
+            "or another pattern"
+        )
+    return (of_pattern,) * (total // of_pattern)
 
 
 def _with_defaults(request: DitherRequest, defaults: DitherRequest) -> DitherRequest:

@@ -1,0 +1,255 @@
+"""A set with what it is worth: what the rules about phases and steps look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from aptdither.apt.proposal import PosTarg
+from aptdither.apt.tags import DitherRequest, Size, Spacing
+from aptdither.choose import Chosen, choose_pattern, region_of
+from aptdither.dither.clusters import split_counts
+from aptdither.dither.coverage import Coverage
+from aptdither.dither.pattern import Catalog
+from aptdither.dither.phases import FloatArray, wrap
+from aptdither.dither.region import Region
+from aptdither.errors import AptDitherError
+from aptdither.judge import Judge
+from aptdither.layout import NO_OFFSET
+from aptdither.observed import ObservedSet, Shot
+from aptdither.optics.aperture import Aperture
+from aptdither.optics.filters import SpectralElement
+
+#: Pointings nearer than this are one pointing, pixels: less than any step repeats to.
+SAME_PLACE_PIX = 0.04
+
+#: Phases nearer than this are one phase, pixels: what the telescope's own errors are.
+SAME_PHASE_PIX = 0.1
+
+#: Shots farther apart than this, arcsec, share too little of the field to be one dither: half of
+#: what the detector sees.
+TILE_ARCSEC = 60.0
+
+#: Above this number of points no catalogue pattern is compared: everything is sampled.
+MOST_COMPARED = 36
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Better:
+    """What the catalogue has for as many points.
+
+    Attributes
+    ----------
+    chosen : Chosen
+        The pattern.
+    coverage : Coverage
+        Its coverage of the same region, for the same element.
+    """
+
+    chosen: Chosen
+    coverage: Coverage
+
+
+class Standards:
+    """What sets are held against: each question is answered once.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        The patterns.
+    judge : Judge
+        Who judges.
+    """
+
+    def __init__(self, catalog: Catalog, judge: Judge) -> None:
+        self.catalog = catalog
+        self.judge = judge
+        self._known: dict[object, Better | None] = {}
+
+    def better(
+        self, n: int, aperture: Aperture, element: SpectralElement, size: Size, spacing: str
+    ) -> Better | None:
+        """Return the catalogue's best for `n` points over a region, None if it has none."""
+        key = (n, aperture.name, element.name, size, spacing)
+        if key not in self._known:
+            self._known[key] = self._found(n, aperture, element, size, spacing)
+        return self._known[key]
+
+    def _found(
+        self, n: int, aperture: Aperture, element: SpectralElement, size: Size, spacing: str
+    ) -> Better | None:
+        if not 2 <= n <= MOST_COMPARED:
+            return None
+        try:
+            chosen = choose_pattern(
+                split_counts(n),
+                request=DitherRequest(method="catalog", spacing=Spacing(kind=spacing)),
+                size=size,
+                aperture=aperture,
+                elements=(element,),
+                base=(0.0, 0.0),
+                catalog=self.catalog,
+                seed=0,
+            )
+        except AptDitherError:  # nothing of that size in this catalogue
+            return None
+        coverage = self.judge.coverage(
+            chosen.offsets, aperture, element, region_of(size), NO_OFFSET
+        )
+        return Better(chosen=chosen, coverage=coverage)
+
+
+class JudgedSet:
+    """Shots of one set that share the field, judged.
+
+    Parameters
+    ----------
+    observed : ObservedSet
+        The set.
+    shots : sequence of Shot
+        Those of one tile, in the order of time.
+    aperture, element : Aperture, SpectralElement
+        Of its setup.
+    size : Size
+        The region.
+    standards : Standards
+        What it is held against.
+    """
+
+    def __init__(
+        self,
+        observed: ObservedSet,
+        shots: Sequence[Shot],
+        *,
+        aperture: Aperture,
+        element: SpectralElement,
+        size: Size,
+        standards: Standards,
+    ) -> None:
+        self.observed = observed
+        self.shots = tuple(shots)
+        self.aperture = aperture
+        self.element = element
+        self.size = size
+        self.region: Region = region_of(size)
+        self.standards = standards
+        first = self.shots[0].pos_targ
+        receipt = observed.receipts.get(self.shots[0].exposure.node)
+        self.base = (
+            first
+            if receipt is None
+            else PosTarg(x_arcsec=receipt.base_x_arcsec, y_arcsec=receipt.base_y_arcsec)
+        )
+        """Where the target lands before it is dithered."""
+        self.offsets: FloatArray = np.round(
+            [
+                (
+                    shot.pos_targ.x_arcsec - self.base.x_arcsec,
+                    shot.pos_targ.y_arcsec - self.base.y_arcsec,
+                )
+                for shot in self.shots
+            ],
+            6,
+        )
+        """Offsets (N, 2) from the base, arcsec."""
+
+    @property
+    def n(self) -> int:
+        """Number of exposures."""
+        return len(self.shots)
+
+    @property
+    def words(self) -> str:
+        """The setup in words: ``IR F160W``."""
+        return f"{self.aperture.name} {self.element.name}"
+
+    @property
+    def is_tagged(self) -> bool:
+        """Whether its dither was asked for by a tag, or comes from one."""
+        return self.observed.dither_set is not None or self.observed.is_dithered_by_us
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether a tag asks to dither it and that was not done yet."""
+        return self.observed.dither_set is not None and not self.observed.is_dithered_by_us
+
+    @cached_property
+    def pixels(self) -> FloatArray:
+        """Offsets (N, 2) at the aperture's fiducial point, pixels."""
+        x, y = self.aperture.offset_from_postarg(self.offsets[:, 0], self.offsets[:, 1])
+        return np.stack([x, y], axis=-1)
+
+    @cached_property
+    def coverage(self) -> Coverage:
+        """Its coverage over the region."""
+        return self.standards.judge.coverage(
+            self.offsets, self.aperture, self.element, self.region, self.base
+        )
+
+    @cached_property
+    def places(self) -> tuple[tuple[int, ...], ...]:
+        """The shots of each distinct pointing."""
+        return _clusters(self.pixels, SAME_PLACE_PIX)
+
+    @cached_property
+    def phases(self) -> tuple[tuple[int, ...], ...]:
+        """The pointings (their first shots) of each distinct phase where the target lands."""
+        firsts = [members[0] for members in self.places]
+        found = _clusters(wrap(self.coverage.center_phases[firsts]), SAME_PHASE_PIX, torus=True)
+        return tuple(tuple(firsts[i] for i in members) for members in found)
+
+    @property
+    def wanted_phases(self) -> int:
+        """How many phases its pointings should have: all, or one cluster's."""
+        return split_counts(len(self.places))[0]
+
+    @cached_property
+    def better(self) -> Better | None:
+        """The catalogue's best for as many points over the same region."""
+        return self.standards.better(self.n, self.aperture, self.element, self.size, "tight")
+
+    @cached_property
+    def wider(self) -> Better | None:
+        """The catalogue's widest good pattern for as many points over the same region."""
+        return self.standards.better(self.n, self.aperture, self.element, self.size, "wide")
+
+    def label(self, index: int) -> str:
+        """Name a shot: its exposure, and which of that exposure's it is."""
+        exposure = self.shots[index].exposure
+        own = [i for i, shot in enumerate(self.shots) if shot.exposure.node == exposure.node]
+        if len(own) == 1:
+            return exposure.number
+        return f"{exposure.number} (no. {own.index(index) + 1} of {len(own)})"
+
+
+def tiles(shots: Sequence[Shot]) -> list[list[Shot]]:
+    """Split shots into those that share the field: a mosaic's tiles are dithers of their own."""
+    offsets = np.array([(shot.pos_targ.x_arcsec, shot.pos_targ.y_arcsec) for shot in shots])
+    return [[shots[i] for i in members] for members in _clusters(offsets, TILE_ARCSEC)]
+
+
+def _clusters(
+    points: FloatArray, reach: float, *, torus: bool = False
+) -> tuple[tuple[int, ...], ...]:
+    """Return which points belong together: chains whose links are no longer than `reach`."""
+    steps = points[:, None] - points[None]
+    if torus:
+        steps = steps - np.rint(steps)
+    near = np.hypot(steps[..., 0], steps[..., 1]) <= reach
+    label = np.full(len(points), -1)
+    found: list[tuple[int, ...]] = []
+    for start in range(len(points)):
+        if label[start] >= 0:
+            continue
+        members = near[start].copy()
+        while True:
+            grown = near[members].any(axis=0)
+            if (grown == members).all():
+                break
+            members = grown
+        label[members] = len(found)
+        found.append(tuple(int(i) for i in np.flatnonzero(members)))
+    return tuple(found)
