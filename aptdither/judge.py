@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,13 @@ from aptdither.dither.coverage import Coverage, evaluate
 from aptdither.dither.phases import min_separation, slew_seconds, span
 from aptdither.dither.pointing import PointingExpectation, expect
 from aptdither.dither.region import Region
-from aptdither.optics.aperture import Aperture
-from aptdither.optics.filters import SpectralElement
+from aptdither.optics.aperture import Aperture, get_aperture
+from aptdither.optics.filters import SpectralElement, get_element
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aptdither.observed import ObservedSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,3 +221,73 @@ class Judge:
                 offsets, aperture, element, region, orbits=orbits, base=where, seed=self.seed
             )
         return self._expectations[key]
+
+
+def judge_observed(
+    judge: Judge,
+    observed: ObservedSet,
+    *,
+    size: Size | None = None,
+    distortion: Path | None = None,
+) -> PlannedGroup:
+    """Judge exposures of a proposal as they stand.
+
+    Parameters
+    ----------
+    judge : Judge
+        Judges equal sets once.
+    observed : ObservedSet
+        The exposures and where they point.
+    size : Size, optional
+        The region; the tag's own, or the whole readout, when left out.
+    distortion : Path, optional
+        A distortion file in place of the SIAF's polynomials.
+
+    Returns
+    -------
+    PlannedGroup
+        Its base is where the exposures were before they were dithered, as far as receipts tell;
+        else their first place.
+    """
+    setup, tagged = observed.setup, observed.dither_set
+    first = observed.shots[0].pos_targ
+    is_ours = tagged is not None and observed.is_dithered_by_us
+    base = tagged.base if tagged is not None and is_ours else first
+    if size is None:
+        asked = tagged.request.size if tagged is not None else None
+        size = asked or Size(kind="full")
+    aperture = get_aperture(
+        setup.aperture, setup.element, config=setup.config, distortion_file=distortion
+    )
+    x, y = base.x_arcsec, base.y_arcsec
+    offsets = tuple(
+        (shot.pos_targ.x_arcsec - x, shot.pos_targ.y_arcsec - y) for shot in observed.shots
+    )
+    receipts = [observed.receipts.get(exposure.node) for exposure in observed.exposures]
+    names = {receipt.pattern for receipt in receipts if receipt is not None}
+    chosen = Chosen(
+        name=names.pop() if is_ours and len(names) == 1 else "as observed",
+        method="given",
+        source="the proposal",
+        why="it is what the proposal holds",
+        offsets_arcsec=offsets,
+    )
+    return judge.group(
+        [
+            PlannedExposure(
+                number=shot.exposure.number,
+                was=None,
+                pos_targ=shot.pos_targ,
+                old_pos_targ=None,
+                orbit=shot.orbit,
+            )
+            for shot in observed.shots
+        ],
+        aperture=aperture,
+        element=get_element(setup.element, config=setup.config),
+        size=size,
+        base=base,
+        chosen=chosen,
+        visit=observed.visit.number,
+        tag=tagged.tag if tagged is not None else None,
+    )

@@ -10,6 +10,7 @@ import pytest
 from aptdither.apt.proposal import PosTarg, Proposal, parse_proposal
 from aptdither.apt.rewrite import rewrite_proposal
 from aptdither.apt.tags import DitherRequest, parse_comments, parse_size
+from aptdither.choose import choose_pattern
 from aptdither.errors import AptDitherError
 from aptdither.optics.aperture import get_aperture
 from aptdither.plan import Options, Plan, make_plan
@@ -296,7 +297,7 @@ def test_the_same_question_is_answered_once(monkeypatch: pytest.MonkeyPatch) -> 
     from aptdither import plan as hall
 
     asked = []
-    original = hall.choose_pattern
+    original = choose_pattern
 
     def counting(*args: object, **kwargs: object) -> object:
         asked.append(args)

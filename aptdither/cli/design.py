@@ -123,7 +123,8 @@ def evaluate(
     if visit is not None and proposal is None:
         raise UsageError("--visit says which visit of a --proposal; give that too")
     if proposal is not None:
-        groups = _groups_of_proposal(proposal, visit, _size(size), distortion, seed)
+        asked = None if size is None else _size(size)
+        groups = _groups_of_proposal(proposal, visit, asked, distortion, seed)
     else:
         with _usage():
             where = _aperture(aperture, element, distortion)
@@ -282,9 +283,32 @@ def _judged(
 
 
 def _groups_of_proposal(
-    path: Path, visit: str | None, size: Size, distortion: Path | None, seed: int
-) -> Sequence[PlannedGroup]:
-    raise NotImplementedError
+    path: Path, visit: str | None, size: Size | None, distortion: Path | None, seed: int
+) -> list[PlannedGroup]:
+    """Judge the sets of a proposal as they stand, dithered or not."""
+    from aptdither import files
+    from aptdither.apt.proposal import parse_proposal
+    from aptdither.judge import Judge, judge_observed
+    from aptdither.observed import observe
+
+    proposal = parse_proposal(files.read_input(path).data, path=str(path))
+    visits = [seen for seen in observe(proposal) if visit in (None, seen.visit.number)]
+    if visit is not None and not visits:
+        numbers = ", ".join(seen.number for seen in proposal.visits) or "none"
+        raise UsageError(f"{path} has no visit {visit!r}; it has {numbers}")
+    for seen in visits:
+        for unjudged in seen.unjudged:
+            listed = ", ".join(exposure.number for exposure in unjudged.exposures)
+            say(f"visit {seen.visit.number}, exposure {listed}: not judged: {unjudged.reason}")
+    judge = Judge(seed=seed)
+    groups = [
+        judge_observed(judge, found, size=size, distortion=distortion)
+        for seen in visits
+        for found in seen.sets
+    ]
+    if not groups:
+        say(f"{path}: no WFC3/IR exposures to judge")
+    return groups
 
 
 def _print_groups(

@@ -76,7 +76,12 @@ def out(*, no_color: bool = False) -> Console:
     """Return the console for results: standard output."""
     from rich.console import Console
 
-    return Console(no_color=no_color or None, highlight=False, soft_wrap=False)
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            """Leave it to :func:`reported` to say that nobody reads any more."""
+            raise BrokenPipeError
+
+    return Output(no_color=no_color or None, highlight=False, soft_wrap=False)
 
 
 def err(*, no_color: bool = False) -> Console:

@@ -105,7 +105,8 @@ def points_table(group: PlannedGroup) -> Table:
     if with_old:
         table.add_column("was", justify="right")
         table.add_column("old POS TARG\nX, Y arcsec", justify="right", style="dim")
-    table.add_column("new POS TARG\nX, Y arcsec", justify="right", style="bold")
+    heading = "new POS TARG" if with_old else "POS TARG"
+    table.add_column(f"{heading}\nX, Y arcsec", justify="right", style="bold")
     for point in group.points:
         exposure = point.exposure
         old = "-" if exposure.old_pos_targ is None else _pair(exposure.old_pos_targ)
@@ -115,8 +116,8 @@ def points_table(group: PlannedGroup) -> Table:
                 _plain(cell)
                 for cell in (
                     exposure.number,
-                    f"{round(point.dx_pix, 3) + 0.0:.3f}",
-                    f"{round(point.dy_pix, 3) + 0.0:.3f}",
+                    _fixed(point.dx_pix),
+                    _fixed(point.dy_pix),
                     *was,
                     _pair(exposure.pos_targ),
                 )
@@ -217,7 +218,12 @@ def _plain(text: str) -> Text:
 
 
 def _pair(pos_targ: PosTarg) -> str:
-    return f"{pos_targ.x_arcsec + 0.0:.3f}, {pos_targ.y_arcsec + 0.0:.3f}"
+    return f"{_fixed(pos_targ.x_arcsec)}, {_fixed(pos_targ.y_arcsec)}"
+
+
+def _fixed(value: float) -> str:
+    """Return three decimals, never minus zero."""
+    return f"{round(value, 3) + 0.0:.3f}"
 
 
 def _count(count: int, noun: str) -> str:

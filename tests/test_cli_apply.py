@@ -1,0 +1,248 @@
+"""The command that everyone runs: files, exit codes, stdout and stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from typer.testing import CliRunner, Result
+
+from aptdither.cli import app
+from tests.made import exposure, group, proposal, six, visit
+
+BOX = "pattern=WFC3-IR-DITHER-BOX-MIN"
+TAG = f"@dither n=4 {BOX}"
+SCHEMA = Path(__file__).parents[1] / "schemas" / "report.schema.json"
+
+
+def invoke(*arguments: str | Path) -> Result:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    # A crash has an exception of its own; a refusal leaves by SystemExit.
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+@pytest.fixture
+def tagged(tmp_path: Path) -> Path:
+    """A proposal with one exposure that becomes four."""
+    path = tmp_path / "one.apt"
+    path.write_bytes(proposal(visit(exposure(1, comments=TAG), exposure(2, same="1"))))
+    return path
+
+
+def test_writes_beside_the_input_and_says_so(tagged: Path) -> None:
+    before = tagged.read_bytes()
+    result = invoke("apply", tagged)
+    assert result.exit_code == 0
+    written = tagged.with_name("one.dithered.apt")
+    assert b"@dithered 4/4 WFC3-IR-DITHER-BOX-MIN base=0.000,0.000" in written.read_bytes()
+    assert tagged.read_bytes() == before
+    assert "one.dithered.apt" in result.stderr
+    assert "Orbit Planner" in result.stderr
+    for word in ("Visit 01", "efficiency E", "0.542, 0.182", "0.339, 0.485", "worst"):
+        assert word in result.stdout
+
+
+def test_summary_fits_80_columns_without_colour(tagged: Path) -> None:
+    result = invoke("apply", tagged, "--dry-run", "--no-color")
+    assert "\x1b" not in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_existing_output_is_kept_without_force(tagged: Path) -> None:
+    written = tagged.with_name("one.dithered.apt")
+    written.write_text("mine")
+    result = invoke("apply", tagged)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--force" in result.stderr
+    assert written.read_text() == "mine"
+    assert invoke("apply", tagged, "--force").exit_code == 0
+    assert written.read_text() != "mine"
+
+
+def test_in_place_keeps_a_backup_and_twice_is_once(tagged: Path) -> None:
+    before = tagged.read_bytes()
+    assert invoke("apply", tagged, "--in-place").exit_code == 0
+    once = tagged.read_bytes()
+    backup = tagged.with_name("one.apt.bak")
+    assert (once != before, backup.read_bytes()) == (True, before)
+    result = invoke("apply", tagged, "--in-place")
+    assert result.exit_code == 0
+    assert (tagged.read_bytes(), backup.read_bytes()) == (once, before)
+
+
+@pytest.mark.parametrize("flags", [["--dry-run"], ["--check"], ["--dry-run", "--diff"]])
+def test_what_writes_nothing_writes_nothing(tagged: Path, flags: list[str]) -> None:
+    before = sorted(tagged.parent.iterdir()), tagged.read_bytes()
+    result = invoke("apply", tagged, *flags)
+    assert result.exit_code == (1 if "--check" in flags else 0)
+    assert (sorted(tagged.parent.iterdir()), tagged.read_bytes()) == before
+
+
+def test_check_is_content_with_what_is_dithered(tagged: Path, tmp_path: Path) -> None:
+    done = tmp_path / "done.apt"
+    assert invoke("apply", tagged, "-o", done).exit_code == 0
+    result = invoke("apply", done, "--check")
+    assert result.exit_code == 0
+    assert "nothing to change" in result.stderr
+
+
+def test_diff_is_what_patch_applies(tagged: Path, tmp_path: Path) -> None:
+    done = tmp_path / "done.apt"
+    result = invoke("apply", tagged, "-o", done, "--diff")
+    assert result.stdout.startswith("--- ")
+    patched = subprocess.run(
+        ["git", "apply", "-p0", "--unsafe-paths", "--directory", str(tmp_path), "-"],
+        input=result.stdout.replace(str(tagged), "one.apt").replace(str(done), "one.apt"),
+        text=True,
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert patched.returncode == 0, patched.stderr
+    assert tagged.read_bytes() == done.read_bytes()
+
+
+def test_nothing_tagged(tmp_path: Path) -> None:
+    path, out = tmp_path / "plain.apt", tmp_path / "out.apt"
+    path.write_bytes(proposal(visit(exposure(1))))
+    result = invoke("apply", path)
+    assert result.exit_code == 0
+    assert "tagged with @dither" in result.stdout
+    assert sorted(tmp_path.iterdir()) == [path]
+    assert invoke("apply", path, "-o", out).exit_code == 0
+    assert out.read_bytes() == path.read_bytes()
+
+
+def test_all_errors_are_listed_and_nothing_is_written(tmp_path: Path) -> None:
+    path, out = tmp_path / "bad.apt", tmp_path / "out.apt"
+    path.write_bytes(
+        proposal(
+            visit(exposure(1, comments="@dither n=0 speed=fast")),
+            visit(exposure(1, comments=TAG), number="02"),
+            visit(exposure(1, comments=TAG, iterations=2), number="03"),
+        )
+    )
+    result = invoke("apply", path, "-o", out)
+    assert (result.exit_code, result.stdout, out.exists()) == (3, "", False)
+    first, second = result.stderr.splitlines()
+    assert first.startswith(f"aptdither: {path}, visit 01, exposure 1, line ")
+    assert "speed=fast" in first
+    assert "n=0" in first
+    assert "visit 03" in second
+
+
+def test_json_obeys_its_schema(tagged: Path) -> None:
+    result = invoke("apply", tagged, "--format", "json")
+    report: dict[str, Any] = json.loads(result.stdout)
+    jsonschema.validate(report, json.loads(SCHEMA.read_text()))
+    assert report["report_version"] == 1
+    assert report["output"]["path"].endswith("one.dithered.apt")
+    (only,) = report["groups"]
+    assert [point["exposure"] for point in only["points"]] == ["1", "2", "3", "4"]
+    assert only["points"][1]["postarg_x"] == 0.542
+    assert only["size_arcsec"] is None
+    assert report["findings"][0]["code"] == "ADT401"
+    assert invoke("apply", tagged, "--dry-run", "--format", "json").stdout.count('"output": null')
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-o", "x.apt", "--in-place"],
+        ["--diff", "--format", "json"],
+        ["--size", "big"],
+        ["--method", "magic"],
+        ["-n", "0"],
+        ["--format", "yaml"],
+    ],
+)
+def test_usage_errors_exit_2(tagged: Path, arguments: list[str]) -> None:
+    result = invoke("apply", tagged, *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "empty"),
+        (b"this is no XML", ""),
+        (b"<a/>", "HST proposal"),
+        (b'<!DOCTYPE x [<!ENTITY a "b">]><HSTProposal/>', "DOCTYPE"),
+        (b"PK\x03\x04 a zip", "JWST"),
+        (six()[:-30], ""),
+    ],
+)
+def test_unusable_input_exits_3(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "in.apt"
+    path.write_bytes(content)
+    result = invoke("apply", path)
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert str(path) in result.stderr
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_missing_input_exits_3(tmp_path: Path) -> None:
+    result = invoke("apply", tmp_path / "none.apt")
+    assert result.exit_code == 3
+    assert "none.apt" in result.stderr
+
+
+def test_text_from_the_file_cannot_drive_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "evil.apt"
+    comments = f"{TAG}\nhello [red]@dither[/red] &#x9b;31m &#x202e;"
+    path.write_bytes(proposal(visit(exposure(1, comments=comments))))
+    result = invoke("apply", path, "--dry-run")
+    assert "[red]@dither[/red]" in result.stdout.replace("\n", " ")
+    assert "\x9b" not in result.stdout
+    assert "\u202e" not in result.stdout
+
+
+def test_a_closed_standard_output_loses_no_file(tagged: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    run = subprocess.run(
+        [sys.executable, "-c", "from aptdither.cli import run; run()", "apply", str(tagged)],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(write)
+    assert run.returncode == 2
+    assert "Traceback" not in run.stderr
+    assert "Exception" not in run.stderr
+    assert "standard output" in run.stderr
+    assert tagged.with_name("one.dithered.apt").exists()
+
+
+def test_the_same_command_prints_the_same(tagged: Path) -> None:
+    first, second = (invoke("apply", tagged, "--dry-run").stdout for _ in range(2))
+    assert first == second
+
+
+def test_seed_decides_nothing_but_what_is_random(tmp_path: Path) -> None:
+    path = tmp_path / "free.apt"
+    path.write_bytes(
+        proposal(
+            visit(group(*(exposure(i, comments="@dither size=point" * (i == 1)) for i in (1, 2))))
+        )
+    )
+    runs = [invoke("apply", path, "--dry-run", "--seed", "7", "--format", "json") for _ in "ab"]
+    assert runs[0].stdout == runs[1].stdout
+    assert json.loads(runs[0].stdout)["seed"] == 7
+
+
+def test_real_files_come_back_byte_for_byte(apt_dir: Path, tmp_path: Path) -> None:
+    for path in sorted(apt_dir.glob("go-*.apt")):
+        out = tmp_path / path.name
+        assert invoke("apply", path, "-o", out).exit_code == 0
+        assert out.read_bytes() == path.read_bytes()
