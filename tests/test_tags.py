@@ -1,0 +1,234 @@
+"""Tags and receipts: what is read, what is refused and how that is said."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aptdither.apt.limits import MAX_POINTS
+from aptdither.apt.tags import (
+    KEYS,
+    DitherRequest,
+    LineKind,
+    Receipt,
+    Size,
+    Spacing,
+    kind_of_line,
+    lines_of,
+    parse_comments,
+    parse_receipt,
+    parse_size,
+    parse_spacing,
+    parse_tag,
+)
+from aptdither.errors import ManyErrors, TagError
+from tests.strategies import NAMES
+
+READ = [
+    ("@dither", DitherRequest()),
+    ("  @DITHER\t", DitherRequest()),
+    ("@dither n=6 size=full", DitherRequest(n=6, size=Size(kind="full"))),
+    ("@dither N=1", DitherRequest(n=1)),
+    ("@dither size=30arcsec", DitherRequest(size=Size(kind="arcsec", value=30.0))),
+    ("@dither size=0.5ArcMin", DitherRequest(size=Size(kind="arcsec", value=30.0))),
+    ("@dither size=150pix id=a", DitherRequest(size=Size(kind="pix", value=150.0), id="a")),
+    ("@dither size=POINT", DitherRequest(size=Size(kind="point"))),
+    ("@dither spacing=tight", DitherRequest(spacing=Spacing(kind="tight"))),
+    ("@dither spacing=1.5arcsec", DitherRequest(spacing=Spacing(kind="arcsec", value=1.5))),
+    ("@dither spacing=1.2e1pix", DitherRequest(spacing=Spacing(kind="pix", value=12.0))),
+    ("@dither method=Optimize", DitherRequest(method="optimize")),
+    ("@dither pattern=tight-6.v2_b+c", DitherRequest(pattern="tight-6.v2_b+c")),
+]
+
+
+@pytest.mark.parametrize(("line", "request_"), READ, ids=[line for line, _ in READ])
+def test_a_tag_is_read(line: str, request_: DitherRequest) -> None:
+    assert parse_tag(line).request == request_
+    assert parse_tag(line).text == line.strip()
+
+
+REFUSED = [
+    ("@dither m=4", "'m=4' has an unknown key; allowed: n, size, pattern, method, spacing, id"),
+    ("@dither four", "'four' is not of the form key=value"),
+    ("@dither n=", "'n=': allowed: a whole number from 1 to 1000"),
+    ("@dither n=0", "'n=0': allowed: a whole number"),
+    ("@dither n=-1", "'n=-1': allowed: a whole number"),
+    ("@dither n=2.5", "'n=2.5': allowed: a whole number"),
+    ("@dither n=٣", "'n=٣': allowed: a whole number"),
+    (f"@dither n={MAX_POINTS + 1}", "allowed: a whole number from 1 to 1000"),
+    ("@dither n=" + "9" * 5000, "allowed: a whole number from 1 to 1000"),
+    ("@dither n=2 N=3", "'N=3' repeats the key n; say it once"),
+    ("@dither size=30", "'size=30': allowed: full, point, or a diameter"),
+    ("@dither size=0arcsec", "positive and finite"),
+    ("@dither size=-3pix", "positive and finite"),
+    ("@dither size=nanarcsec", "positive and finite"),
+    ("@dither size=1e999arcsec", "positive and finite"),
+    ("@dither size=1e307arcmin", "positive and finite"),
+    ("@dither size=0x10pix", "positive and finite"),
+    ("@dither size=3_0arcsec", "positive and finite"),
+    ("@dither spacing=full", "allowed: tight, wide, or a distance"),
+    ("@dither spacing=0.5arcmin", "allowed: tight, wide, or a distance"),
+    ("@dither method=best", "allowed: auto, catalog, optimize"),
+    ("@dither pattern=a/b", "allowed: a word of letters, digits and . _ + -"),
+    ("@dither id=", "allowed: a word of letters"),
+    ("@dither: n=4", "'@dither:' is not a word of this tool; write @dither, a blank"),
+    ("@dither,n=4", "'@dither,n=4' is not a word of this tool"),
+    ("@dithr", "'@dithr' is not a word of this tool"),
+]
+
+
+@pytest.mark.parametrize(("line", "said"), REFUSED, ids=[line[:30] for line, _ in REFUSED])
+def test_what_a_tag_may_not_say(line: str, said: str) -> None:
+    with pytest.raises(TagError) as caught:
+        parse_tag(line)
+    assert said in caught.value.message
+    assert len(caught.value.message) < 1000
+
+
+def test_every_bad_word_of_a_line_is_named_at_once() -> None:
+    with pytest.raises(TagError) as caught:
+        parse_comments("@dither n=0 foo bar=1 size=3mm")
+    assert caught.value.message == (
+        "'@dither n=0 foo bar=1 size=3mm' cannot be read: "
+        "'n=0': allowed: a whole number from 1 to 1000; "
+        "'foo' is not of the form key=value; "
+        "'bar=1' has an unknown key; allowed: n, size, pattern, method, spacing, id; "
+        "'size=3mm': allowed: full, point, or a diameter such as 30arcsec, 0.5arcmin, 150pix; "
+        "positive and finite"
+    )
+
+
+def test_all_bad_lines_of_a_comment_are_named() -> None:
+    with pytest.raises(ManyErrors) as caught:
+        parse_comments("@dither a=1\nfine\n@dither b=2")
+    assert len(caught.value.lines()) == 2
+
+
+def test_a_comment_is_sorted_into_tags_receipts_and_the_rest() -> None:
+    found = parse_comments(
+        "Deep field.\r\n@dither n=2\n"
+        "@dithered 1/2 tight-2 base=0.000,-0.5 aptdither=0.1.0\n"
+        "@dithered rubbish\nplease @dither this\nmail@dither.org, @dithers\n@dithered"
+    )
+    assert [(tag.text, tag.line_index) for tag in found.tags] == [("@dither n=2", 1)]
+    assert [receipt.pattern for receipt in found.receipts] == ["tight-2"]
+    assert found.bad_receipts == ("@dithered rubbish", "@dithered")
+    assert found.strays == ("please @dither this",)
+
+
+@pytest.mark.parametrize("text", ["", "dither n=4", "@ dither", "a@dither.org", "x\n\ny"])
+def test_other_comments_say_nothing(text: str) -> None:
+    assert parse_comments(text) == parse_comments("")
+
+
+BAD_RECEIPTS = [
+    "@dithered",
+    "@dithered 3/6",
+    "@dithered 0/6 p base=0,0 aptdither=1",
+    "@dithered 7/6 p base=0,0 aptdither=1",
+    "@dithered 3/6 p base=0 aptdither=1",
+    "@dithered 3/6 p base=nan,0 aptdither=1",
+    "@dithered 3/6 p base=0,1e999 aptdither=1",
+    "@dithered 3/6 p base=0,0 aptdither=",
+    "@dithered 3/6 p base=0,0 aptdither=1 copied",
+    "@dithered 3/6 p base=0,0 aptdither=1 copy copy",
+    "@dithered " + "9" * 5000 + "/1 p base=0,0 aptdither=1",
+]
+
+
+@pytest.mark.parametrize("line", BAD_RECEIPTS, ids=range(len(BAD_RECEIPTS)))
+def test_a_bad_receipt_is_kept_apart(line: str) -> None:
+    assert parse_receipt(line) is None
+    assert parse_comments(line).bad_receipts == (line,)
+
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(
+    st.builds(
+        lambda index, more, pattern, x, y, made_by: Receipt(
+            index=index,
+            total=index + more,
+            pattern=pattern,
+            base_x_arcsec=x,
+            base_y_arcsec=y,
+            version="0.1.0",
+            made_by=made_by,
+        ),
+        st.integers(1, 999),
+        st.integers(0, 99),
+        NAMES,
+        FINITE,
+        FINITE,
+        st.sampled_from(["", "copy", "split"]),
+    )
+)
+def test_a_receipt_reads_back_exactly(receipt: Receipt) -> None:
+    assert parse_receipt(receipt.text) == receipt
+    assert kind_of_line(receipt.text) is LineKind.RECEIPT
+
+
+def test_how_a_receipt_is_written() -> None:
+    receipt = Receipt(
+        index=3,
+        total=6,
+        pattern="tight-6",
+        base_x_arcsec=-0.0,
+        base_y_arcsec=0.61181,
+        version="0.1.0",
+        made_by="copy",
+    )
+    assert receipt.text == "@dithered 3/6 tight-6 base=0.000,0.61181 aptdither=0.1.0 copy"
+    assert receipt.is_copy
+
+
+def test_receipts_say_the_same_whatever_version_wrote_them() -> None:
+    old = parse_receipt("@dithered 1/2 p base=0,0 aptdither=0.1.0")
+    new = parse_receipt("@dithered 1/2 p base=0.000,0.000 aptdither=9")
+    other = parse_receipt("@dithered 1/2 p base=0,0 aptdither=9 copy")
+    assert old is not None
+    assert new is not None
+    assert other is not None
+    assert old.says_the_same(new)
+    assert not old.says_the_same(other)
+
+
+POSITIVE = st.floats(min_value=1e-300, max_value=1e300)
+
+
+@given(st.sampled_from(["arcsec", "pix"]), POSITIVE)
+def test_a_size_and_a_spacing_read_back_what_they_write(kind: str, value: float) -> None:
+    assert parse_size(Size(kind=kind, value=value).text) == Size(kind=kind, value=value)
+    assert parse_spacing(Spacing(kind=kind, value=value).text) == Spacing(kind=kind, value=value)
+
+
+@pytest.mark.parametrize("kind", ["full", "point"])
+def test_a_size_without_a_number(kind: str) -> None:
+    assert parse_size(kind).text == kind
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused_by_our_own_error(text: str) -> None:
+    for comment in (text, f"@dither {text}", f"@dithered {text}", f"@dith{text}"):
+        with contextlib.suppress(TagError, ManyErrors):
+            parse_comments(comment)
+
+
+@given(st.text(alphabet="ab@ \n\r"))
+def test_lines_and_their_ends_are_the_text(text: str) -> None:
+    spans = list(lines_of(text))
+    ends = [text[a[1] : b[0]] for a, b in itertools.pairwise(spans)]
+    assert set(ends) <= {"\n", "\r\n", "\r"}
+    joined = "".join(
+        text[start:stop] + end for (start, stop, _), end in zip(spans, [*ends, ""], strict=True)
+    )
+    assert joined == text
+
+
+def test_the_keys_are_those_of_a_request() -> None:
+    assert set(KEYS) == set(DitherRequest.__slots__)
