@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -109,7 +109,7 @@ def map_in_order(
     jobs: int = 1,
     executor: Executor | None = None,
     preload: Sequence[str] = (),
-) -> Iterator[Outcome[T]]:
+) -> Generator[Outcome[T], None, None]:
     """Run a function over names and yield what came out, in their order.
 
     Parameters

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from aptdither import __version__
-from aptdither.cli import apply, convert, design, fit
+from aptdither.cli import apply, check, convert, design, fit
 from aptdither.cli.shared import EXIT_INPUT, say
 
 app = typer.Typer(
@@ -21,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for room in (apply, convert, design, fit):
+for room in (apply, check, convert, design, fit):
     room.register(app)
 
 

@@ -1,0 +1,140 @@
+"""What ``check`` says about files: lines for people, objects for machines.
+
+A :class:`CheckedFile` is plain data, so that it can come from another process; it holds what every
+format needs and nothing of numpy or XML.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from aptdither.findings import RULES, Finding, Rule, Severity
+from aptdither.report.json import findings_as_json
+from aptdither.report.safe import safe_line, utf8_text
+from aptdither.report.text import STYLES
+
+#: Longest message that is printed; a proposal can hold words of any length.
+MESSAGE_LIMIT = 2000
+
+_INDENT = " " * 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedFile:
+    """One file and what was found in it.
+
+    Attributes
+    ----------
+    path : str
+        Its name, as given or below a folder that was given.
+    sha256 : str or None
+        Of its bytes; None where they could not be read.
+    groups : tuple of dict
+        Its judged sets as the JSON report has them; empty when they were not asked for.
+    findings : tuple of Finding
+        By visit, line and code.
+    error : str or None
+        Why the file could not be checked.
+    """
+
+    path: str
+    sha256: str | None = None
+    groups: tuple[dict[str, Any], ...] = ()
+    findings: tuple[Finding, ...] = ()
+    error: str | None = None
+
+
+def checked_as_json(checked: CheckedFile) -> dict[str, Any]:
+    """Return the object of one file; ``error`` is there where the file could not be checked."""
+    found: dict[str, Any] = {
+        "input": {"path": utf8_text(checked.path), "sha256": checked.sha256},
+        "groups": list(checked.groups),
+        "findings": findings_as_json(checked.findings),
+    }
+    if checked.error is not None:
+        found["error"] = utf8_text(checked.error)
+    return found
+
+
+def print_checked(console: Console, checked: CheckedFile) -> None:
+    """Print the findings of one file, grouped by visit; nothing when there are none."""
+    if not checked.findings:
+        return
+    console.print(Text(safe_line(checked.path), style="bold"), soft_wrap=True)
+    for visit, findings in groupby(checked.findings, key=lambda finding: finding.visit):
+        if visit is not None:
+            console.print(Text(f"  Visit {safe_line(visit)}", style="underline"))
+        for finding in findings:
+            _print_finding(console, finding)
+
+
+def _print_finding(console: Console, finding: Finding) -> None:
+    head = Text("    ")
+    head.append(f"{finding.code} {finding.severity}", style=STYLES[finding.severity])
+    where = [
+        words.format(safe_line(str(value)))
+        for value, words in ((finding.exposure, "exposure {}"), (finding.line, "line {}"))
+        if value is not None
+    ]
+    head.append(f"  {', '.join(where)}", style="dim")
+    console.print(head)
+    message = Text(safe_line(finding.message, limit=MESSAGE_LIMIT))
+    # No Padding: it fills lines with blanks, which a pasted review would keep.
+    for line in message.wrap(console, max(20, console.width - len(_INDENT))):
+        line.rstrip()
+        console.print(Text(_INDENT).append_text(line), soft_wrap=True)
+
+
+def summary_line(counts: Mapping[str, int], *, files: int, with_findings: int) -> str:
+    """Say how much was found: ``5 findings in 2 of 9 files: 1 error, 4 notes``."""
+    by_severity: Counter[Severity] = Counter()
+    for code, count in counts.items():
+        by_severity[RULES[code].severity] += count
+    if not by_severity:
+        return f"{_count(files, 'file')} checked, nothing found"
+    kinds = ", ".join(_count(by_severity[s], s.value) for s in Severity if by_severity[s])
+    total = sum(by_severity.values())
+    return f"{_count(total, 'finding')} in {with_findings} of {_count(files, 'file')}: {kinds}"
+
+
+def statistics_table(counts: Mapping[str, int]) -> Table:
+    """Return how often each code was found, the most frequent first."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right")
+    for _ in range(3):
+        table.add_column()
+    for code, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        rule = RULES[code]
+        table.add_row(
+            str(count), code, Text(rule.severity, style=STYLES[rule.severity]), rule.title
+        )
+    return table
+
+
+def print_explanation(console: Console, rule: Rule) -> None:
+    """Print what a code means."""
+    head = Text()
+    head.append(f"{rule.code} {rule.severity}", style=STYLES[rule.severity])
+    head.append(f": {rule.title}")
+    console.print(head)
+    console.print()
+    console.print(Text(rule.explanation))
+    console.print()
+    console.print(Text(f"Source: {rule.source}", style="dim"))
+
+
+def count_codes(findings: Iterable[Finding]) -> Counter[str]:
+    """Return how often each code was found."""
+    return Counter(finding.code for finding in findings)
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

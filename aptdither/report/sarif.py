@@ -1,0 +1,132 @@
+"""Findings in SARIF 2.1.0, for code review tools and pipelines.
+
+One run; every code of the registry is a rule of its driver; every finding is a result at its line
+of the .apt file; a file that could not be checked is a notification of the run's invocation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import PurePath
+from typing import Any
+from urllib.parse import quote
+
+from aptdither import __version__
+from aptdither.findings import RULES, Finding, Rule
+from aptdither.report.check import CheckedFile
+from aptdither.report.safe import safe_line, utf8_text
+
+VERSION = "2.1.0"
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+_INDEX = {code: index for index, code in enumerate(RULES)}
+
+
+def sarif_log(files: Iterable[CheckedFile]) -> dict[str, Any]:
+    """Return a SARIF log of what was found.
+
+    Parameters
+    ----------
+    files : iterable of CheckedFile
+        In the order of the run.
+
+    Returns
+    -------
+    dict
+        Ready for :func:`json.dumps`.
+    """
+    results: list[dict[str, Any]] = []
+    notifications: list[dict[str, Any]] = []
+    artifacts: list[dict[str, Any]] = []
+    for index, checked in enumerate(files):
+        location = {"uri": artifact_uri(checked.path), "index": index}
+        artifact: dict[str, Any] = {"location": {"uri": location["uri"]}, "mimeType": "text/xml"}
+        if checked.sha256 is not None:
+            artifact["hashes"] = {"sha-256": checked.sha256}
+        artifacts.append(artifact)
+        if checked.error is not None:
+            notifications.append(
+                {
+                    "level": "error",
+                    "message": {"text": utf8_text(safe_line(checked.error))},
+                    "locations": [{"physicalLocation": {"artifactLocation": location}}],
+                }
+            )
+        seen: Counter[str] = Counter()
+        results.extend(_result(finding, location, seen) for finding in checked.findings)
+    return {
+        "$schema": SCHEMA,
+        "version": VERSION,
+        "runs": [
+            {
+                "tool": {
+                    "driver": {
+                        "name": "aptdither",
+                        "semanticVersion": __version__,
+                        "rules": [_rule(rule) for rule in RULES.values()],
+                    }
+                },
+                "columnKind": "unicodeCodePoints",
+                "invocations": [
+                    {
+                        "executionSuccessful": not notifications,
+                        "toolExecutionNotifications": notifications,
+                    }
+                ],
+                "artifacts": artifacts,
+                "results": results,
+            }
+        ],
+    }
+
+
+def artifact_uri(path: str) -> str:
+    """Return a file's name as a URI reference: relative names stay relative."""
+    pure = PurePath(path)
+    if pure.is_absolute():
+        return pure.as_uri()
+    # A colon in the first segment would read as a scheme; "./" before it does not.
+    text = quote(pure.as_posix().encode("utf-8", "surrogateescape"), safe="/:@!$&'()*+,;=~")
+    return f"./{text}" if ":" in text.split("/")[0] else text
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    return {
+        "id": rule.code,
+        "shortDescription": {"text": rule.title},
+        "fullDescription": {"text": rule.explanation},
+        "help": {"text": f"{rule.explanation}\n\nSource: {rule.source}"},
+        "defaultConfiguration": {"level": str(rule.severity)},
+    }
+
+
+def _result(finding: Finding, location: dict[str, Any], seen: Counter[str]) -> dict[str, Any]:
+    where: dict[str, Any] = {"physicalLocation": {"artifactLocation": location}}
+    if finding.line is not None:
+        where["physicalLocation"]["region"] = {"startLine": finding.line}
+    parts = [
+        (name, utf8_text(safe_line(value)))
+        for name, value in (("visit", finding.visit), ("exposure", finding.exposure))
+        if value is not None
+    ]
+    if parts:
+        where["logicalLocations"] = [
+            {
+                "fullyQualifiedName": "/".join(f"{name} {value}" for name, value in parts),
+                "kind": "element",
+            }
+        ]
+    # What stays the same while lines move: the place in the proposal and the code.
+    identity = "/".join((finding.code, *(f"{name}={value}" for name, value in parts)))
+    seen[identity] += 1
+    fingerprint = hashlib.sha256(f"{identity}#{seen[identity]}".encode()).hexdigest()[:32]
+    return {
+        "ruleId": finding.code,
+        "ruleIndex": _INDEX[finding.code],
+        "level": str(finding.severity),
+        "message": {"text": utf8_text(safe_line(finding.message))},
+        "locations": [where],
+        "partialFingerprints": {"placeInProposal/v1": fingerprint},
+    }
