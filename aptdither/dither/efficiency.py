@@ -178,8 +178,9 @@ class Band:
             kept += np.sum(found, axis=-1)
         mean = np.full(lead, np.inf)
         np.divide(total, kept, out=mean, where=kept > 0)
-        # A >= 1 is exact; the ridge and rounding may undercut it by 1e-9.
-        return np.maximum(mean, 1.0), np.clip(1.0 - kept, 0.0, 1.0)
+        # A >= 1 and shares that sum to 1 are exact; the ridge and rounding leave some 1e-9.
+        lost = np.where(kept > 1.0 - 1e-12, 0.0, 1.0 - kept)
+        return np.maximum(mean, 1.0), lost
 
     def _evaluate(self, phases: ArrayLike, *, gradient: bool) -> tuple[Floats, Floats | None]:
         offsets = self._checked(phases)
