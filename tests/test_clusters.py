@@ -133,7 +133,7 @@ def test_steps_are_about_two_arcsec() -> None:
     assert 1.9 <= float(np.hypot(*(combined[4] - combined[0]))) <= 3.0
 
 
-@pytest.mark.parametrize("m", [10, 16, 27, 64, 100, 1000])
+@pytest.mark.parametrize("m", [10, 27, 1000])
 def test_any_number_stays_with_the_guide_stars(m: int) -> None:
     catalog = load_catalog()
     combined = combine([catalog.get(f"tight-{n}").postargs(IR) for n in split_counts(m)], IR)
@@ -183,3 +183,9 @@ def test_the_spiral_is_compact_and_its_places_are_apart(count: int) -> None:
     if count > 1:
         assert_allclose(places[1], (1, 0))
         assert np.max(np.hypot(*np.diff(places, axis=0).T)) <= np.sqrt(3) + 1e-9
+
+
+def test_where_no_step_helps_the_packing_the_hole_decides() -> None:
+    # Both clusters repeat one phase: the packing distance is 0 whatever the step.
+    twice = np.array([(0.0, 0.0), (3.0, 1.0)])
+    assert_allclose(interleave([twice, twice])[1], (0.5, 0.5), atol=2e-3)

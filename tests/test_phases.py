@@ -308,3 +308,10 @@ def test_a_long_path_is_close_to_the_best() -> None:
     assert sorted(order) == list(range(36))
     assert path_length(shuffled, order) < 1.1 * 35
     assert order == order_points(shuffled)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_many_points_find_the_hole_that_few_find(seed: int) -> None:
+    # Doubled points close no hole, and more than 16 go the way that skips points far from any.
+    points = np.random.default_rng(seed).uniform(0, 1, (9 + seed % 8, 2))
+    assert_allclose(largest_hole(np.repeat(points, 2, axis=0)), largest_hole(points), atol=1e-12)

@@ -11,7 +11,12 @@ import pytest
 from aptdither.dither.coverage import evaluate
 from aptdither.dither.pattern import load_catalog
 from aptdither.dither.phases import FloatArray
-from aptdither.dither.pointing import PointingBudget, PointingExpectation, expect
+from aptdither.dither.pointing import (
+    PointingBudget,
+    PointingExpectation,
+    _pixels_per_arcsec,
+    expect,
+)
 from aptdither.dither.region import Region
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
@@ -151,3 +156,13 @@ def test_what_cannot_be() -> None:
         PointingBudget(step_mas=-1)
     with pytest.raises(ValueError, match="roll_deg"):
         PointingBudget(roll_deg=float("nan"))
+
+
+def test_errors_in_arcsec_become_pixels_of_the_place() -> None:
+    field = FULL.sample(IR, n=2)
+    to_pixels = _pixels_per_arcsec(IR, field)
+    for f in range(5):
+        at = (field.x_pix[f], field.y_pix[f])
+        for error in ((0.010, 0.0), (0.0, 0.010), (-0.007, 0.004)):
+            exact = np.array(IR.offset_from_postarg(*error, at=at))
+            np.testing.assert_allclose(to_pixels[f] @ error, exact, atol=2e-6)

@@ -111,3 +111,11 @@ def test_discs_that_cannot_be(diameter: float) -> None:
         Region.disc()
     with pytest.raises(ValueError, match="2 points on a side"):
         Region.full().sample(get_aperture("IR"), n=1)
+
+
+def test_a_disc_takes_the_corner_that_it_just_holds() -> None:
+    # (1, 1) is 515.4 pixels from the centre, between two points of the rim.
+    region = Region.disc(diameter_pix=2 * 516)
+    points = region.sample(get_aperture("IR"), center_pix=(300.0, 420.0), n=3)
+    assert (1.0, 1.0) in places(points)
+    assert (1014.0, 1014.0) not in places(points)

@@ -127,9 +127,9 @@ def combine(postargs: Sequence[Any], aperture: Aperture, *, base: Any = (0.0, 0.
 def interleave(patterns_pix: Sequence[FloatArray]) -> FloatArray:
     """Return the sub-pixel step of each cluster (K, 2), pixels in [0, 1), that interleaves them.
 
-    Clusters are added one by one, each where the packing distance of all phases so far becomes the
-    largest (among equals: the smallest hole), on a grid and then around its best; then each is
-    looked at once more with all others in place. Deterministic.
+    Clusters are added one by one, each where its phases are as far as can be from all phases so
+    far (among equals: where the largest hole is smallest), on a grid and then around its best; then
+    each is looked at once more with all others in place. Deterministic.
     """
     distinct = [wrap(pattern) for pattern in patterns_pix[:_DISTINCT]]
     chosen = [np.zeros(2)]
@@ -170,9 +170,6 @@ def _best_of(there: FloatArray, cluster: FloatArray, steps: FloatArray) -> int:
     apart = (cluster[None] + steps[:, None])[:, :, None] - there
     apart -= np.rint(apart)
     nearest = np.sqrt(np.min(np.sum(apart * apart, axis=-1), axis=(1, 2)))
-    # Two clusters cannot be better together than each alone: beyond that, all are equal.
-    alone = min(float(packing_distance(there)), float(packing_distance(cluster)))
-    nearest = np.minimum(nearest, alone)
     equal = np.flatnonzero(nearest >= np.max(nearest) - 1e-6)[:32]
     sets = np.concatenate(
         [np.broadcast_to(there, (len(equal), *there.shape)), cluster + steps[equal, None]], axis=1
