@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,12 +25,14 @@ from aptdither.cli.shared import (
     open_catalog,
     out,
     parse_pairs,
+    parse_size_option,
     print_json,
     progress_bar,
     reported,
     say,
+    usage,
 )
-from aptdither.errors import CatalogError, OpticsError, TagError, UsageError
+from aptdither.errors import UsageError
 
 if TYPE_CHECKING:
     from aptdither.apt.tags import Size, Spacing
@@ -79,11 +80,11 @@ def patterns(
         return EXIT_FINE
     from aptdither.choose import chosen_from_catalog
 
-    with _usage():
+    with usage():
         pattern = known.get(name)
         where = _aperture(aperture, element, distortion)
         chosen = chosen_from_catalog(pattern, where, "it was asked for")
-        group = _judged(chosen, where, _element(element), _size(size), seed)
+        group = _judged(chosen, where, _element(element), parse_size_option(size), seed)
     _print_groups("patterns", [group], fmt, seed=seed, no_color=no_color)
     return EXIT_FINE
 
@@ -123,17 +124,17 @@ def evaluate(
     if visit is not None and proposal is None:
         raise UsageError("--visit says which visit of a --proposal; give that too")
     if proposal is not None:
-        asked = None if size is None else _size(size)
+        asked = None if size is None else parse_size_option(size)
         groups = _groups_of_proposal(proposal, visit, asked, distortion, seed)
     else:
-        with _usage():
+        with usage():
             where = _aperture(aperture, element, distortion)
             chosen = (
                 _chosen_from_postargs(postargs)
                 if postargs is not None
                 else _chosen_by_name(pattern or "", catalog, where)
             )
-            groups = [_judged(chosen, where, _element(element), _size(size), seed)]
+            groups = [_judged(chosen, where, _element(element), parse_size_option(size), seed)]
     _print_groups("evaluate", groups, fmt, seed=seed, no_color=no_color)
     return EXIT_FINE
 
@@ -165,11 +166,11 @@ def optimize(
     from aptdither import files
     from aptdither.choose import design, spacing_of, tradeoff_of
 
-    asked = _size(size)
+    asked = parse_size_option(size)
     wanted = spacing_of(_spacing(spacing), asked)
     if output is not None:
         files.check_output(output, force=force)
-    with _usage():
+    with usage():
         where, optics = _aperture(aperture, element, distortion), _element(element)
         with progress_bar("searching") as progress:
             if tradeoff:
@@ -199,18 +200,6 @@ def optimize(
     return EXIT_FINE
 
 
-@contextmanager
-def _usage() -> Iterator[None]:
-    """Make what was named on the command line, and does not exist, an error of usage."""
-    try:
-        yield
-    except (CatalogError, OpticsError, TagError) as error:
-        # A file that cannot be used is another thing than a name that does not exist.
-        if error.place.path is not None:
-            raise
-        raise UsageError(error.message) from error
-
-
 def _aperture(name: str, element: str, distortion: Path | None) -> Aperture:
     from aptdither.optics.aperture import get_aperture
 
@@ -223,17 +212,10 @@ def _element(name: str) -> SpectralElement:
     return get_element(name)
 
 
-def _size(text: str | None) -> Size:
-    from aptdither.apt.tags import parse_size
-
-    with _usage():
-        return parse_size(text or "full")
-
-
 def _spacing(text: str | None) -> Spacing | None:
     from aptdither.apt.tags import parse_spacing
 
-    with _usage():
+    with usage():
         return None if text is None else parse_spacing(text)
 
 

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
 
 import typer
 
-from aptdither.errors import AptDitherError, UsageError
+from aptdither.errors import AptDitherError, CatalogError, OpticsError, TagError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from aptdither.apt.tags import Size
     from aptdither.dither.pattern import Catalog
     from aptdither.plan import Progress
 
@@ -156,6 +157,26 @@ def open_catalog(path: Path | None) -> Catalog:
     from aptdither.dither.pattern import load_catalog
 
     return load_catalog(path)
+
+
+@contextmanager
+def usage() -> Iterator[None]:
+    """Make what was named on the command line, and does not exist, an error of usage."""
+    try:
+        yield
+    except (CatalogError, OpticsError, TagError) as error:
+        # A file that cannot be used is another thing than a name that does not exist.
+        if error.place.path is not None:
+            raise
+        raise UsageError(error.message) from error
+
+
+def parse_size_option(text: str | None) -> Size:
+    """Read ``--size`` with the grammar of the tag; the whole readout when it is not given."""
+    from aptdither.apt.tags import parse_size
+
+    with usage():
+        return parse_size(text or "full")
 
 
 def parse_pairs(text: str, option: str) -> list[tuple[float, float]]:

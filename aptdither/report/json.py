@@ -13,7 +13,7 @@ from aptdither import __version__
 from aptdither.report.safe import utf8_text
 
 if TYPE_CHECKING:
-    from aptdither.dither.coverage import Metrics
+    from aptdither.dither.coverage import Coverage, Metrics
     from aptdither.dither.optimize import TradeoffPoint
     from aptdither.dither.pattern import Catalog
     from aptdither.files import Source, Written
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aptdither.judge import PlannedGroup
     from aptdither.optics.aperture import Aperture
     from aptdither.optics.filters import SpectralElement
+    from aptdither.optics.fit import DitherFit
     from aptdither.plan import Plan
 
 REPORT_VERSION = 1
@@ -111,6 +112,48 @@ def tradeoff_report(
     }
 
 
+def fit_report(
+    fits: Sequence[DitherFit],
+    coverages: Sequence[Sequence[Coverage]],
+    aperture: Aperture,
+    element: SpectralElement,
+) -> dict[str, Any]:
+    """Return the report of ``fit``: for each dataset the fit, and coverage as achieved."""
+    return {
+        **header("fit"),
+        "aperture": aperture.name,
+        "element": element.name,
+        "datasets": [
+            {
+                "dataset": utf8_text(fit.dataset),
+                "a": fit.isr.a,
+                "a_error": fit.isr.a_error,
+                "b": fit.isr.b,
+                "b_error": fit.isr.b_error,
+                "scale": fit.siaf.scale,
+                "scale_error": fit.siaf.a_error,
+                "roll_deg": fit.siaf.turn_deg,
+                "roll_error_deg": fit.siaf.turn_error_deg,
+                "rms_x_pix": fit.residual_rms_pix[0],
+                "rms_y_pix": fit.residual_rms_pix[1],
+                "coverage": {
+                    "commanded": places_as_json(commanded),
+                    "achieved": places_as_json(achieved),
+                },
+            }
+            for fit, (commanded, achieved) in zip(fits, coverages, strict=True)
+        ],
+    }
+
+
+def places_as_json(coverage: Coverage) -> dict[str, Any]:
+    """Return the metrics at the centre and the worst of each over the region."""
+    return {
+        "center": metrics_as_json(coverage.center),
+        "worst": metrics_as_json(coverage.worst),
+    }
+
+
 def group_as_json(group: PlannedGroup) -> dict[str, Any]:
     """Return one group object."""
     found: dict[str, Any] = {}
@@ -142,8 +185,7 @@ def group_as_json(group: PlannedGroup) -> dict[str, Any]:
             for point in group.points
         ],
         "coverage": {
-            "center": metrics_as_json(group.coverage.center),
-            "worst": metrics_as_json(group.coverage.worst),
+            **places_as_json(group.coverage),
             "pointing": dataclasses.asdict(group.pointing),
         },
         "min_separation_pix": group.min_separation_pix,

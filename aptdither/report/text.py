@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from aptdither.judge import PlannedGroup
     from aptdither.optics.aperture import Aperture
     from aptdither.optics.filters import SpectralElement
+    from aptdither.optics.fit import DitherFit
     from aptdither.plan import Plan
 
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
@@ -279,3 +280,38 @@ def tradeoff_table(
             f"{result.slew_seconds:.0f}",
         )
     return table
+
+
+def fit_summary(fit: DitherFit, coverages: Sequence[Coverage]) -> Group:
+    """Return how one dataset's dithers were carried out, and the coverage they achieved."""
+    isr, siaf = fit.isr, fit.siaf
+    x_rms, y_rms = fit.residual_rms_pix
+    facts = [
+        ("A", f"{_with_error(isr.a, isr.a_error)} pixels per arcsec"),
+        ("B", f"{_with_error(isr.b, isr.b_error)} pixels per arcsec"),
+        ("scale", f"{_with_error(siaf.scale, siaf.a_error, 4)} of what was commanded"),
+        ("roll", f"{_with_error(siaf.turn_deg, siaf.turn_error_deg)} degrees against the SIAF"),
+        ("residual", f"{x_rms:.3f}, {y_rms:.3f} pixels rms in x, y, against the SIAF's prediction"),
+    ]
+    table = _table()
+    for heading in ("Coverage", "centre\ncommanded", "centre\nachieved"):
+        table.add_column(heading, justify="left" if heading == "Coverage" else "right")
+    for heading in ("worst\ncommanded", "worst\nachieved"):
+        table.add_column(heading, justify="right")
+    metrics = [c.center for c in coverages] + [c.worst for c in coverages]
+    table.add_row("efficiency E", *(f"{m.efficiency:.3f}" for m in metrics))
+    table.add_row("packing d, pixels", *(f"{m.packing:.3f}" for m in metrics))
+    table.add_row("largest hole, pixels", *(f"{m.hole:.3f}" for m in metrics))
+    return Group(
+        Rule(
+            _plain(f"{fit.dataset}: {_count(len(fit.positions_pix), 'exposure')}"),
+            align="left",
+        ),
+        Padding(_facts(facts), (0, 0, 1, 2)),
+        Padding(table, (0, 0, 1, 2)),
+    )
+
+
+def _with_error(value: float, error: float | None, digits: int = 3) -> str:
+    shown = f"{value:.{digits}f}"
+    return shown if error is None else f"{shown} +- {error:.{digits}f}"

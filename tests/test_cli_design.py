@@ -1,0 +1,187 @@
+"""The commands without a proposal: patterns, evaluate, optimize, convert, fit."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from aptdither.cli import app
+from aptdither.dither.pattern import load_catalog
+from tests.made import box_pattern, exposure, group, proposal, visit
+
+ROOT = Path(__file__).parents[1]
+SCHEMA = json.loads((ROOT / "schemas" / "report.schema.json").read_text())
+TABLE2 = ROOT / "examples" / "table2.ecsv"
+
+
+def invoke(*arguments: str | Path) -> Result:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def test_patterns_lists_the_whole_catalogue() -> None:
+    result = invoke("patterns")
+    assert result.exit_code == 0
+    for name in load_catalog().names:
+        assert name in result.stdout
+
+
+def test_one_pattern_in_full() -> None:
+    result = invoke("patterns", "wfc3-ir-dither-box-min", "--element", "F125W", "--format", "json")
+    report = json.loads(result.stdout)
+    jsonschema.validate(report, SCHEMA)
+    (only,) = report["groups"]
+    assert "visit" not in only
+    assert only["pattern"]["name"] == "WFC3-IR-DITHER-BOX-MIN"
+    assert only["points"][1]["postarg_x"] == 0.542
+    # facts of the ISR's section 4: good at the centre, a little less at the edges
+    assert only["coverage"]["center"]["efficiency"] == pytest.approx(0.999, abs=2e-3)
+    assert only["coverage"]["worst"]["efficiency"] == pytest.approx(0.979, abs=3e-3)
+
+
+def test_evaluate_takes_pos_targs_or_a_pattern_and_they_agree() -> None:
+    given = invoke("evaluate", "--postargs", "0,0 0.474,0.424", "--format", "json")
+    named = invoke("evaluate", "--pattern", "WFC3-IR-DITHER-LINE", "--format", "json")
+    one, other = (json.loads(result.stdout)["groups"][0] for result in (given, named))
+    jsonschema.validate(json.loads(given.stdout), SCHEMA)
+    assert one["coverage"] == other["coverage"]
+    assert json.loads(given.stdout)["command"] == "evaluate"
+
+
+def test_evaluate_judges_a_proposal_as_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "in.apt"
+    path.write_bytes(
+        proposal(
+            visit(
+                group(exposure(1, positions=4), attributes=' Type="Pattern" Pattern="1"'),
+            ),
+            visit(
+                exposure(1, postarg=("1", "0")),
+                exposure(2, postarg=("1.474", "0.424")),
+                number="02",
+            ),
+            patterns=box_pattern(),
+        )
+    )
+    result = invoke("evaluate", "--proposal", path, "--format", "json")
+    first, second = json.loads(result.stdout)["groups"]
+    np.testing.assert_allclose(
+        [(p["postarg_x"], p["postarg_y"]) for p in first["points"]],
+        [(0, 0), (0.542, 0.182), (0.339, 0.485), (-0.203, 0.303)],
+        atol=1e-3,
+    )
+    line = json.loads(
+        invoke("evaluate", "--pattern", "WFC3-IR-DITHER-LINE", "--format", "json").stdout
+    )["groups"][0]
+    assert second["coverage"]["worst"] == pytest.approx(line["coverage"]["worst"])
+    only = invoke("evaluate", "--proposal", path, "--visit", "02", "--format", "json")
+    assert len(json.loads(only.stdout)["groups"]) == 1
+    assert invoke("evaluate", "--proposal", path, "--visit", "09").exit_code == 2
+
+
+def test_optimize_writes_a_catalogue_that_apply_reads(tmp_path: Path) -> None:
+    path, source = tmp_path / "mine.ecsv", tmp_path / "in.apt"
+    run = ("optimize", "-n", "2", "--size", "point", "--spacing", "3pix", "--seed", "5")
+    result = invoke(*run, "-o", path, "--name", "mine-2", "--format", "json")
+    assert result.exit_code == 0, result.stderr
+    report = json.loads(result.stdout)
+    jsonschema.validate(report, SCHEMA)
+    (only,) = report["groups"]
+    assert only["min_separation_pix"] >= 2.99
+    source.write_bytes(proposal(visit(exposure(1, comments="@dither pattern=mine-2 size=point"))))
+    applied = invoke("apply", source, "--catalog", path, "--dry-run", "--format", "json")
+    points = json.loads(applied.stdout)["groups"][0]["points"]
+    assert [(p["postarg_x"], p["postarg_y"]) for p in points] == [
+        (p["postarg_x"], p["postarg_y"]) for p in only["points"]
+    ]
+    assert invoke(*run, "-o", path).exit_code == 2
+    assert invoke(*run, "--format", "json").stdout == invoke(*run, "--format", "json").stdout
+
+
+def test_tradeoff_prints_the_whole_curve() -> None:
+    run = ("optimize", "-n", "2", "--size", "20arcsec", "--tradeoff")
+    curve = json.loads(invoke(*run, "--format", "json").stdout)["tradeoff"]
+    spacings = [point["spacing_pix"] for point in curve]
+    assert spacings == sorted(spacings)
+    assert spacings[0] == 2.0
+    assert spacings[-1] == 15.0
+    assert all(p["min_separation_pix"] >= p["spacing_pix"] - 0.01 for p in curve)
+    assert "spacing" in invoke(*run).stdout
+
+
+def test_convert_there_and_back() -> None:
+    there = json.loads(
+        invoke(
+            "convert", "--aperture", "IR-FIX", "--pixels", "3.5,1.5 -2,40", "--format", "json"
+        ).stdout
+    )
+    jsonschema.validate(there, SCHEMA)
+    assert there["at"] == [507.0, 507.0]
+    words = " ".join(f"{p['postarg_x']},{p['postarg_y']}" for p in there["points"])
+    back = json.loads(
+        invoke("convert", "--aperture", "IR-FIX", "--postargs", words, "--format", "json").stdout
+    )
+    np.testing.assert_allclose(
+        [(p["dx_pix"], p["dy_pix"]) for p in back["points"]], [(3.5, 1.5), (-2, 40)], atol=1e-6
+    )
+
+
+def test_convert_csv_has_six_decimals_and_more() -> None:
+    result = invoke("convert", "--pixels", "1,1", "--at", "25,25", "--format", "csv")
+    (row,) = csv.DictReader(io.StringIO(result.stdout))
+    assert float(row["dx_pix"]) == 1.0
+    assert len(row["postarg_x"].split(".")[1]) >= 6
+
+
+def test_fit_finds_the_scale_of_table_2_and_not_the_misprint() -> None:
+    report = json.loads(invoke("fit", TABLE2, "--format", "json").stdout)
+    observed, modelled = report["datasets"]
+    assert modelled["a"] == pytest.approx(8.27, abs=0.005)
+    assert observed["a"] == pytest.approx(8.32, abs=0.005)
+    assert abs(observed["a"] - 8.625) > 10 * observed["a_error"]
+    assert "8.319" in invoke("fit", TABLE2).stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["patterns", "NO-SUCH"],
+        ["patterns", "go-13417", "--aperture", "IRSUB99"],
+        ["patterns", "go-13417", "--element", "F814W"],
+        ["patterns", "go-13417", "--size", "-3arcsec"],
+        ["evaluate"],
+        ["evaluate", "--pattern", "go-13417", "--postargs", "0,0"],
+        ["evaluate", "--postargs", "0,0 1e999,3"],
+        ["evaluate", "--postargs", "0;0"],
+        ["evaluate", "--pattern", "go-13417", "--visit", "01"],
+        ["optimize", "-n", "99"],
+        ["optimize", "-n", "3", "--spacing", "huge"],
+        ["convert", "--aperture", "IR"],
+        ["convert", "--pixels", "1,1", "--at", "1,2 3,4"],
+        ["convert", "--pixels", "nan,1"],
+        ["fit", str(TABLE2), "--aperture", "nowhere"],
+    ],
+    ids=" ".join,
+)
+def test_usage_errors_are_one_line_and_exit_2(arguments: list[str]) -> None:
+    result = invoke(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stderr.startswith("aptdither: ")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["fit", "none.ecsv"], ["evaluate", "--proposal", "none.apt"]], ids=" ".join
+)
+def test_missing_files_exit_3(arguments: list[str]) -> None:
+    result = invoke(*arguments)
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "none." in result.stderr
