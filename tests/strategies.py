@@ -66,7 +66,7 @@ class MadeVisit:
 class Made:
     """A proposal's bytes, and what was put into it."""
 
-    source: bytes
+    source: bytes = field(repr=False)
     layout: Layout
     visits: list[MadeVisit]
 

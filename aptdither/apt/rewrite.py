@@ -430,7 +430,8 @@ class _ExposureWriter:
         elif tags:
             yield self._line_after(places, lines[tags[0]][1])
         elif places.text.strip():
-            yield self._line_after(places, len(places.text.rstrip()))
+            full = [stop for start, stop, _ in lines if places.text[start:stop].strip()]
+            yield self._line_after(places, full[-1])
         else:
             yield Edit(start=child.open_stop, stop=child.open_stop, new=self._receipt())
 
