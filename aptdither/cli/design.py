@@ -57,6 +57,9 @@ def patterns(
     name: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="One pattern, in full.")
     ] = None,
+    coverage: Annotated[
+        bool, typer.Option("--coverage", help="List the coverage of each pattern, to compare.")
+    ] = False,
     aperture: ApertureOption = DEFAULT_APERTURE,
     element: ElementOption = DEFAULT_ELEMENT,
     size: SizeOption = None,
@@ -68,6 +71,28 @@ def patterns(
 ) -> int:
     """List the catalogue, or show one pattern: pixels, POS TARGs, source, coverage."""
     known = open_catalog(catalog)
+    if name is None and coverage:
+        from aptdither.choose import chosen_from_catalog
+
+        with usage():
+            where, optics, asked = (
+                _aperture(aperture, element, distortion),
+                _element(element),
+                parse_size_option(size),
+            )
+        groups = [
+            _judged(chosen_from_catalog(pattern, where, "listed"), where, optics, asked, seed)
+            for pattern in sorted(known, key=lambda pattern: pattern.n)
+        ]
+        if fmt is Format.JSON:
+            from aptdither.report.json import groups_report
+
+            print_json(groups_report("patterns", groups, seed=seed))
+        else:
+            from aptdither.report.text import comparison_table
+
+            out(no_color=no_color).print(comparison_table(groups))
+        return EXIT_FINE
     if name is None:
         if fmt is Format.JSON:
             from aptdither.report.json import catalog_report

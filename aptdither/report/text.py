@@ -252,6 +252,29 @@ def catalog_table(catalog: Catalog) -> Table:
     return table
 
 
+def comparison_table(groups: Sequence[PlannedGroup]) -> Table:
+    """Return patterns side by side: efficiency and packing at the centre and the worst place."""
+    table = _table()
+    table.add_column("Pattern", no_wrap=True)
+    for heading in ("N", "E\ncentre", "E\nworst", "d/d_N\ncentre", "d/d_N\nworst"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for heading in ("apart\npix", "span\npix"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for group in groups:
+        center, worst = group.coverage.center, group.coverage.worst
+        table.add_row(
+            _plain(group.chosen.name),
+            str(len(group.points)),
+            f"{center.efficiency:.3f}",
+            f"{worst.efficiency:.3f}",
+            f"{center.packing_of_limit:.0%}",
+            f"{worst.packing_of_limit:.0%}",
+            f"{group.min_separation_pix:.1f}",
+            f"{group.span_pix:.1f}",
+        )
+    return table
+
+
 def tradeoff_table(
     curve: Sequence[TradeoffPoint], aperture: Aperture, element: SpectralElement
 ) -> Table:
