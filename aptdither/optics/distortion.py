@@ -24,8 +24,10 @@ from aptdither.errors import NotConvergedError, OpticsError
 
 FloatArray = npt.NDArray[np.float64]
 
-#: Points per block: the monomials of a block fit the second-level cache of common processors.
-BLOCK_POINTS = 8192
+#: Points per block. The monomials of a block fit the second-level cache of common processors, and
+#: each matrix product is below the size from which BLAS would wake threads for it, which costs
+#: more than it gains.
+BLOCK_POINTS = 6144
 #: Newton steps after which a point is given up. From a sane start three or four are enough, since
 #: each step squares the error; what takes more is outside the field where the inverse exists.
 MAX_STEPS = 20
@@ -35,6 +37,8 @@ TOLERANCE_PIX = 1e-10
 GUESS_DEGREE = 5
 #: Samples along each side for the fit of the first guess, twice what its degree needs and more.
 GUESS_SAMPLES = 17
+#: The first guess is trusted this much beyond its outermost samples, which lie short of the edge.
+GUESS_MARGIN = 1.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,8 +66,9 @@ class Distortion:
     y_coef: FloatArray
     reach_pix: float
     _forward_rows: FloatArray = field(init=False, repr=False)
+    _slope_rows: FloatArray = field(init=False, repr=False)
     _guess_rows: npt.NDArray[np.float32] = field(init=False, repr=False)
-    _guess_limit_arcsec: float = field(init=False, repr=False)
+    _guess_limit_arcsec: tuple[float, float] = field(init=False, repr=False)
     _settled_pix: float = field(init=False, repr=False)
     _handedness: float = field(init=False, repr=False)
 
@@ -87,9 +92,12 @@ class Distortion:
         power = np.add.outer(np.arange(degree + 1), np.arange(degree + 1))
         if np.any(tables[:, power > degree]):
             raise OpticsError(f"a distortion of degree {degree} has a term of a higher power")
+        if degree == 1:  # a straight line, written as a bend of nothing
+            tables = np.pad(tables, ((0, 0), (0, 1), (0, 1)))
         tables.setflags(write=False)
         self._set(x_coef=tables[0], y_coef=tables[1])
-        self._set(_forward_rows=np.concatenate([_rows(tables), _rows(_slopes(tables))]))
+        slopes = _slopes(tables)[:, :-1, :-1]
+        self._set(_forward_rows=_rows(tables), _slope_rows=_rows(slopes))
         self._prepare_inverse(tables)
 
     def forward(
@@ -124,7 +132,7 @@ class Distortion:
         with np.errstate(over="ignore", invalid="ignore"):
             for part in _blocks(x.size):
                 monomials = work.monomials(x[part], y[part], origin_pix)
-                np.matmul(self._forward_rows[:2], monomials, out=out[:, part])
+                np.matmul(self._forward_rows, monomials, out=out[:, part])
         return _shaped(out[0], shape), _shaped(out[1], shape)
 
     def jacobian(self, dx_pix: npt.ArrayLike, dy_pix: npt.ArrayLike) -> FloatArray:
@@ -142,10 +150,10 @@ class Distortion:
         """
         x, y, shape = _flat_pair(dx_pix, dy_pix)
         out = np.empty((4, x.size))
-        work = _Workspace(self.degree, min(x.size, BLOCK_POINTS))
+        work = _Workspace(self.degree - 1, min(x.size, BLOCK_POINTS))
         for part in _blocks(x.size):
             np.matmul(
-                self._forward_rows[2:],
+                self._slope_rows,
                 work.monomials(x[part], y[part], (0.0, 0.0)),
                 out=out[:, part],
             )
@@ -221,7 +229,9 @@ class Distortion:
         # Chebyshev nodes: the fitted polynomial is then about equally good up to the edges.
         node = np.cos((np.arange(GUESS_SAMPLES) + 0.5) / GUESS_SAMPLES * np.pi) * self.reach_pix
         dx, dy = (grid.ravel() for grid in np.meshgrid(node, node))
-        x, y, *slopes = self._forward_rows @ _Workspace(self.degree, dx.size).monomials(dx, dy)
+        monomials = _Workspace(self.degree, dx.size).monomials(dx, dy)
+        x, y = self._forward_rows @ monomials
+        slopes = self._slope_rows @ monomials[: self._slope_rows.shape[1]]
         determinant = slopes[0] * slopes[3] - slopes[1] * slopes[2]
         handedness = float(np.sign(determinant[0]))
         if handedness == 0.0 or np.any(determinant * handedness <= 0.0):
@@ -230,16 +240,17 @@ class Distortion:
                 "pixel, so no position on the sky belongs to one pixel alone"
             )
         # Newton leaves an error of at most K step**2, with K = |J**-1| |second derivatives| / 2.
-        bends = _rows(_slopes(_slopes(tables)))
-        bend = np.abs(bends @ _Workspace(self.degree, dx.size).monomials(dx, dy)).max()
+        bend = np.abs(_rows(_slopes(_slopes(tables))) @ monomials).max()
         largest_slope = np.abs(slopes).max()
         curvature = 2.0 * float(bend) * float(largest_slope / np.abs(determinant).min())
-        limit = float(min(np.abs(x).max(), np.abs(y).max()))
-        terms = _Workspace(GUESS_DEGREE, dx.size).monomials(x / limit, y / limit)
+        x_limit, y_limit = GUESS_MARGIN * np.abs(x).max(), GUESS_MARGIN * np.abs(y).max()
+        terms = _Workspace(GUESS_DEGREE, dx.size).monomials(x / x_limit, y / y_limit)
         fitted, *_ = np.linalg.lstsq(terms.T, np.array([dx, dy]).T, rcond=None)
+        x_power, y_power = (power.astype(float) for power in _terms(GUESS_DEGREE))
+        unscale = x_limit**-x_power * y_limit**-y_power
         self._set(
-            _guess_rows=np.ascontiguousarray(fitted.T, dtype=np.float32),
-            _guess_limit_arcsec=limit,
+            _guess_rows=np.ascontiguousarray(fitted.T * unscale, dtype=np.float32),
+            _guess_limit_arcsec=(float(x_limit), float(y_limit)),
             # Never more than a pixel: the bound holds within reach, and steps tell nothing far out.
             _settled_pix=min(1.0, float(np.sqrt(TOLERANCE_PIX / max(curvature, TOLERANCE_PIX)))),
             _handedness=handedness,
@@ -254,65 +265,72 @@ class Distortion:
         guess: _Workspace,
     ) -> None:
         """Solve one block: a first guess for all, then steps for those not yet settled."""
-        scaled = guess.monomials(x / self._guess_limit_arcsec, y / self._guess_limit_arcsec)
-        np.matmul(self._guess_rows, scaled, out=out, casting="unsafe")
-        beyond = np.abs(scaled[1:3]).max(axis=0) > 1.0
+        monomials = guess.monomials(x, y)
+        out[...] = np.matmul(self._guess_rows, monomials, out=guess.products[:2, : x.size])
+        x_limit, y_limit = self._guess_limit_arcsec
+        beyond = (np.abs(monomials[1]) > x_limit) | (np.abs(monomials[2]) > y_limit)
         if beyond.any():
             # The fitted polynomial is worthless outside its square; the straight line is not.
-            flat = self._forward_rows[2:, 0].reshape(2, 2)
-            away = np.array([x[beyond], y[beyond]]) - self._forward_rows[:2, :1]
+            flat = self._slope_rows[:, 0].reshape(2, 2)
+            away = np.array([x[beyond], y[beyond]]) - self._forward_rows[:, :1]
             out[:, beyond] = np.linalg.solve(flat, away)
         unsettled = self._newton_step(x, y, out, newton)
         if not unsettled.size:
             return
         x, y, rest = x[unsettled], y[unsettled], out[:, unsettled]
-        worst_arcsec = float("inf")
+        still = np.arange(x.size)
         for _ in range(MAX_STEPS - 1):
             still = self._newton_step(x, y, rest, newton)
             if not still.size:
                 out[:, unsettled] = rest
                 return
-        reached = self._forward_rows[:2] @ newton.monomials(*rest, finite=False)
+        reached = self._forward_rows @ newton.monomials(*rest, finite=False)
         distance = np.hypot(reached[0] - x, reached[1] - y)[still]
-        if np.isfinite(distance).all():
-            worst_arcsec = float(distance.max())
+        worst_arcsec = float(distance.max()) if np.isfinite(distance).all() else float("inf")
         raise NotConvergedError(iterations=MAX_STEPS, worst_residual_arcsec=worst_arcsec)
 
     def _newton_step(
         self, x: FloatArray, y: FloatArray, out: FloatArray, newton: _Workspace
     ) -> npt.NDArray[np.intp]:
         """Step `out` towards (x, y) in place; give the indices that need another step."""
-        got_x, got_y, xx, xy, yx, yy = self._forward_rows @ newton.monomials(*out, finite=False)
-        np.subtract(x, got_x, out=got_x)
-        np.subtract(y, got_y, out=got_y)
-        determinant = xx * yy
-        determinant -= xy * yx
-        yy *= got_x
-        xy *= got_y
+        monomials = newton.monomials(*out, finite=False)
+        products = newton.products[:, : x.size]
+        np.matmul(self._forward_rows, monomials, out=products[:2])
+        np.matmul(self._slope_rows, monomials[: self._slope_rows.shape[1]], out=products[2:6])
+        miss_x, miss_y, xx, xy, yx, yy, determinant, spare = products
+        np.subtract(x, miss_x, out=miss_x)
+        np.subtract(y, miss_y, out=miss_y)
+        # Cramer's rule on two equations, in memory that is at hand.
+        np.multiply(xx, yy, out=determinant)
+        np.multiply(xy, yx, out=spare)
+        determinant -= spare
+        yy *= miss_x
+        xy *= miss_y
         yy -= xy
-        yy /= determinant
-        xx *= got_y
-        yx *= got_x
+        xx *= miss_y
+        yx *= miss_x
         xx -= yx
-        xx /= determinant
-        out[0] += yy
-        out[1] += xx
-        limit = self._settled_pix
+        np.divide(yy, determinant, out=xy)
+        np.divide(xx, determinant, out=yx)
+        steps = products[3:5]
+        out += steps
         determinant *= self._handedness
         # A place where the map is mirrored lies beyond a fold: it is not the detector's side.
-        if max(yy.max(), xx.max(), -yy.min(), -xx.min()) <= limit and determinant.min() > 0.0:
+        limit = self._settled_pix
+        if max(steps.max(), -steps.min()) <= limit and determinant.min() > 0.0:
             return np.empty(0, dtype=np.intp)
-        settled = (np.abs(yy) <= limit) & (np.abs(xx) <= limit) & (determinant > 0.0)
+        settled = (np.abs(steps) <= limit).all(axis=0) & (determinant > 0.0)
         return np.flatnonzero(~settled)
 
 
 class _Workspace:
-    """Memory for the monomials 1, x, y, x², xy, y², … of up to `points` points."""
+    """Memory for the monomials 1, x, y, x², xy, y², … of up to `points` points, and products."""
 
     def __init__(self, degree: int, points: int, dtype: npt.DTypeLike = np.float64) -> None:
         self.degree = degree
         self.memory = np.empty(((degree + 1) * (degree + 2) // 2, points), dtype=dtype)
         self.memory[0] = 1.0
+        self.products = np.empty((8, points), dtype=dtype)
 
     def monomials(
         self,
