@@ -32,10 +32,17 @@ def phase_arrays(least: int = 1, most: int = 9) -> st.SearchStrategy[Any]:
     )
 
 
-def plain(phases: Floats, wavelength_nm: float, cells: int = 8) -> tuple[float, float, float]:
+def plain(
+    phases: Floats,
+    wavelength_nm: float,
+    *,
+    cells: int = 8,
+    scales: tuple[float, float] = SCALES,
+    amplify: bool = True,
+) -> tuple[float, float, float]:
     """Return E, A and the lost fraction as they are defined, frequency by frequency."""
     cycles = 2.4 / (wavelength_nm * 1e-9) * np.pi / 180 / 3600
-    edge = cycles * np.array(SCALES)
+    edge = cycles * np.array(scales)
     n = len(phases)
     ideal = actual = cost = kept = total = 0.0
     line = (np.arange(cells) + 0.5) / cells - 0.5
@@ -56,7 +63,7 @@ def plain(phases: Floats, wavelength_nm: float, cells: int = 8) -> tuple[float, 
         ideal += np.sum(1 / (1 / power + n))
         actual += np.trace(np.linalg.inv(np.diag(1 / power) + gram)).real
         total += len(shifts)
-        if np.linalg.cond(gram) < 1e10:
+        if amplify and np.linalg.cond(gram) < 1e10:
             amplification = n / len(shifts) * np.trace(np.linalg.inv(gram)).real
             if amplification <= LOST_AMPLIFICATION:
                 cost += len(shifts) * amplification

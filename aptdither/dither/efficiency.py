@@ -296,14 +296,17 @@ class Band:
     @cached_property
     def _alias_sets(self) -> tuple[_AliasSets, ...]:
         """The distinct sets of aliases, by alias count, and how much of the band each is."""
-        x, y = _half_cell(FINE_CELLS_PER_AXIS)
-        u = (x[:, None, None] + self._shifts[None, :, :1]) / self.x_edge
-        v = (y[:, None, None] + self._shifts[None, :, 1:]) / self.y_edge
-        inside = u * u + v * v < 1.0
-        code = np.einsum("cks,k->cs", inside, 1 << np.arange(len(self._shifts), dtype=np.int64))
+        line = _midpoints(FINE_CELLS_PER_AXIS)
+        half = line[FINE_CELLS_PER_AXIS // 2 :]
+        code = np.zeros((len(half), len(line), self.size), dtype=np.int64)
+        for bit, (x_shift, y_shift) in enumerate(self._shifts):
+            u = (half[:, None, None] + x_shift) / self.x_edge
+            v = (line[None, :, None] + y_shift) / self.y_edge
+            code += (u * u + v * v < 1.0) * np.int64(1 << bit)
         distinct, place = np.unique(code, return_inverse=True)
-        share = np.zeros((self.size, len(distinct)))
-        np.add.at(share, (np.arange(self.size)[None, :], place.reshape(code.shape)), 1.0)
+        place = place.reshape(-1, self.size) + len(distinct) * np.arange(self.size)
+        counts = np.bincount(place.ravel(), minlength=self.size * len(distinct))
+        share = counts.reshape(self.size, len(distinct)).astype(np.float64)
         members = (distinct[:, None] >> np.arange(len(self._shifts))) & 1
         share *= members.sum(axis=-1)
         share /= share.sum(axis=-1, keepdims=True)
@@ -357,9 +360,14 @@ class _AliasSets:
 
 def _half_cell(cells: int) -> tuple[Floats, Floats]:
     """Return the midpoints of `cells` x `cells` boxes in the half ``x > 0`` of the Nyquist cell."""
-    line = (np.arange(cells) + 0.5) / cells - 0.5
+    line = _midpoints(cells)
     x, y = np.meshgrid(line[cells // 2 :], line, indexing="ij")
     return x.ravel(), y.ravel()
+
+
+def _midpoints(cells: int) -> Floats:
+    """Return the midpoints of `cells` equal parts of the Nyquist interval."""
+    return (np.arange(cells) + 0.5) / cells - 0.5
 
 
 def _diffraction(radius: Floats) -> Floats:

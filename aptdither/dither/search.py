@@ -123,8 +123,7 @@ class Landscape:
         """Return the smallest distance of two points at the fiducial point, pixels, (C,)."""
         if pattern.shape[-2] == 1:
             return np.full(pattern.shape[:-2], np.inf)
-        gap = _differences(pattern.shape[-2]) @ pattern
-        least: Floats = np.hypot(gap[..., 0], gap[..., 1]).min(axis=-1)
+        least: Floats = _lengths(pattern)[1].min(axis=-1)
         return least
 
     def worst_efficiency(self, sharpness: float) -> Objective:
@@ -162,14 +161,18 @@ class Landscape:
 
         return objective
 
+    def with_spacing(self, pattern: Floats, value: Floats) -> Floats:
+        """Return values (C,) less the penalty of points that are nearer than the spacing."""
+        short = np.maximum(self.spacing_pix - _lengths(pattern)[1], 0.0)
+        penalized: Floats = value - _SPACING_PENALTY * np.sum(short**2, axis=-1)
+        return penalized
+
     def _with_spacing(self, pattern: Floats, value: Floats, slope: Floats) -> tuple[Floats, Floats]:
-        differences = _differences(pattern.shape[-2])
-        gap = differences @ pattern
-        length = np.maximum(np.hypot(gap[..., 0], gap[..., 1]), 1e-9)
+        gap, length = _lengths(pattern)
         short = np.maximum(self.spacing_pix - length, 0.0)
-        pull = (2.0 * _SPACING_PENALTY * short / length)[..., None] * gap
-        penalty = _SPACING_PENALTY * np.sum(short**2, axis=-1)
-        return value - penalty, slope + differences.T @ pull
+        pull = (2.0 * _SPACING_PENALTY * short / np.maximum(length, 1e-9))[..., None] * gap
+        back = _differences(pattern.shape[-2]).T
+        return self.with_spacing(pattern, value), slope + back @ pull
 
 
 # Penalties of what must not be: per square pixel that a pair is too near, per square of missing E.
@@ -270,6 +273,12 @@ def _differences(n: int) -> Floats:
     for row, (first, second) in enumerate(pairs):
         matrix[row, first], matrix[row, second] = 1.0, -1.0
     return matrix
+
+
+def _lengths(pattern: Floats) -> tuple[Floats, Floats]:
+    """Return the step between each two points, and its length."""
+    gap = _differences(pattern.shape[-2]) @ pattern
+    return gap, np.hypot(gap[..., 0], gap[..., 1])
 
 
 def _pair_phases(offsets: Floats) -> tuple[Floats, Floats]:
