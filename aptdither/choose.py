@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from aptdither import __version__
 from aptdither.apt.tags import DitherRequest, Size, Spacing
 from aptdither.dither.clusters import combine
 from aptdither.dither.coverage import evaluate
@@ -38,6 +37,7 @@ from aptdither.dither.region import Region
 from aptdither.errors import RefusalError
 from aptdither.optics.aperture import Aperture
 from aptdither.optics.filters import SpectralElement
+from aptdither.version import __version__
 
 #: Worst-case efficiency that a catalogue pattern may lack to be taken all the same: a pattern that
 #: others know and have used is worth more than a difference that no observation can show. Steps

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aptdither import __version__
 from aptdither.apt.proposal import Exposure, PosTarg, Proposal, Visit
 from aptdither.apt.rewrite import Changes, ExposureChange, Pointing
 from aptdither.apt.tags import DitherRequest, Receipt, Size
@@ -25,6 +24,7 @@ from aptdither.judge import Judge, PlannedExposure, PlannedGroup
 from aptdither.optics.aperture import Aperture, get_aperture
 from aptdither.optics.filters import get_element
 from aptdither.sets import DitherSet, SetOptions, Setup, Unit, find_sets
+from aptdither.version import __version__
 
 if TYPE_CHECKING:
     import numpy as np

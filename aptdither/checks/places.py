@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from aptdither import __version__
 from aptdither.apt.proposal import Exposure, ExposureGroup, PosTarg
 from aptdither.apt.tags import Receipt
 from aptdither.checks.judged import JudgedSet
@@ -20,6 +19,7 @@ from aptdither.observed import ObservedSet, ObservedVisit, is_calibration
 from aptdither.optics.aperture import Aperture, get_aperture
 from aptdither.optics.filters import get_element
 from aptdither.sets import Setup, is_ours, is_pattern_group
+from aptdither.version import __version__
 
 #: A POS TARG smaller than this, arcsec, in a pattern group looks like a dither, not like a place.
 SMALL_ARCSEC = 2.0

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from aptdither import __version__
 from aptdither.cli import apply, check, convert, design, fit
 from aptdither.cli.shared import EXIT_INPUT, say
+from aptdither.version import __version__
 
 app = typer.Typer(
     name="aptdither",

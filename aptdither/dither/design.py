@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from aptdither import __version__
 from aptdither.dither.explore import Effort
 from aptdither.dither.optimize import (
     TIGHT_SPACING_PIX,
@@ -37,6 +36,7 @@ from aptdither.dither.pattern import (
 from aptdither.dither.region import Region
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
+from aptdither.version import __version__
 
 APERTURE = "IR"
 CENTRAL_HALF_PIX = 507.0

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aptdither import __version__
 from aptdither.dither.phases import FloatArray
 from aptdither.judge import PlannedGroup
 from aptdither.optics.aperture import Aperture
 from aptdither.optics.orient import sky_from_ideal, y_axis_angle
 from aptdither.report.safe import safe_line
+from aptdither.version import __version__
 
 HEADINGS = ("Visit", "Exposure", "Aperture", "Element", "Δx", "Δy", "POS TARG X", "POS TARG Y")
 UNITS = ("", "", "", "", "pixels", "pixels", "arcsec", "arcsec")

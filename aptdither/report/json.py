@@ -9,8 +9,8 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from aptdither import __version__
 from aptdither.report.safe import utf8_text
+from aptdither.version import __version__
 
 if TYPE_CHECKING:
     from aptdither.dither.coverage import Coverage, Metrics

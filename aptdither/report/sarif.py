@@ -13,10 +13,10 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
-from aptdither import __version__
 from aptdither.findings import RULES, Finding, Rule
 from aptdither.report.check import CheckedFile
 from aptdither.report.safe import safe_line, utf8_text
+from aptdither.version import __version__
 
 VERSION = "2.1.0"
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"

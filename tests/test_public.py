@@ -1,0 +1,47 @@
+"""The package's face: what it exports, and that a file travels the road by three calls."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import aptdither
+from tests.made import exposure, proposal, visit
+
+
+def test_every_public_name_is_there_and_listed() -> None:
+    for name in aptdither.__all__:
+        assert getattr(aptdither, name) is not None
+    assert dir(aptdither) == sorted(aptdither.__all__)
+    with pytest.raises(AttributeError, match="no_such_name"):
+        aptdither.no_such_name  # noqa: B018
+
+
+def test_the_road_by_three_calls() -> None:
+    source = proposal(visit(exposure(1, comments="@dither pattern=WFC3-IR-DITHER-LINE")))
+    read = aptdither.parse_proposal(source)
+    new = aptdither.rewrite_proposal(read, aptdither.make_plan(read).changes)
+    again = aptdither.parse_proposal(new)
+    assert [e.pos_targ for e in again.visits[0].exposures] == [
+        aptdither.PosTarg(x_arcsec=0.0, y_arcsec=0.0),
+        aptdither.PosTarg(x_arcsec=0.474, y_arcsec=0.424),
+    ]
+
+
+def test_help_imports_no_heavy_package() -> None:
+    code = (
+        "import sys; from typer.testing import CliRunner; from aptdither.cli import app;"
+        "result = CliRunner().invoke(app, ['--help']); assert result.exit_code == 0;"
+        "print([m for m in ('numpy', 'lxml', 'astropy', 'matplotlib') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_module_runs_as_a_program() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "aptdither", "--version"], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == f"aptdither {aptdither.__version__}"
