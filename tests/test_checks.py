@@ -1,0 +1,420 @@
+"""Every code: a proposal that triggers it and one beside it that does not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aptdither.apt.proposal import parse_proposal
+from aptdither.apt.rewrite import rewrite_proposal
+from aptdither.apt.tags import parse_size
+from aptdither.checks import Reviewer, ReviewOptions
+from aptdither.errors import UsageError
+from aptdither.findings import RULES, Finding, Selection, Severity, rule_of, rules_as_markdown
+from aptdither.plan import make_plan
+from tests.made import box_pattern, exposure, group, proposal, visit
+
+#: Said by ``apply`` alone.
+BY_APPLY = {"ADT107", "ADT401"}
+
+BOX = (("0", "0"), ("0.542", "0.182"), ("0.339", "0.485"), ("-0.203", "0.303"))
+LINE = (("0", "0"), ("0.474", "0.424"))
+LINE_3PT = (("0", "0"), ("0.451", "0.403"), ("0.902", "0.806"))
+GO_13417 = (
+    ("0.00000", "0.00000"),
+    ("0.61181", "-0.00001"),
+    ("0.30681", "0.27324"),
+    ("0.91864", "0.27326"),
+    ("0.00178", "0.54654"),
+    ("0.61365", "0.54653"),
+    ("0.30862", "0.81985"),
+    ("0.92052", "0.81987"),
+)
+IN_PATTERN = ' Type="Pattern" Pattern="1"'
+REVIEWER = Reviewer()
+
+
+def review(made: bytes, *, size: str | None = None) -> tuple[Finding, ...]:
+    reviewer = REVIEWER
+    if size is not None:
+        reviewer = Reviewer(ReviewOptions(size=parse_size(size)))
+    return reviewer.review(parse_proposal(made)).findings
+
+
+def codes(made: bytes, *, size: str | None = None) -> set[str]:
+    return {finding.code for finding in review(made, size=size)}
+
+
+def dithered(points: Sequence[tuple[str, str]], *, element: str = "F160W") -> bytes:
+    """Return a proposal with one exposure at each POS TARG."""
+    return proposal(
+        visit(*(exposure(i, element=element, postarg=p) for i, p in enumerate(points, 1)))
+    )
+
+
+def pattern(kind: str, points: int, spacing: float, angle: float, **sides: float) -> str:
+    """Return an APT pattern of number 1."""
+    return (
+        f"<Pattern><Number>1</Number><PatternType>{kind}</PatternType>"
+        f"<NumberOfPoints>{points}</NumberOfPoints><PointSpacing>{spacing}</PointSpacing>"
+        f"<Orientation>{angle}</Orientation><CenterPattern>false</CenterPattern>"
+        + "".join(f"<{key}>{value}</{key}>" for key, value in sides.items())
+        + "</Pattern>"
+    )
+
+
+def in_pattern(*exposures: str, made: str = "") -> bytes:
+    """Return a proposal whose exposures run an APT pattern, the stock box."""
+    return proposal(visit(group(*exposures, attributes=IN_PATTERN)), patterns=made or box_pattern())
+
+
+def crossed() -> bytes:
+    """Return LINE x BOX-MIN as it was observed in GOODS-N: eight exposures, four phases."""
+    sums = [
+        (f"{float(a) + float(x):.3f}", f"{float(b) + float(y):.3f}")
+        for a, b in LINE
+        for x, y in BOX
+    ]
+    return dithered(sums, element="F105W")
+
+
+def applied(tag: str = "@dither n=4 pattern=tight-4", element: str = "F160W") -> bytes:
+    """Return what ``apply`` makes of one tagged exposure, its orbit plan brought up to date."""
+    before = proposal(visit(exposure(1, comments=tag, element=element)))
+    parsed = parse_proposal(before)
+    after = rewrite_proposal(parsed, make_plan(parsed).changes)
+    return after.replace(b"TicDataCurrent>false", b"TicDataCurrent>true")
+
+
+def shifted(made: bytes) -> bytes:
+    """Return the proposal with its second POS TARG moved by hand."""
+    found = list(re.finditer(rb'<PosTarg\s+X="([^"]*)"', made))[1]
+    return made[: found.start(1)] + b"0.777" + made[found.end(1) :]
+
+
+TRIGGERS = {
+    "ADT101": proposal(visit(exposure(1, comments="@dither size=huge"), exposure(2))),
+    "ADT102": proposal(visit(exposure(1, comments="please @dither this"))),
+    "ADT103": in_pattern(exposure(1, comments="@dither n=4")),
+    "ADT104": proposal(visit(exposure(1, postarg=("0.1 arcsec", "0")), exposure(2))),
+    "ADT105": proposal(visit(exposure(1), exposure(2, same="7"))),
+    "ADT106": proposal(visit(exposure(1), exposure(1, element="F125W"))),
+    "ADT108": in_pattern(exposure(1), made=pattern("SPIRAL", 5, 0.5, 10)),
+    "ADT109": proposal(visit(exposure(1, comments="@dither n=4"))),
+    "ADT201": crossed(),
+    "ADT202": dithered(LINE, element="F125W"),
+    "ADT203": dithered(LINE, element="F098M"),
+    "ADT204": dithered(LINE_3PT),
+    "ADT205": proposal(visit(exposure(1, iterations=4))),
+    "ADT301": dithered((("0", "0"), ("0.068", "0.061"))),
+    "ADT302": dithered(BOX),
+    "ADT303": dithered((("-40", "0"), ("40", "20"), ("-40", "-80"), ("40", "60"))),
+    "ADT304": dithered((("0", "0"), ("95", "0"))),
+    "ADT305": proposal(
+        visit(*(exposure(i, postarg=p, orbits=(1 + i // 3,)) for i, p in enumerate(BOX, 1)))
+    ),
+    "ADT402": proposal(
+        visit(
+            exposure(1, postarg=BOX[0]),
+            exposure(2, postarg=BOX[1]),
+            exposure(3, postarg=BOX[2]),
+            exposure(4, same="1"),
+        )
+    ),
+    "ADT403": in_pattern(exposure(1), exposure(2, postarg=("0.2", "0.1"))),
+    "ADT404": proposal(visit(exposure(1), exposure(2, element="G141"))),
+    "ADT405": proposal(visit(exposure(1)).replace("Current>true", "Current>false")),
+    "ADT406": shifted(applied()),
+}
+
+QUIET = {
+    "ADT101": proposal(visit(exposure(1, comments="@dither size=full"), exposure(2))),
+    "ADT102": proposal(visit(exposure(1, comments="dither this, and @ditherings too"))),
+    "ADT103": proposal(visit(group(exposure(1, comments="@dither n=4")))),
+    "ADT104": proposal(visit(exposure(1, postarg=("+.1e0", "0")), exposure(2))),
+    "ADT105": proposal(visit(exposure(1), exposure(2, same="1"))),
+    "ADT106": proposal(visit(exposure(1)), visit(exposure(1), number="02")),
+    "ADT108": in_pattern(exposure(1), made=pattern("LINE", 5, 0.5, 10)),
+    "ADT109": applied(),
+    "ADT201": dithered(GO_13417, element="F125W"),
+    "ADT202": dithered(BOX, element="F125W"),
+    "ADT203": dithered(LINE, element="F160W"),
+    "ADT204": dithered(BOX),
+    "ADT205": dithered(BOX),
+    "ADT301": dithered(BOX),
+    "ADT302": applied(),
+    "ADT303": dithered((("-30", "0"), ("30", "0"), ("0", "40"))),
+    "ADT304": dithered((("-45", "0"), ("44", "0"))),
+    "ADT305": proposal(
+        visit(
+            *(exposure(i, postarg=p) for i, p in enumerate(BOX, 1)),
+            *(exposure(i, postarg=p, orbits=(2,)) for i, p in enumerate(BOX, 5)),
+        )
+    ),
+    "ADT402": proposal(
+        visit(
+            *(
+                one
+                for i, p in enumerate(BOX)
+                for one in (
+                    exposure(2 * i + 1, postarg=p),
+                    exposure(2 * i + 2, element="F125W", same=str(2 * i + 1)),
+                )
+            )
+        )
+    ),
+    "ADT403": in_pattern(
+        exposure(1, postarg=("20", "-5")), exposure(2, element="F125W", postarg=("20", "-5"))
+    ),
+    "ADT404": proposal(
+        visit(exposure(1, aperture="GRISM1024"), exposure(2, element="G141", aperture="GRISM1024"))
+    ),
+    "ADT405": proposal(
+        visit(exposure(1), status="completed").replace("Current>true", "Current>false")
+    ),
+    "ADT406": applied(),
+}
+
+
+def test_every_code_has_both_tests() -> None:
+    assert set(TRIGGERS) == set(QUIET) == set(RULES) - BY_APPLY
+
+
+@pytest.mark.parametrize("code", TRIGGERS)
+def test_triggers(code: str) -> None:
+    found = [finding for finding in review(TRIGGERS[code]) if finding.code == code]
+    assert found
+    for finding in found:
+        assert finding.severity is RULES[code].severity
+        assert finding.visit == "01"
+        assert finding.line is not None
+        line = TRIGGERS[code].splitlines()[finding.line - 1]
+        assert line.startswith((b"<Exposure ", b"<Visit "))
+        assert "\n" not in finding.message
+
+
+@pytest.mark.parametrize("code", QUIET)
+def test_is_quiet(code: str) -> None:
+    assert code not in codes(QUIET[code])
+
+
+# What the messages say ---------------------------------------------------------------------------
+
+
+def message(made: bytes, code: str) -> str:
+    (finding,) = [finding for finding in review(made) if finding.code == code]
+    return finding.message
+
+
+def test_line_times_box_has_four_phases_in_eight_exposures() -> None:
+    said = message(crossed(), "ADT201")
+    assert said.startswith("8 exposures of IR F105W have only 4 distinct phases")
+    assert "1 and 8 (0.02 pixel apart modulo 1" in said
+    assert "tight-8 has 0.9" in said
+
+
+def test_go_13417_is_good_at_the_centre_and_crowded_in_the_corner() -> None:
+    """Figure 5 of the ISR: in the lower-left corner the sampling is much denser at one side."""
+    said = message(dithered(GO_13417, element="F125W"), "ADT204")
+    assert "E 1.000" in said
+    assert "the lower-left corner of the detector (1, 1)" in said
+    assert "0.06 of what is possible" in said
+    assert "much denser at one side of the pixel: 6 of 8 phases in one half in y" in said
+    below = message(dithered(GO_13417, element="F125W"), "ADT202")
+    assert "0.94" in below
+    assert "tight-8 has 0.99" in below
+
+
+def test_the_stock_box_is_hard_to_improve_on() -> None:
+    """The ISR says so; what is left is a note about blobs, which a tag would silence."""
+    for element in ("F125W", "F140W", "F160W"):
+        assert codes(dithered(BOX, element=element)) - {"ADT203"} == {"ADT302"}
+
+
+def test_three_point_line_loses_coherence() -> None:
+    said = message(dithered(LINE_3PT), "ADT204")
+    assert "over 9." in said
+    assert "corner of the detector" in said
+
+
+def test_the_region_decides() -> None:
+    made = dithered(GO_13417, element="F125W")
+    assert {"ADT202", "ADT204"} <= codes(made)
+    assert not {"ADT202", "ADT204"} & codes(made, size="10arcsec")
+    assert "ADT302" in codes(made, size="10arcsec")
+
+
+def test_a_tags_own_size_comes_before_the_option() -> None:
+    made = applied("@dither n=4 size=10arcsec pattern=3d-hst", "F140W")
+    assert not {"ADT202", "ADT204"} & codes(made, size="full")
+
+
+def test_what_apply_makes_is_fine() -> None:
+    for n in range(2, 10):
+        assert codes(applied(f"@dither n={n} pattern=tight-{n}")) <= {"ADT203"}
+
+
+def test_iterations_are_named() -> None:
+    said = message(proposal(visit(exposure(1, iterations=4), exposure(2))), "ADT205")
+    assert said.startswith("all 5 exposures of IR F160W are at one pointing")
+    assert "exposure 1 by 4" in said
+    assert "tight-5" in said
+
+
+def test_same_pos_as_and_a_pos_targ_of_its_own() -> None:
+    made = proposal(visit(exposure(1), exposure(2, postarg=("0.474", "0.424"), same="1")))
+    said = message(made, "ADT402")
+    assert "its own POS TARG (0.474, 0.424) is lost" in said
+    assert "2 exposures have 1 place" in said
+
+
+def test_an_undithered_pair_that_same_pos_as_joins_is_undithered_once() -> None:
+    made = proposal(visit(exposure(1), exposure(2, same="1")))
+    assert "ADT205" in codes(made)
+    assert "ADT402" not in codes(made)
+
+
+def test_origin_of_the_grism_in_arcsec() -> None:
+    assert "65 pixels (8.8 arcsec)" in message(TRIGGERS["ADT404"], "ADT404")
+
+
+def test_receipt_says_where_it_should_be() -> None:
+    said = message(TRIGGERS["ADT406"], "ADT406")
+    assert "point 2 of 4 of tight-4" in said
+    assert "has (0.777" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ((b"@dithered 3/4", b"@dithered 2/4"), "claimed by several receipts: exposures 2, 3"),
+        ((b"@dithered 3/4", b"@dithered 3/5"), "speak of 4 and of 5 points"),
+        ((b"@dither n=4 pattern=tight-4", b"@dither n=3"), "asks for n=3"),
+        ((b"@dither n=4 pattern=tight-4", b"@dither pattern=3d-hst"), "asks for pattern=3d-hst"),
+    ],
+)
+def test_receipts_that_contradict(change: tuple[bytes, bytes], said: str) -> None:
+    made = applied()
+    assert change[0] in made
+    # A copy that follows nothing is refused by the tag's own rules; here they are plain exposures.
+    found = review(made.replace(b" copy<", b"<").replace(*change))
+    assert any(finding.code == "ADT406" and said in finding.message for finding in found)
+
+
+def test_another_versions_catalogue_is_not_held_against_a_file() -> None:
+    made = re.sub(rb"aptdither=\S+?([ <\n])", rb"aptdither=0.0.1\1", applied())
+    moved = re.sub(rb'(<PosTarg\s+X=)"([^"]*)"', rb'\1"9\2"', made)
+    assert "ADT406" not in codes(moved)
+    assert "ADT406" in codes(shifted(made))
+
+
+def test_tiles_of_a_mosaic_are_dithers_of_their_own() -> None:
+    far = [(f"{70 + float(x):.3f}", y) for x, y in BOX]
+    found = codes(dithered([*BOX, *far]))
+    assert not found & {"ADT201", "ADT202", "ADT204", "ADT205"}
+
+
+def test_more_than_nine_may_repeat_phases_but_not_places() -> None:
+    """16 exposures as two clusters of 8, stepped apart: nothing to say; on one another: said."""
+    twice = applied("@dither n=8 pattern=tight-8")
+    assert codes(twice) == set()
+    parsed = parse_proposal(proposal(visit(exposure(1, comments="@dither n=16"))))
+    clusters = rewrite_proposal(parsed, make_plan(parsed).changes)
+    assert codes(clusters) == {"ADT405"}
+    points = [
+        (f"{x:.3f}", f"{y:.3f}")
+        for x, y in ((p.pos_targ.x_arcsec, p.pos_targ.y_arcsec) for p in _shots(twice))
+    ]
+    assert "ADT205" in codes(dithered([*points, *points]))
+
+
+def _shots(made: bytes):  # type: ignore[no-untyped-def]
+    return REVIEWER.review(parse_proposal(made)).sets[0].shots
+
+
+def test_nothing_about_other_instruments(apt_dir: Path) -> None:
+    for name in ("go-13012.apt", "go-15490.apt"):
+        assert review((apt_dir / name).read_bytes()) == ()
+
+
+def test_made_by_hand(apt_dir: Path) -> None:
+    made = (apt_dir / "made-by-hand.apt").read_bytes()
+    assert codes(made) == {"ADT202", "ADT204", "ADT302"}
+
+
+def test_a_set_is_judged_once() -> None:
+    reviewer = Reviewer()
+    made = parse_proposal(dithered(BOX))
+    first, second = (reviewer.review(made).sets[0].coverage for _ in range(2))
+    assert first is second
+
+
+@settings(max_examples=25)
+@given(
+    st.lists(st.tuples(st.integers(-2000, 2000), st.integers(-2000, 2000)), min_size=1, max_size=6),
+    st.sampled_from(["F098M", "F160W", "G141"]),
+)
+def test_any_pos_targs_are_judged(points: list[tuple[int, int]], element: str) -> None:
+    """Whatever the offsets, the rules say something or nothing, and never fail."""
+    made = dithered([(f"{x / 100}", f"{y / 100}") for x, y in points], element=element)
+    found = review(made)
+    assert len(points) == 1 or found
+    assert codes(made) <= set(RULES)
+
+
+# The registry ------------------------------------------------------------------------------------
+
+
+def test_registry_is_whole() -> None:
+    for code, rule in RULES.items():
+        assert re.fullmatch(r"ADT[1-4]\d\d", code)
+        assert rule.code == code
+        assert rule.title
+        assert len(rule.explanation) > 80
+        assert rule.source
+        assert not rule.title.endswith(".")
+    assert list(RULES) == sorted(RULES)
+
+
+def test_severities() -> None:
+    """What wastes a dither is an error."""
+    for code in ("ADT101", "ADT201", "ADT402"):
+        assert RULES[code].severity is Severity.ERROR
+
+
+def test_codes_in_the_source_are_registered() -> None:
+    package = Path(__file__).parents[1] / "aptdither"
+    used = {
+        code
+        for path in package.rglob("*.py")
+        for code in re.findall(r'"(ADT\d{3})"', path.read_text(encoding="utf-8"))
+    }
+    assert used == set(RULES)
+
+
+def test_readme_has_the_table_of_codes() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    if "<!-- codes -->" not in readme:
+        pytest.skip("the README has no table of codes yet")
+    _, table, _ = readme.split("<!-- codes -->")
+    assert table.strip() == rules_as_markdown().strip()
+
+
+def test_selection_by_prefix_and_the_longest_decides() -> None:
+    chosen = Selection.of(["adt2,ADT301"], ["ADT20", "ADT202"])
+    assert [code for code in RULES if code in chosen] == ["ADT301"]
+    assert "ADT202" in Selection.of(["ADT202"], ["ADT2"])
+    assert "ADT202" not in Selection.of(["ADT202"], ["ADT202"])
+    assert all(code in Selection() for code in RULES)
+
+
+def test_unknown_codes_are_usage_errors() -> None:
+    with pytest.raises(UsageError, match="no code begins with 'ADT9'"):
+        Selection.of(["ADT9"], [])
+    with pytest.raises(UsageError, match="no code 'E501'"):
+        rule_of("E501")
