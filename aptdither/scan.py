@@ -227,6 +227,7 @@ class _Pool(_Crew):
         if preload and "forkserver" in methods:
             self._context.set_forkserver_preload(list(preload))
         self._jobs = jobs
+        self._spare: ProcessPoolExecutor | None = None
         super().__init__(self._made(jobs))
 
     def _made(self, jobs: int) -> ProcessPoolExecutor:
@@ -247,13 +248,22 @@ class _Pool(_Crew):
             return super().submit(run, function, batch)
 
     def run_alone(self, function: Callable[[str], T], item: str) -> Outcome[T]:
-        """Run one name in a process of its own, so that a death has one cause."""
-        with self._made(1) as executor:
-            return _Crew(executor).run_alone(function, item)
+        """Run one name with nothing beside it, so that a death has one cause."""
+        if self._spare is None:
+            self._spare = self._made(1)
+        try:
+            (outcome,) = self._spare.submit(_run, function, [item]).result()
+        except Exception as error:  # noqa: BLE001  a death, or what came out cannot be sent
+            self._spare.shutdown(wait=False)
+            self._spare = None
+            return _died(item, error)
+        return outcome
 
     def close(self, *, clean: bool) -> None:
         """End the workers: when their work is done, or at once."""
-        self._executor.shutdown(wait=clean, cancel_futures=True)
+        for executor in (self._executor, self._spare):
+            if executor is not None:
+                executor.shutdown(wait=clean, cancel_futures=True)
         if not clean:
             for child in multiprocessing.active_children():
                 child.terminate()
