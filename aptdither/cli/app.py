@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from aptdither.cli import apply, check, convert, design, fit
+from aptdither.cli import apply, check, convert, design, fit, pictures
 from aptdither.cli.shared import EXIT_INPUT, say
 from aptdither.version import __version__
 
@@ -21,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for room in (apply, check, convert, design, fit):
+for room in (apply, check, convert, design, fit, pictures):
     room.register(app)
 
 

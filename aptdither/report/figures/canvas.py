@@ -25,8 +25,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from aptdither import __version__
 from aptdither.errors import UsageError
+from aptdither.version import __version__
 
 Floats = NDArray[np.float64]
 Size = tuple[float, float]
@@ -34,6 +34,9 @@ Size = tuple[float, float]
 INK = "#1a1a1a"
 FAINT = "#8c8c8c"
 PAPER = "#ffffff"
+#: On a coloured map: the same on every ground, while a page may turn ink and paper round.
+MAP_INK = "#1a1a1b"
+MAP_PAPER = "#fffffe"
 BLUE, VERMILION, GREEN, ORANGE, SKY, PURPLE = (
     "#0072b2",
     "#d55e00",

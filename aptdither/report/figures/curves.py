@@ -28,12 +28,16 @@ from aptdither.report.figures.canvas import (
     plain,
     stamp,
 )
-from aptdither.report.figures.layout import draw_pixel
+from aptdither.report.figures.layout import BORDER, draw_pixel
 from aptdither.report.phasemap import PIXEL_START
 
 TRADEOFF_IN = (6.4, 5.6)
 FIT_IN = (10.6, 4.2)
+SCALE_IN = (8.6, 4.2)
+_HEAD_IN = 0.5
 _MARGIN_PIX = 0.9
+_WIDEST_GRID_PIX = 12
+_LEAST_REACH_PIX = 0.01
 _ROOM = 0.12  # above and below the curves, of their range
 
 
@@ -123,63 +127,79 @@ class Track:
     observed_pix: Floats
 
 
-def draw_fit(figure: Figure, track: Track, facts: Sequence[str]) -> None:
-    """Draw observed and predicted positions, their phases, and what is left.
+def size_of_fit(tracks: Sequence[Track]) -> tuple[float, float]:
+    """Return the size of a picture of fits, inches."""
+    return FIT_IN[0], FIT_IN[1] + (len(tracks) - 1) * (FIT_IN[1] - _HEAD_IN)
+
+
+def draw_fits(figure: Figure, tracks: Sequence[Track], facts: Sequence[str]) -> None:
+    """Draw observed and predicted positions, their phases, and what is left, a row a dataset.
 
     Positions are counted from the first exposure's predicted one.
     """
-    positions, phases, left = figure.subplots(1, 3)
-    origin = track.predicted_pix[0]
-    predicted, observed = track.predicted_pix - origin, track.observed_pix - origin
+    panels = figure.subplots(len(tracks), 3, squeeze=False)
+    for row, track in zip(panels, tracks, strict=True):
+        origin = track.predicted_pix[0]
+        predicted, observed = track.predicted_pix - origin, track.observed_pix - origin
+        _draw_positions(row[0], track, predicted, observed)
+        _draw_fit_phases(row[1], track, predicted, observed)
+        _draw_residuals(row[2], track, observed - predicted)
+    names = ", ".join(track.name for track in tracks)
+    stamp(figure, f"Predicted and observed positions: {names}", facts)
+
+
+def _draw_positions(axes: Axes, track: Track, predicted: Floats, observed: Floats) -> None:
     both = np.concatenate([predicted, observed])
     low, high = both.min(axis=0), both.max(axis=0)
     half = float((high - low).max()) / 2 + _MARGIN_PIX
     middle = (low + high) / 2
-    pixel_grid(positions, middle - half, middle + half, every=1 if half < 12 else 10)
-    _draw_both(positions, predicted, observed)
-    label_points(positions, observed, track.labels, predicted, reach=0.11 * half)
-    positions.set_title("Positions: ● observed, ○ predicted")
-    positions.set_xlabel("Δx, pixels")
-    positions.set_ylabel("Δy, pixels")
+    pixel_grid(axes, middle - half, middle + half, every=1 if half < _WIDEST_GRID_PIX else 10)
+    _draw_both(axes, predicted, observed)
+    label_points(axes, observed, track.labels, predicted, reach=0.11 * half)
+    axes.set_title(plain(f"{track.name}: ● observed, ○ predicted"))
+    axes.set_xlabel("Δx, pixels")
+    axes.set_ylabel("Δy, pixels")
 
-    draw_pixel(phases, 0.25)
+
+def _draw_fit_phases(axes: Axes, track: Track, predicted: Floats, observed: Floats) -> None:
+    draw_pixel(axes, BORDER)
     in_pixel = wrap(predicted - PIXEL_START) + PIXEL_START
     # An observed phase is drawn beside its prediction, also across the pixel's border.
     moved = in_pixel + (observed - predicted)
     for shift in product((-1, 0, 1), repeat=2):
         alpha = 1.0 if shift == (0, 0) else 0.3
-        _draw_both(phases, in_pixel + np.array(shift), moved + np.array(shift), alpha=alpha)
-    label_points(phases, moved, track.labels, in_pixel, reach=0.08)
-    phases.set_title("Phases in one pixel")
-    phases.set_xlabel("x phase, pixels")
-    phases.set_ylabel("y phase, pixels")
+        _draw_both(axes, in_pixel + np.array(shift), moved + np.array(shift), alpha=alpha)
+    label_points(axes, moved, track.labels, in_pixel, reach=0.08)
+    axes.set_title("Phases in one pixel")
+    axes.set_xlabel("x phase, pixels")
+    axes.set_ylabel("y phase, pixels")
 
-    residual = observed - predicted
-    reach = max(float(np.abs(residual).max()) * 1.35, 0.01)
-    left.axhline(0, color=FAINT, linewidth=0.6)
-    left.axvline(0, color=FAINT, linewidth=0.6)
-    left.scatter(*residual.T, s=26, color=BLUE, zorder=3)
-    label_points(left, residual, track.labels, np.zeros((1, 2)), reach=0.12 * reach)
-    left.set_xlim(-reach, reach)
-    left.set_ylim(-reach, reach)
-    left.set_aspect("equal")
+
+def _draw_residuals(axes: Axes, track: Track, residual: Floats) -> None:
+    reach = max(float(np.abs(residual).max()) * 1.35, _LEAST_REACH_PIX)
+    axes.axhline(0, color=FAINT, linewidth=0.6)
+    axes.axvline(0, color=FAINT, linewidth=0.6)
+    axes.scatter(residual[:, 0], residual[:, 1], s=26, color=BLUE, zorder=3)
+    label_points(axes, residual, track.labels, np.zeros((1, 2)), reach=0.12 * reach)
+    axes.set_xlim(-reach, reach)
+    axes.set_ylim(-reach, reach)
+    axes.set_aspect("equal")
     rms = np.sqrt(np.mean(residual**2, axis=0))
-    left.set_title(f"Observed minus predicted: rms {rms[0]:.3f}, {rms[1]:.3f} pixels")
-    left.locator_params(nbins=5)
-    left.set_xlabel("x, pixels")
-    left.set_ylabel("y, pixels")
-    stamp(figure, f"Predicted and observed: {track.name}", facts)
+    axes.set_title(f"Observed minus predicted: rms {rms[0]:.3f}, {rms[1]:.3f} pixels")
+    axes.locator_params(nbins=5)
+    axes.set_xlabel("x, pixels")
+    axes.set_ylabel("y, pixels")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solution:
-    """Scale and rotation of one dataset, pixels per arcsec, with their errors."""
+    """Scale and rotation of one dataset, pixels per arcsec, with errors where there are some."""
 
     name: str
     a: float
     b: float
-    a_error: float
-    b_error: float
+    a_error: float | None
+    b_error: float | None
 
 
 def draw_solutions(figure: Figure, solutions: Sequence[Solution], facts: Sequence[str]) -> None:
@@ -188,7 +208,7 @@ def draw_solutions(figure: Figure, solutions: Sequence[Solution], facts: Sequenc
     rank = np.arange(1, len(solutions) + 1)
     for axes, key in zip(panels, ("a", "b"), strict=True):
         values = np.array([getattr(solution, key) for solution in solutions])
-        errors = np.array([getattr(solution, f"{key}_error") for solution in solutions])
+        errors = np.array([getattr(solution, f"{key}_error") or 0.0 for solution in solutions])
         color, marker = SERIES[0 if key == "a" else 1]
         axes.errorbar(
             rank, values, errors, fmt=marker, color=color, ecolor=INK, capsize=2, elinewidth=0.8

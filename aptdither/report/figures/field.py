@@ -38,7 +38,7 @@ from aptdither.report.phasemap import PIXEL_START
 
 #: Part of the neighbouring pixels that the nine panels show.
 NEIGHBOURS = 0.4
-DISTORTION_IN = (9.6, 5.3)
+_STEP_PANEL_IN = (4.8, 5.3)
 FIELD_IN = (8.2, 8.9)
 #: The ISR's own example: ten pixels along each axis.
 STEPS_PIX = ((10.0, 0.0), (0.0, 10.0))
@@ -56,6 +56,11 @@ _ARROW = {
     "shrinkB": 0,
     "mutation_scale": 8,
 }
+
+
+def size_of_distortion(steps_pix: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Return the size of the picture of steps, inches."""
+    return len(steps_pix) * _STEP_PANEL_IN[0], _STEP_PANEL_IN[1]
 
 
 def draw_distortion(

@@ -186,26 +186,35 @@ def _centre_and_border(group: PlannedGroup) -> tuple[Floats, Floats]:
 
 
 def _draw_outlines(axes: Axes, border: Floats, *, alpha: float) -> None:
-    if not len(border):
-        return
-    for j in range(border.shape[1]):
+    for j in range(border.shape[1] if len(border) else 0):
+        if not _is_seen(axes, border[:, j]):
+            continue
         axes.plot(*closed(border[:, j]).T, color=INK, linewidth=0.7, alpha=alpha, zorder=2)
-    # The border begins at the upper right: which way an outline lies can be read from it.
-    axes.scatter(
-        border[0][:, 0],
-        border[0][:, 1],
-        s=9,
-        facecolor=PAPER,
-        edgecolor=INK,
-        linewidth=0.7,
-        alpha=alpha,
-        zorder=3,
-    )
+        # The border begins at the upper right: which way an outline lies can be read from it.
+        axes.scatter(
+            border[0, j, 0],
+            border[0, j, 1],
+            s=9,
+            facecolor=PAPER,
+            edgecolor=INK,
+            linewidth=0.7,
+            alpha=alpha,
+            zorder=3,
+        )
+
+
+def _is_seen(axes: Axes, points: Floats) -> bool:
+    """Tell whether the box around points (K, 2) meets what the axes show."""
+    low, high = np.transpose([axes.get_xlim(), axes.get_ylim()])
+    return bool(np.all(points.max(axis=0) >= low) and np.all(points.min(axis=0) <= high))
 
 
 def _draw_points(
     axes: Axes, points: Floats, series: Floats, *, is_filled: bool = True, size: float = 26.0
 ) -> None:
+    low, high = np.transpose([axes.get_xlim(), axes.get_ylim()])
+    is_seen = np.all((points >= low) & (points <= high), axis=1)
+    points, series = points[is_seen], series[is_seen]
     for number in np.unique(series):
         color, marker = SERIES[int(number) % len(SERIES)]
         axes.scatter(

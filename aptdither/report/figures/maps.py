@@ -17,8 +17,8 @@ from aptdither.dither.region import Region
 from aptdither.judge import PlannedGroup
 from aptdither.report.figures.canvas import (
     COLOR_MAP,
-    INK,
-    PAPER,
+    MAP_INK,
+    MAP_PAPER,
     SMALL_PT,
     Floats,
     closed,
@@ -150,17 +150,19 @@ def draw_map(axes: Axes, field_map: FieldMap, levels: Floats) -> Any:
     filled = axes.contourf(field_map.x_pix, field_map.y_pix, values, levels=levels, cmap=COLOR_MAP)
     filled.set_edgecolor("face")  # no seams between the levels
     lines = axes.contour(
-        field_map.x_pix, field_map.y_pix, values, levels=levels, colors=INK, linewidths=0.5
+        field_map.x_pix, field_map.y_pix, values, levels=levels, colors=MAP_INK, linewidths=0.5
     )
-    for text in axes.clabel(lines, fontsize=SMALL_PT - 0.5, fmt="%.3g", colors=INK):
-        text.set_bbox({"facecolor": PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 0.3})
+    for text in axes.clabel(lines, fontsize=SMALL_PT - 0.5, fmt="%.3g", colors=MAP_INK):
+        text.set_bbox({"facecolor": MAP_PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 0.3})
     group = field_map.group
     border = outline(group)
     if len(border):
-        axes.plot(*closed(border).T, color=PAPER, linewidth=2.6, clip_on=False)
-        axes.plot(*closed(border).T, color=INK, linewidth=1.4, linestyle=(0, (4, 2)), clip_on=False)
+        axes.plot(*closed(border).T, color=MAP_PAPER, linewidth=2.6, clip_on=False)
+        axes.plot(
+            *closed(border).T, color=MAP_INK, linewidth=1.4, linestyle=(0, (4, 2)), clip_on=False
+        )
     for place, marker in ((center_of(group), "+"), (field_map.worst_pix, "x")):
-        for color, width in ((PAPER, 3.4), (INK, 1.5)):
+        for color, width in ((MAP_PAPER, 3.4), (MAP_INK, 1.5)):
             axes.plot(
                 *place,
                 marker=marker,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from aptdither.dither.region import Region
 from aptdither.judge import PlannedGroup, PlannedPoint
+from aptdither.optics.aperture import Aperture
+from aptdither.optics.filters import SpectralElement
 from aptdither.report.safe import safe_line
 
 _LONGEST_LABEL = 6
@@ -19,17 +22,21 @@ def name_of(group: PlannedGroup) -> str:
 
 def facts_of(group: PlannedGroup) -> list[str]:
     """Return setup, number of points and region."""
+    return setup_facts(group.aperture, group.element, len(group.points), group.region)
+
+
+def setup_facts(aperture: Aperture, element: SpectralElement, n: int, region: Region) -> list[str]:
+    """Return setup, number of points and region, a few words each."""
     return [
-        f"{group.aperture.config} {group.aperture.name}",
-        f"{group.element.name} ({group.element.wavelength_nm:.0f} nm)",
-        f"N = {len(group.points)}",
-        f"region: {region_of(group)}",
+        f"{aperture.config} {aperture.name}",
+        f"{element.name} ({element.wavelength_nm:.0f} nm)",
+        f"N = {n}",
+        f"region: {region_words(region)}",
     ]
 
 
-def region_of(group: PlannedGroup) -> str:
-    """Return the region in two or three words."""
-    region = group.region
+def region_words(region: Region) -> str:
+    """Return a region in two or three words."""
     if region.kind == "full":
         return "all that is read"
     if region.kind == "point" or region.diameter is None:
