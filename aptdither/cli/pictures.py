@@ -224,7 +224,7 @@ def report(
         if survey.plan is not None:
             findings = list(dict.fromkeys((*survey.plan.findings, *findings)))
             new = rewrite_proposal(parsed, survey.plan.changes)
-            names = (proposal, files.default_output(proposal))
+            names = (proposal.name, files.default_output(proposal).name)
             encoding = parsed.document.source_encoding
             diff = unified_diff(source.data, new, encoding=encoding, names=names)
         subject = Subject(

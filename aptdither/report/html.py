@@ -152,7 +152,7 @@ def _summary(survey: Survey) -> str:
         else "Nothing is tagged with <code>@dither</code>"
     )
     if survey.observed:
-        sentence += f"; {_count(len(survey.observed), 'set')} as the proposal has it"
+        sentence += f"; {_count(len(survey.observed), 'set')} of exposures as they stand"
     heads = (
         ("Visit", False),
         ("Setup", False),
@@ -225,7 +225,10 @@ def _layout(group: PlannedGroup) -> str:
 
 
 def _points_table(group: PlannedGroup, *, is_planned: bool) -> str:
-    with_old = is_planned and any(point.exposure.was is not None for point in group.points)
+    exposures = [point.exposure for point in group.points]
+    is_new = any(exposure.was is None for exposure in exposures)
+    had_one = any(exposure.old_pos_targ is not None for exposure in exposures)
+    with_old = is_planned and (is_new or had_one)
     heads = [("Exposure", False), ("Δx, pix", True), ("Δy, pix", True)]
     if with_old:
         heads.append(("Was", True))
@@ -304,18 +307,23 @@ def _drawings(
 ) -> Iterable[tuple[str, str, tuple[float, float], Callable[[Figure], None]]]:
     """Yield title, description, size and drawing of each picture of a group."""
     setup = f"{group.aperture.name} {group.element.name}, region: {region_words(group.region)}"
+    held = "; each cluster by itself" if group.clusters > 1 else ""
 
     def offsets(figure: Figure) -> None:
-        draw_offsets(figure.subplots(), group)
+        axes = figure.subplots()
+        draw_offsets(axes, group)
+        axes.set_title("")
 
     def phases(figure: Figure) -> None:
-        draw_phases(figure.subplots(), group)
+        axes = figure.subplots()
+        draw_phases(axes, group)
+        axes.set_title("")
 
     yield (
         "Offsets",
         (
             f"Offsets in pixels with the borders of whole pixels; outlines: what distortion makes of "
-            f"them over the region. {setup}."
+            f"them over the region{held}. {setup}."
         ),
         PICTURE_IN,
         offsets,
@@ -333,12 +341,9 @@ def _drawings(
     for quantity in QUANTITIES:
         field_map = maps[quantity.name]
 
-        def over_detector(
-            figure: Figure, field_map: FieldMap = field_map, title: str = quantity.title
-        ) -> None:
+        def over_detector(figure: Figure, field_map: FieldMap = field_map) -> None:
             axes = figure.subplots()
             filled = draw_map(axes, field_map, levels_of([field_map.values]))
-            axes.set_title(title)
             figure.colorbar(filled, ax=axes, shrink=0.8)
 
         yield (

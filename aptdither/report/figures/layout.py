@@ -37,7 +37,8 @@ from aptdither.report.phasemap import PIXEL_START
 WIDTH_IN = 10.6
 HEIGHT_IN = 4.2
 _ROW_IN = 0.17  # height of a row of the table
-_MARGIN_PIX = 0.9  # around the offsets
+_MARGIN_PIX = 0.9  # around the offsets, at least
+_MARGIN_PART = 0.1
 _WIDEST_GRID_PIX = 24  # beyond, only each tenth border is drawn
 #: Part of the neighbouring pixels that is shown around one pixel.
 BORDER = 0.25
@@ -46,7 +47,7 @@ _SAME_PLACE_PIX = 0.02  # phases so close get one label
 
 def size_of(group: PlannedGroup) -> tuple[float, float]:
     """Return the size of the picture, inches: long tables make it higher."""
-    return WIDTH_IN, max(HEIGHT_IN, (len(group.points) + 7) * _ROW_IN)
+    return WIDTH_IN, max(HEIGHT_IN, (len(group.points) + 14) * _ROW_IN)
 
 
 def draw_layout(figure: Figure, group: PlannedGroup) -> None:
@@ -54,6 +55,8 @@ def draw_layout(figure: Figure, group: PlannedGroup) -> None:
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 0.92))
     draw_offsets(left, group)
     draw_phases(middle, group)
+    for axes in (left, middle):
+        axes.set_anchor("N")
     draw_table(right, group)
     stamp(figure, name_of(group), facts_of(group))
 
@@ -63,7 +66,8 @@ def draw_offsets(axes: Axes, group: PlannedGroup) -> None:
     center, border = _centre_and_border(group)
     everything = np.concatenate([center, border.reshape(-1, 2)])
     low, high = everything.min(axis=0), everything.max(axis=0)
-    half = (high - low).max() / 2 + _MARGIN_PIX
+    reach = float((high - low).max())
+    half = reach / 2 + max(_MARGIN_PIX, _MARGIN_PART * reach)
     middle = (low + high) / 2
     is_wide = 2 * half > _WIDEST_GRID_PIX
     pixel_grid(axes, middle - half, middle + half, every=10 if is_wide else 1)
@@ -77,9 +81,7 @@ def draw_offsets(axes: Axes, group: PlannedGroup) -> None:
         np.concatenate([_along(center), border.reshape(-1, 2)]),
         reach=0.11 * half,
     )
-    axes.set_title(
-        "Offsets at the centre; outlines: elsewhere in the region" if len(border) else "Offsets"
-    )
+    axes.set_title("Offsets" + (f"; outlines: {_outline_words(group)}" if len(border) else ""))
     axes.set_xlabel("Δx, pixels")
     axes.set_ylabel("Δy, pixels")
 
@@ -177,12 +179,27 @@ def _along(points: Floats) -> Floats:
 
 
 def _centre_and_border(group: PlannedGroup) -> tuple[Floats, Floats]:
-    """Return the offsets (N, 2) at the centre and (K, N, 2) along the border of the region."""
-    border = outline(group)
-    return (
-        offsets_over(group, center_of(group)[None])[0],
-        offsets_over(group, border) if len(border) else np.empty((0, len(group.points), 2)),
-    )
+    """Return the offsets (N, 2) at the centre and (K, N, 2) along the border of the region.
+
+    Clusters drift apart as a whole from place to place, by more than a phase; what has to hold
+    together is each by itself (ISR section 7). So the border's offsets are those from the first
+    exposure of the cluster.
+    """
+    center = offsets_over(group, center_of(group)[None])[0]
+    places = outline(group)
+    if not len(places):
+        return center, np.empty((0, len(group.points), 2))
+    border = offsets_over(group, places)
+    series = clusters_of(group)
+    for number in np.unique(series):
+        members = series == number
+        first = int(np.argmax(members))
+        border[:, members] -= border[:, first, None] - center[first]
+    return center, border
+
+
+def _outline_words(group: PlannedGroup) -> str:
+    return "elsewhere, in each cluster" if group.clusters > 1 else "elsewhere in the region"
 
 
 def _draw_outlines(axes: Axes, border: Floats, *, alpha: float) -> None:

@@ -141,7 +141,9 @@ def levels_of(values: Sequence[Floats]) -> Floats:
     high = max(float(value.max()) for value in values)
     if high - low < _LEAST_RANGE:
         low, high = low - _LEAST_RANGE / 2, high + _LEAST_RANGE / 2
-    return np.asarray(MaxNLocator(_LEVELS, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high))
+    ticks = MaxNLocator(_LEVELS, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    # Both figures end at 1, where there is nothing more to show.
+    return np.asarray([tick for tick in ticks if tick <= 1 + 1e-9])
 
 
 def draw_map(axes: Axes, field_map: FieldMap, levels: Floats) -> Any:
