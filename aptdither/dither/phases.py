@@ -73,6 +73,11 @@ COVERING_BEST: Mapping[int, float] = MappingProxyType(
 COINCIDENT = 1e-14
 
 
+#: Up to so many phases :func:`largest_hole` is exact; with more it is within `HOLE_TOLERANCE`, pixels.
+EXACT_HOLE_POINTS = 16
+HOLE_TOLERANCE = 1e-6
+
+
 def packing_limit(n: int) -> float:
     """Return the largest packing distance that `n` phases can have, or a bound on it.
 
@@ -139,10 +144,10 @@ def largest_hole(phases: npt.ArrayLike) -> FloatArray:
     Returns
     -------
     (...) float array, pixels
-        The covering radius: radius of the largest empty circle on the unit torus. Exact: the
-        circle's centre is a Voronoi vertex, so it is among the circumcentres of triples of
-        neighbouring images, and no candidate can give more than the truth (each is scored by its
-        distance to the nearest phase).
+        The covering radius: radius of the largest empty circle on the unit torus. Exact up to 16
+        points: the circle's centre is a Voronoi vertex, so it is among the circumcentres of triples
+        of neighbouring images, and no candidate can give more than the truth (each is scored by
+        its distance to the nearest phase). With more points it is too small by 1e-6 at the most.
     """
     wrapped = _as_phases(phases)
     leading = wrapped.shape[:-2]
@@ -166,7 +171,7 @@ def _as_phases(phases: npt.ArrayLike) -> FloatArray:
 
 
 def _grid_side(n: int) -> int:
-    return max(12, int(3 * sqrt(n)))
+    return max(12, int(2 * sqrt(n)))
 
 
 def _nearest_squared(at: FloatArray, points: FloatArray) -> FloatArray:
@@ -188,26 +193,62 @@ def _holes(sets: FloatArray) -> FloatArray:
     # more than one moves, and no place is farther than half a diagonal from a grid point.
     side = _grid_side(n)
     axis = (np.arange(side) + 0.5) / side
-    grid = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(1, -1, 2)
-    reach = sqrt(0.5) / side
-    seen = np.sqrt(_nearest_squared(np.repeat(grid, count, axis=0), sets))
+    grid = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
+    seen = np.sqrt(_nearest_squared(np.broadcast_to(grid, (count, *grid.shape)), sets))
     low = np.max(seen, axis=-1)
-    high = np.minimum(low + reach, sqrt(0.5)) + 1e-12
+    if n > EXACT_HOLE_POINTS:
+        return _holes_by_halving(sets, low, seen, grid, 0.5 / side)
+    high = np.minimum(low + sqrt(0.5) / side, sqrt(0.5)) + 1e-12
     best = low * low
-    corner = _may_be_corners(sets, grid, seen >= low[:, None] - reach, high + reach)
+    _try_circumcentres(best, high, sets)
+    found: FloatArray = np.sqrt(best)
+    return found
+
+
+def _holes_by_halving(
+    sets: FloatArray, best: FloatArray, seen: FloatArray, grid: FloatArray, half: float
+) -> FloatArray:
+    """Return covering radii, raised from `best`, by halving the squares that may hold more.
+
+    With many points the triples are too many. `seen` (S, G) are the distances at the middles `grid`
+    (G, 2) of squares of half side `half`.
+    """
+    which, square = np.nonzero(seen + half * sqrt(2) > best[:, None] + HOLE_TOLERANCE)
+    middles = grid[square]
+    corners = np.array([(-1, -1), (-1, 1), (1, -1), (1, 1)], dtype=float)
+    while len(which):
+        half /= 2
+        which = np.repeat(which, 4)
+        middles = (middles[:, None] + half * corners).reshape(-1, 2)
+        distance = np.empty(len(which))
+        chunk = max(1, 2_000_000 // sets.shape[1])
+        for start in range(0, len(which), chunk):
+            part = slice(start, start + chunk)
+            distance[part] = np.sqrt(_nearest_squared(middles[part, None], sets[which[part]]))[:, 0]
+        np.maximum.at(best, which, distance)
+        keep = distance + half * sqrt(2) > best[which] + HOLE_TOLERANCE
+        which, middles = which[keep], middles[keep]
+    return best
+
+
+def _try_circumcentres(best: FloatArray, high: FloatArray, sets: FloatArray) -> None:
+    """Raise `best` (S,), squared, by the circles through three images of points of `sets`.
+
+    A circle counts for the distance of its centre to the nearest point of its set.
+    """
+    count, n, _ = sets.shape
     # Neighbours of a corner of the empty circle are at most its diameter away; while that is under
     # half a pixel, only the nearest image of each other point can be one.
     shifts = np.zeros((1, 2))
     if 2 * float(np.max(high)) >= 0.5:
         shifts = np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)], dtype=float)
-    for first in np.flatnonzero(np.any(corner, axis=0)).tolist():
+    for first in range(n):
         # Each triple once: by its lowest-numbered corner.
         steps = sets[:, first:] - sets[:, first, None]
         steps -= np.rint(steps)
         images = (steps[:, :, None] + shifts).reshape(count, -1, 2)
         squared = np.sum(images * images, axis=-1)
         squared[(squared > (2 * high[:, None]) ** 2) | (squared < COINCIDENT**2)] = inf
-        squared[~np.repeat(corner[:, first:], len(shifts), axis=1) | ~corner[:, first, None]] = inf
         width = int(np.max(np.sum(np.isfinite(squared), axis=-1)))
         if width < 2:
             continue
@@ -216,51 +257,29 @@ def _holes(sets: FloatArray) -> FloatArray:
         squared = np.take_along_axis(squared, order, axis=1)
         i, j = np.triu_indices(width, k=1)
         for pairs in np.array_split(np.arange(len(i)), max(1, count * len(i) // 1_000_000)):
-            _score_circumcentres(best, high, sets, first, images, squared, i[pairs], j[pairs])
-    found: FloatArray = np.sqrt(best)
-    return found
+            centres, radii = _circumcentres(images, squared, i[pairs], j[pairs])
+            # Smaller circles than the best so far need no look, larger ones cannot be empty.
+            which, pair = np.nonzero((radii >= best[:, None]) & (radii <= high[:, None] ** 2))
+            if len(which):
+                places = sets[which, first] + centres[which, pair]
+                scores = _nearest_squared(places[:, None], sets[which])[:, 0]
+                np.maximum.at(best, which, scores)
 
 
-def _may_be_corners(
-    sets: FloatArray, grid: FloatArray, hot: npt.NDArray[np.bool_], reach: FloatArray
-) -> npt.NDArray[np.bool_]:
-    """Return which points (S, N) are within reach (S,) of a grid point that is near a hole."""
-    count, n, _ = sets.shape
-    if n <= 16:  # nearly all are: the look would cost more than it saves
-        return np.ones((count, n), dtype=bool)
-    near = np.zeros((count, n), dtype=bool)
-    for k in range(count):
-        squared = _nearest_squared(sets[k], grid[0, hot[k]])
-        near[k] = squared <= reach[k] ** 2
-    return near
-
-
-def _score_circumcentres(
-    best: FloatArray,
-    high: FloatArray,
-    sets: FloatArray,
-    first: int,
+def _circumcentres(
     images: FloatArray,
     squared: FloatArray,
     i: npt.NDArray[np.intp],
     j: npt.NDArray[np.intp],
-) -> None:
-    """Raise `best` by the circles through point `first` and its images `i` and `j`."""
+) -> tuple[FloatArray, FloatArray]:
+    """Return centres (S, P, 2) and squared radii of circles through (0, 0) and images `i`, `j`."""
     a, b = images[:, i], images[:, j]
-    with np.errstate(
-        divide="ignore", invalid="ignore", over="ignore"
-    ):  # corners on a line, or none: no circle
+    # Corners on a line, or fewer than three, have no circle: no number, which compares as false.
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         twice_area = 2 * (a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0])
         x = (squared[:, i] * b[..., 1] - squared[:, j] * a[..., 1]) / twice_area
         y = (squared[:, j] * a[..., 0] - squared[:, i] * b[..., 0]) / twice_area
-        radius_squared = x * x + y * y
-        # Smaller circles than the best so far need no look, larger ones cannot be empty.
-        keep = (radius_squared >= best[:, None]) & (radius_squared <= high[:, None] ** 2)
-    which, pair = np.nonzero(keep)
-    if len(which):
-        centres = sets[which, first] + np.stack([x[which, pair], y[which, pair]], axis=-1)
-        scores = _nearest_squared(centres[:, None], sets[which])[:, 0]
-        np.maximum.at(best, which, scores)
+        return np.stack([x, y], axis=-1), x * x + y * y
 
 
 # --- steps between pointings -----------------------------------------------------------------
