@@ -328,6 +328,31 @@ def finish(
     return min(as_packed, key=lambda f: (round(f.span_pix, 1), -f.packing)), best
 
 
+def best_packing(
+    site: Site,
+    spacing_pix: float,
+    pool: Pool,
+    sets: tuple[Floats, list[str]],
+    rng: np.random.Generator,
+    *,
+    effort: Effort,
+    floor: float,
+) -> float:
+    """Return about the best worst-case packing distance, pixels, that holds a floor of `E`.
+
+    Zero where no pattern of the pool comes near the floor.
+    """
+    if pool.score[0] < floor:
+        return 0.0
+    coarse = site.landscape(spacing_pix, fine=False)
+    climbers = _affordable(effort.climbers, coarse)
+    able = pool.best(min(climbers, int(np.sum(pool.score > floor - EQUAL_EFFICIENCY))))
+    packed = _packed(coarse, able.pattern, able.kinds, floor)
+    layouts, kinds = _layouts(sets, coarse, effort.layouts, rng)
+    packed = _packed_too(coarse, packed, layouts, kinds, floor, climbers)
+    return float(packed.score[0])
+
+
 def _layouts(
     sets: tuple[Floats, list[str]], landscape: Landscape, count: int, rng: np.random.Generator
 ) -> tuple[Floats, list[str]]:

@@ -33,7 +33,7 @@ So the two are kept apart, in this order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -47,6 +47,7 @@ from aptdither.dither.explore import (
     Pool,
     Progress,
     Site,
+    best_packing,
     explore,
     finish,
     good_phases,
@@ -54,6 +55,7 @@ from aptdither.dither.explore import (
 from aptdither.dither.limit import possible_over
 from aptdither.dither.phases import min_separation, packing_limit, slew_seconds, span
 from aptdither.dither.region import Region
+from aptdither.dither.results import OptimizeResult, TradeoffPoint, WidestResult
 from aptdither.dither.search import Floats
 from aptdither.errors import UsageError
 from aptdither.optics.aperture import Aperture
@@ -90,131 +92,13 @@ WIDE_TOLERANCE = 0.01
 """Worst-case `E` that a wide spacing may cost against the tightest. It is no more than what steps
 that repeat to 5 mas cost in any case (0.012 with 9 exposures, 0.03 with 4)."""
 
-ENOUGH_PACKING = 0.7
-"""Packing distance over its limit below which a wide pattern spends more `E` on it."""
+ENOUGH_PACKING = 0.5
+"""Packing distance over its limit that a wide pattern keeps everywhere: with seven exposures and
+more two may fall on one phase at little cost in `E`, and then one of them is spent for nothing."""
 
 TRADEOFF_SPACINGS_PIX = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0)
 
 _SPACING_STEP_PIX = 0.25
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OptimizeResult:
-    """A designed pattern, and how it was found.
-
-    Attributes
-    ----------
-    postargs : tuple of (float, float)
-        POS TARGs from the first point, which is (0, 0), arcsec with three decimals; ordered for the
-        shortest path.
-    points_pix : tuple of (float, float)
-        The same as offsets at the aperture's fiducial point, pixels.
-    element : str
-        The spectral element that decided.
-    efficiency_center, efficiency_worst : float
-        `E` at the centre of the region and at its worst place.
-    packing_center, packing_worst : float
-        Packing distance there, pixels; `packing_of_limit_worst` is over the largest possible.
-    best_efficiency : float
-        Best worst-case `E` of all patterns that were found; what lies within `EQUAL_EFFICIENCY` of
-        it was given for packing distance.
-    possible_efficiency : float
-        Bound: the best `E` that any phases reach at the region's most undersampled place alone.
-    asked_spacing_pix, separation_pix, span_pix : float
-        Spacing that was asked for, smallest and largest distance of two points.
-    slew_seconds : float
-        Overhead of the moves between the points.
-    seed : int
-    seed_kind : str
-        What kind of phases the pattern grew from.
-    tried : int
-        Layouts that were scored.
-    """
-
-    postargs: tuple[tuple[float, float], ...]
-    points_pix: tuple[tuple[float, float], ...]
-    element: str
-    efficiency_center: float
-    efficiency_worst: float
-    packing_center: float
-    packing_worst: float
-    best_efficiency: float
-    possible_efficiency: float
-    asked_spacing_pix: float
-    separation_pix: float
-    span_pix: float
-    slew_seconds: float
-    seed: int
-    seed_kind: str
-    tried: int
-
-    @property
-    def n(self) -> int:
-        """Number of points."""
-        return len(self.postargs)
-
-    @property
-    def packing_of_limit_center(self) -> float:
-        """Packing distance at the centre over the largest possible."""
-        return self.packing_center / packing_limit(self.n)
-
-    @property
-    def packing_of_limit_worst(self) -> float:
-        """Packing distance at the worst place over the largest possible."""
-        return self.packing_worst / packing_limit(self.n)
-
-    @property
-    def from_limit(self) -> float:
-        """How much `E` at the worst place lacks to the bound."""
-        return self.possible_efficiency - self.efficiency_worst
-
-    def sentence(self) -> str:
-        """Say in one sentence what was tried and how far from the limit the result is."""
-        return (
-            f"{self.tried} layouts tried, best from a {self.seed_kind} seed: worst-case efficiency "
-            f"{self.efficiency_worst:.3f} ({self.from_limit:.3f} below what any {self.n} exposures "
-            f"reach at one place), packing {self.packing_of_limit_worst:.0%} of the limit"
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WidestResult:
-    """The widest pattern that costs no more than the tolerance.
-
-    Attributes
-    ----------
-    result : OptimizeResult
-        The pattern; its `asked_spacing_pix` is the spacing that was found.
-    tightest_efficiency : float
-        Best worst-case `E` at `TIGHT_SPACING_PIX`.
-    tolerance : float
-        What of it the spacing may cost.
-    """
-
-    result: OptimizeResult
-    tightest_efficiency: float
-    tolerance: float
-
-    @property
-    def loss(self) -> float:
-        """What the spacing costs in worst-case `E`; negative if it costs nothing."""
-        return self.tightest_efficiency - self.result.efficiency_worst
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TradeoffPoint:
-    """What a spacing costs.
-
-    Attributes
-    ----------
-    spacing_pix : float
-        The spacing that was asked for.
-    result : OptimizeResult
-        The best pattern that keeps it, by the same rule at every spacing.
-    """
-
-    spacing_pix: float
-    result: OptimizeResult
 
 
 def optimize(
@@ -292,8 +176,9 @@ def widest_spacing(
 ) -> WidestResult:
     """Find the largest spacing whose loss of worst-case `E` stays under a tolerance.
 
-    The loss is against the tightest spacing, `TIGHT_SPACING_PIX`; spacings go up to
-    `WIDEST_SPACING_PIX` in steps of 0.25 px. This is the trade between artifacts and sampling (ISR
+    The loss is against the tightest spacing, `TIGHT_SPACING_PIX`; the packing distance must stay
+    above `ENOUGH_PACKING` of its limit everywhere. Spacings go up to `WIDEST_SPACING_PIX` in steps
+    of 0.25 px. This is the trade between artifacts and sampling (ISR
     WFC3 2016-14, sections 5 and 6) as one number.
 
     Parameters
@@ -315,36 +200,41 @@ def widest_spacing(
     sets = good_phases(site, rng)
     found: dict[int, Pool] = {}
 
-    def reached(steps: int) -> float:
-        if steps not in found:
-            spacing = TIGHT_SPACING_PIX + steps * _SPACING_STEP_PIX
-            report(0.1 + 0.1 * len(found), f"spacing {spacing:g} px")
-            pools = [explore(site, spacing, sets, rng, effort=effort) for _ in range(effort.rounds)]
-            pool = pools[0]
-            for other in pools[1:]:
-                pool = pool.join(other)
-            found[steps] = pool
-        return float(found[steps].score[0])
+    def search(steps: int) -> Pool:
+        spacing = TIGHT_SPACING_PIX + steps * _SPACING_STEP_PIX
+        report(0.1 + 0.1 * len(found), f"spacing {spacing:g} px")
+        pools = [explore(site, spacing, sets, rng, effort=effort) for _ in range(effort.rounds)]
+        found[steps] = reduce(Pool.join, pools)
+        return found[steps]
 
-    tightest = reached(0)
+    def good_at(steps: int) -> bool:
+        packing = best_packing(
+            site,
+            TIGHT_SPACING_PIX + steps * _SPACING_STEP_PIX,
+            search(steps),
+            sets,
+            rng,
+            effort=effort,
+            floor=least,
+        )
+        return packing >= ENOUGH_PACKING * packing_limit(n)
+
+    tightest = float(search(0).score[0])
+    least = tightest - tolerance
     good, bad = 0, round((WIDEST_SPACING_PIX - TIGHT_SPACING_PIX) / _SPACING_STEP_PIX)
-    # A pattern that is wider than asked for is one at the tighter spacing too: E falls with it.
-    if reached(bad) >= tightest - tolerance:
+    # A pattern that is wider than asked for is one at the tighter spacing too: quality falls.
+    if good_at(bad):
         good = bad
     while bad - good > 1:
         middle = (good + bad) // 2
-        if reached(middle) >= tightest - tolerance:
-            good = middle
-        else:
-            bad = middle
+        good, bad = (middle, bad) if good_at(middle) else (good, middle)
     spacing = TIGHT_SPACING_PIX + good * _SPACING_STEP_PIX
     report(0.9, "finish")
     tried = sum(pool.tried for pool in found.values())
-    least = tightest - tolerance
     pool = found[good]
     finished, best = finish(site, spacing, pool, sets, rng, effort=effort, least_efficiency=least)
     if finished.packing < ENOUGH_PACKING * packing_limit(n):
-        # Two phases nearly fall together: what is left of the tolerance goes to packing.
+        # What counts as equal does not suffice: what is left of the tolerance goes to packing.
         other, _ = finish(
             site,
             spacing,
