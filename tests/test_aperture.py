@@ -120,6 +120,19 @@ def test_reference_pixels_and_scales_are_the_siafs(
     assert_allclose(aperture.ideal_from_pixel(*aperture.fiducial_pix), (0.0, 0.0), atol=1e-15)
 
 
+def test_scales_are_lengths_of_single_pixels() -> None:
+    aperture = get_aperture("IR")
+    for x, y in [(25.0, 25.0), (980.0, 300.0), (507.0, 1000.0)]:
+        along_x = np.subtract(
+            aperture.ideal_from_pixel(x + 0.5, y), aperture.ideal_from_pixel(x - 0.5, y)
+        )
+        along_y = np.subtract(
+            aperture.ideal_from_pixel(x, y + 0.5), aperture.ideal_from_pixel(x, y - 0.5)
+        )
+        lengths = np.hypot(*along_x), np.hypot(*along_y)
+        assert_allclose(aperture.scale_at(x, y), lengths, rtol=0, atol=1e-10)
+
+
 def test_grism_and_direct_image_share_an_origin_only_where_the_siaf_says_so() -> None:
     assert get_aperture("IR", "G141").fiducial_pix != get_aperture("IR", "F140W").fiducial_pix
     grism, direct = get_aperture("GRISM1024", "G141"), get_aperture("GRISM1024", "F140W")

@@ -84,6 +84,13 @@ def test_steps_far_off_the_detector_come_back(name: str, step: tuple[float, floa
     assert np.all(np.sign(y_pix - 507) == np.sign(step[1]))
 
 
+def test_even_a_quarter_of_a_degree_away_there_is_a_place() -> None:
+    distortion = siaf()
+    wanted = np.array([[900.0, -900.0, 0.0, 900.0], [0.0, 900.0, -900.0, 900.0]])
+    assert_allclose(distortion.forward(*distortion.inverse(*wanted)), wanted, rtol=0, atol=1e-9)
+    assert np.all(np.linalg.det(distortion.jacobian(*distortion.inverse(*wanted))) > 0)
+
+
 @given(
     coef=st.lists(st.floats(-1.0, 1.0), min_size=24, max_size=24),
     point=st.tuples(st.floats(-480.0, 480.0), st.floats(-480.0, 480.0)),
@@ -128,7 +135,7 @@ def test_inputs_are_left_alone() -> None:
         distortion.x_coef[0, 0] = 1.0
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e300, -1e13])
 @pytest.mark.parametrize("way", ["forward", "inverse"])
 def test_what_is_no_number_is_refused(way: str, bad: float) -> None:
     values = np.zeros(3 * BLOCK_POINTS)
@@ -158,6 +165,20 @@ def test_beyond_a_fold_there_is_no_way_back() -> None:
         distortion.inverse(1010.0, 0.0)
     with pytest.raises(OpticsError, match="folds over"):
         Distortion(x_coef=x_coef, y_coef=y_coef, reach_pix=2500.0)
+
+
+def test_a_root_on_the_mirrored_side_is_no_answer() -> None:
+    """x = dx - dx³/3e6 folds at 1000 px; beyond 667 arcsec only the mirrored side is left."""
+    x_coef, y_coef = np.zeros((4, 4)), np.zeros((4, 4))
+    x_coef[1, 0], x_coef[3, 0], y_coef[0, 1] = 1.0, -1 / 3e6, 1.0
+    distortion = Distortion(x_coef=x_coef, y_coef=y_coef, reach_pix=500.0)
+    assert_allclose(distortion.inverse(*distortion.forward(-700.0, 3.0)), (-700.0, 3.0), atol=1e-9)
+    for x in np.linspace(700.0, 5000.0, 60):
+        with pytest.raises(NotConvergedError):
+            distortion.inverse(x, 0.0)
+        with pytest.raises(NotConvergedError) as caught:
+            distortion.inverse([0.0, x], 0.0)
+        assert 1e-6 < caught.value.worst_residual_arcsec <= 1e6
 
 
 def test_a_straight_line_is_a_distortion_too() -> None:

@@ -107,6 +107,18 @@ def test_a_perfect_turn_is_found_without_error(
     assert_allclose(fit.achieved_arcsec, moved, rtol=0, atol=1e-9)
 
 
+def test_what_was_done_counts_from_the_first_exposures_own_postarg() -> None:
+    """A dither about a base: a perfect telescope achieves what was commanded, base and all."""
+    commanded = POSTARGS + np.array([10.0, -5.0])
+    moves = FIX.offset_from_postarg(*commanded.T)
+    positions = np.add(FIX.fiducial_pix, np.stack(moves, axis=-1))
+    fit = fit_dithers(
+        Measured(dataset="base", postargs_arcsec=commanded, positions_pix=positions), FIX
+    )
+    assert_allclose(fit.achieved_arcsec, commanded, rtol=0, atol=1e-9)
+    assert_allclose(fit.residual_pix, 0.0, atol=1e-8)
+
+
 def test_errors_are_those_of_the_scatter() -> None:
     """Over many noisy repeats the fitted a and b scatter as their errors say."""
     rng = np.random.default_rng(7)

@@ -33,12 +33,12 @@ BLOCK_POINTS = 6144
 MAX_STEPS = 20
 #: The error, in pixels, that the last Newton step may leave: a tenth of the promised 1e-9 pixel.
 TOLERANCE_PIX = 1e-10
+#: Pixels or arcsec beyond which a coordinate is no place at all; its powers stay finite numbers.
+FARTHEST = 1e12
 #: Degree of the fitted first guess: 3e-4 pixel on WFC3/IR, so that one Newton step is enough.
 GUESS_DEGREE = 5
 #: Samples along each side for the fit of the first guess, twice what its degree needs and more.
 GUESS_SAMPLES = 17
-#: The first guess is trusted this much beyond its outermost samples, which lie short of the edge.
-GUESS_MARGIN = 1.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -68,7 +68,6 @@ class Distortion:
     _forward_rows: FloatArray = field(init=False, repr=False)
     _slope_rows: FloatArray = field(init=False, repr=False)
     _guess_rows: npt.NDArray[np.float32] = field(init=False, repr=False)
-    _guess_limit_arcsec: tuple[float, float] = field(init=False, repr=False)
     _settled_pix: float = field(init=False, repr=False)
     _handedness: float = field(init=False, repr=False)
 
@@ -124,7 +123,7 @@ class Distortion:
         Raises
         ------
         OpticsError
-            When an input is not a finite number.
+            When an input is not a finite number, or absurdly large.
         """
         x, y, shape = _flat_pair(dx_pix, dy_pix)
         out = np.empty((2, x.size))
@@ -185,7 +184,7 @@ class Distortion:
         NotConvergedError
             When a point has no counterpart on the detector's side of the polynomial.
         OpticsError
-            When an input is not a finite number.
+            When an input is not a finite number, or absurdly large.
         """
         x, y, shape = _flat_pair(x_arcsec, y_arcsec)
         out = np.empty((2, x.size))
@@ -243,14 +242,13 @@ class Distortion:
         bend = np.abs(_rows(_slopes(_slopes(tables))) @ monomials).max()
         largest_slope = np.abs(slopes).max()
         curvature = 2.0 * float(bend) * float(largest_slope / np.abs(determinant).min())
-        x_limit, y_limit = GUESS_MARGIN * np.abs(x).max(), GUESS_MARGIN * np.abs(y).max()
+        x_limit, y_limit = np.abs(x).max(), np.abs(y).max()
         terms = _Workspace(GUESS_DEGREE, dx.size).monomials(x / x_limit, y / y_limit)
         fitted, *_ = np.linalg.lstsq(terms.T, np.array([dx, dy]).T, rcond=None)
         x_power, y_power = (power.astype(float) for power in _terms(GUESS_DEGREE))
         unscale = x_limit**-x_power * y_limit**-y_power
         self._set(
             _guess_rows=np.ascontiguousarray(fitted.T * unscale, dtype=np.float32),
-            _guess_limit_arcsec=(float(x_limit), float(y_limit)),
             # Never more than a pixel: the bound holds within reach, and steps tell nothing far out.
             _settled_pix=min(1.0, float(np.sqrt(TOLERANCE_PIX / max(curvature, TOLERANCE_PIX)))),
             _handedness=handedness,
@@ -265,15 +263,9 @@ class Distortion:
         guess: _Workspace,
     ) -> None:
         """Solve one block: a first guess for all, then steps for those not yet settled."""
-        monomials = guess.monomials(x, y)
-        out[...] = np.matmul(self._guess_rows, monomials, out=guess.products[:2, : x.size])
-        x_limit, y_limit = self._guess_limit_arcsec
-        beyond = (np.abs(monomials[1]) > x_limit) | (np.abs(monomials[2]) > y_limit)
-        if beyond.any():
-            # The fitted polynomial is worthless outside its square; the straight line is not.
-            flat = self._slope_rows[:, 0].reshape(2, 2)
-            away = np.array([x[beyond], y[beyond]]) - self._forward_rows[:, :1]
-            out[:, beyond] = np.linalg.solve(flat, away)
+        out[...] = np.matmul(
+            self._guess_rows, guess.monomials(x, y), out=guess.products[:2, : x.size]
+        )
         unsettled = self._newton_step(x, y, out, newton)
         if not unsettled.size:
             return
@@ -284,9 +276,15 @@ class Distortion:
             if not still.size:
                 out[:, unsettled] = rest
                 return
-        reached = self._forward_rows @ newton.monomials(*rest, finite=False)
-        distance = np.hypot(reached[0] - x, reached[1] - y)[still]
-        worst_arcsec = float(distance.max()) if np.isfinite(distance).all() else float("inf")
+        monomials = newton.monomials(*rest[:, still], finite=False)
+        reached = self._forward_rows @ monomials
+        slopes = self._slope_rows @ monomials[: self._slope_rows.shape[1]]
+        distance = np.hypot(reached[0] - x[still], reached[1] - y[still])
+        # A search that ended nowhere, or on the mirrored side of a fold, is where it began.
+        astray = (slopes[0] * slopes[3] - slopes[1] * slopes[2]) * self._handedness <= 0.0
+        astray |= ~np.isfinite(distance)
+        distance[astray] = np.hypot(x[still], y[still])[astray]
+        worst_arcsec = float(distance.max())
         raise NotConvergedError(iterations=MAX_STEPS, worst_residual_arcsec=worst_arcsec)
 
     def _newton_step(
@@ -350,7 +348,8 @@ class _Workspace:
         rows = self.memory[:, : x.size]
         np.subtract(x, origin[0], out=rows[1], casting="same_kind")
         np.subtract(y, origin[1], out=rows[2], casting="same_kind")
-        if finite and not np.isfinite(rows[1:3]).all():
+        # Asked this way round, NaN is refused too.
+        if finite and not max(rows[1:3].max(), -rows[1:3].min()) <= FARTHEST:
             raise OpticsError(
                 "a position is not a finite number (NaN or infinite, or too large): there is no "
                 "such place on the detector"
