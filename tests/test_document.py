@@ -288,7 +288,7 @@ def test_each_place_holds_exactly_its_element(made: Made) -> None:
         assert document.view[place.start :].startswith(b"<" + place.name.encode())
         if place.is_self_closing:
             continue
-        children = find_children(document.view, place.open_stop, place.close_start)
+        children = list(find_children(document.view, place.open_stop, place.close_start))
         assert [child.name.decode() for child in children] == [child.tag for child in meant]
         for child, element in zip(children, meant, strict=True):
             if child.name == b"Comments":

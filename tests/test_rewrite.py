@@ -220,6 +220,16 @@ CHANGED = [
         id="receipt replaced",
     ),
     pytest.param(
+        wrap(tall("<Comments>\t</Comments>")),
+        wrap(tall(f"<Comments>{RECEIPT}\t</Comments>", NEW)),
+        id="only a blank",
+    ),
+    pytest.param(
+        wrap(tall("<Comments>  @dithered 9/9 old base=0,0 aptdither=0\t</Comments>")),
+        wrap(tall(f"<Comments>  {RECEIPT}\t</Comments>", NEW)),
+        id="receipt replaced between blanks",
+    ),
+    pytest.param(
         wrap(tall(f"<Comments>@dithered bad\n@dither\n{RECEIPT}\n@dithered</Comments>")),
         wrap(tall(f"<Comments>{RECEIPT}\n@dither</Comments>", NEW)),
         id="one receipt stays",

@@ -152,9 +152,8 @@ def find_elements(view: bytes, names: frozenset[str]) -> list[Element]:
     return found
 
 
-def find_children(view: bytes, start: int, stop: int) -> list[Child]:
+def find_children(view: bytes, start: int, stop: int) -> Iterator[Child]:
     """Find the elements that stand directly in a stretch of content, in order."""
-    children: list[Child] = []
     depth = 0
     name, first, open_stop = b"", 0, 0
     for match in _ANY_TAG.finditer(view, start, stop):
@@ -164,16 +163,15 @@ def find_children(view: bytes, start: int, stop: int) -> list[Child]:
         if closes:
             depth -= 1
             if depth == 0:
-                children.append(Child(name, first, open_stop, match.start(), match.end()))
+                yield Child(name, first, open_stop, match.start(), match.end())
         elif rest.endswith(b"/>"):
             if depth == 0:
                 end = match.end()
-                children.append(Child(called, match.start(), end, end, end))
+                yield Child(called, match.start(), end, end, end)
         else:
             if depth == 0:
                 name, first, open_stop = called, match.start(), match.end()
             depth += 1
-    return children
 
 
 def find_attributes(view: bytes, start: int, open_stop: int) -> dict[bytes, Attribute]:

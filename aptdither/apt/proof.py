@@ -17,10 +17,11 @@ import copy
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from lxml import etree
 
+from aptdither.apt.changes import Row, VisitPlan, receipt_lines, says_it
 from aptdither.apt.document import (
     Document,
     Edit,
@@ -28,64 +29,13 @@ from aptdither.apt.document import (
     parse_bytes,
     spans_outside,
 )
-from aptdither.apt.proposal import Exposure, PosTarg, Visit, read_pos_targ
-from aptdither.apt.tags import LINE_END, LineKind, Receipt, kind_of_line, parse_receipt
+from aptdither.apt.proposal import Visit, read_pos_targ
+from aptdither.apt.tags import LINE_END, LineKind, kind_of_line
 from aptdither.errors import DocumentError, Place, RewriteError
 
 _BETWEEN_TAGS = re.compile(rb">[ \t\n]+<")
 _BLANKS = " \t\n"  # what XML makes of a file's blanks; a CR can only come from an entity
 _MAY_CHANGE = ("PosTarg", "Comments", "TicDataCurrent")
-
-
-class Row(NamedTuple):
-    """What one exposure of the new file is; a tuple, since a file can have 100,000.
-
-    Attributes
-    ----------
-    exposure : Exposure
-        The exposure of the old file that it is, or is copied from.
-    number : str or None
-        Its number in the new file; None when it is deleted.
-    copy : int
-        0 for the exposure itself, 1 for the first copy made of it.
-    same_pos_as : str or None
-        Its SamePosAs in the new file.
-    pos_targ : PosTarg or None
-        Where it shall point, rounded as it is written; None to leave it alone.
-    receipt : Receipt or None
-        The receipt it shall hold; given with `pos_targ`.
-    deal : bool
-        Whether it keeps one iteration and one SubExposure of the old one's.
-    """
-
-    exposure: Exposure
-    number: str | None
-    copy: int = 0
-    same_pos_as: str | None = None
-    pos_targ: PosTarg | None = None
-    receipt: Receipt | None = None
-    deal: bool = False
-
-    @property
-    def differs(self) -> bool:
-        """Whether its pointing, its receipt or its SubExposures are not yet what is wanted."""
-        exposure = self.exposure
-        if self.receipt is None:
-            return False
-        if self.copy or self.deal or exposure.problems or exposure.same_pos_as is not None:
-            return True
-        if self.pos_targ != exposure.pos_targ:
-            return True
-        receipts = _receipts(exposure.comments)
-        return len(receipts) != 1 or not _says(receipts[0], self.receipt)
-
-
-class VisitPlan(NamedTuple):
-    """What a visit of the new file is: a row for each exposure, the deleted ones too."""
-
-    visit: Visit
-    rows: tuple[Row, ...]
-    unwrapped: frozenset[int]
 
 
 def prove(
@@ -285,8 +235,8 @@ def _prove_exposure(row: Row, was: etree._Element, element: etree._Element) -> N
     axes = {"X", "Y"}
     if _attributes(new_pos_targ).keys() - axes != _attributes(old_pos_targ).keys() - axes:
         _fail(f"the PosTarg of exposure {row.number} has other attributes than before")
-    receipts = _receipts(new_text)
-    if len(receipts) != 1 or not _says(receipts[0], row.receipt):
+    receipts = receipt_lines(new_text)
+    if len(receipts) != 1 or not says_it(receipts[0], row.receipt):
         _fail(f"exposure {row.number} does not hold its receipt")
     dropped = {LineKind.RECEIPT}
     if list(_lines(new_text, dropped)) != list(
@@ -404,17 +354,6 @@ def _text(element: etree._Element) -> str:
             break
         text += child.tail or ""
     return text
-
-
-def _receipts(comments: str) -> list[str]:
-    if "@dithered" not in comments.lower():
-        return []
-    return [line for line in LINE_END.split(comments) if kind_of_line(line) is LineKind.RECEIPT]
-
-
-def _says(line: str, wanted: Receipt) -> bool:
-    receipt = parse_receipt(line)
-    return receipt is not None and receipt.says_the_same(wanted)
 
 
 def _lines(comments: str, dropped: set[LineKind]) -> Iterator[str]:

@@ -1,17 +1,27 @@
 """From what a plan wants to the bytes of a new proposal: alone knows where and how APT writes.
 
-Reading order: :func:`rewrite_proposal` settles for each touched visit what every exposure becomes
-(:class:`VisitPlan`, :class:`Row`), turns that into edits, splices them and hands the result to
+Reading order: :func:`rewrite_proposal` takes from :mod:`aptdither.apt.changes` what every exposure of
+the touched visits becomes, turns that into edits, splices them and hands the result to
 :mod:`aptdither.apt.proof`. An edit is made only where the wanted state differs from what is there,
 so rewriting twice is rewriting once.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
+from aptdither.apt.changes import (
+    Changes,
+    ExposureChange,
+    Pointing,
+    Row,
+    VisitPlan,
+    format_arcsec,
+    plan_visits,
+    says_it,
+)
 from aptdither.apt.document import Document, Edit, apply_edits
 from aptdither.apt.places import (
     Attribute,
@@ -25,10 +35,12 @@ from aptdither.apt.places import (
     space_after,
     space_before,
 )
-from aptdither.apt.proof import Row, VisitPlan, prove
-from aptdither.apt.proposal import Exposure, ExposureGroup, PosTarg, Proposal, Visit
-from aptdither.apt.tags import LineKind, Receipt, lines_of, parse_receipt
-from aptdither.errors import AptDitherError, Place, ProposalError, raise_all
+from aptdither.apt.proof import prove
+from aptdither.apt.proposal import Proposal
+from aptdither.apt.tags import LineKind, Receipt, lines_of
+from aptdither.errors import Place, ProposalError
+
+__all__ = ["Changes", "ExposureChange", "Pointing", "format_arcsec", "rewrite_proposal"]
 
 #: What APT adds to the indentation for each level, and for the attributes of an element.
 _INDENT = b"   "
@@ -37,51 +49,6 @@ _INDENT = b"   "
 _AFTER_COMMENTS = (b"InstrumentParameters", b"SubExposures")
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pointing:
-    """Where an exposure shall point, and the receipt that says so."""
-
-    pos_targ: PosTarg
-    receipt: Receipt
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExposureChange:
-    """What becomes of one exposure.
-
-    Attributes
-    ----------
-    exposure : Exposure
-        As read.
-    pointings : tuple of Pointing
-        None: it is deleted (a copy that an earlier run made). One: it points there. More: it takes
-        the first, and a new exposure after it each of the others.
-    deal : bool
-        Its iterations or pattern positions become exposures: each keeps one iteration and one of
-        the SubExposures.
-    """
-
-    exposure: Exposure
-    pointings: tuple[Pointing, ...]
-    deal: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
-    """What a plan wants changed.
-
-    Attributes
-    ----------
-    exposures : tuple of ExposureChange
-        At most one for each exposure.
-    unwrapped : tuple of ExposureGroup
-        Pattern groups that become plain ones; their exposures stay in them.
-    """
-
-    exposures: tuple[ExposureChange, ...] = ()
-    unwrapped: tuple[ExposureGroup, ...] = ()
 
 
 def rewrite_proposal(proposal: Proposal, changes: Changes) -> bytes:
@@ -108,7 +75,7 @@ def rewrite_proposal(proposal: Proposal, changes: Changes) -> bytes:
         If the new file is not what was planned, a fault of ours.
     """
     document = proposal.document
-    plans = _plan_visits(proposal, changes)
+    plans = plan_visits(proposal, changes)
     edits: list[Edit] = []
     for plan in plans:
         edits += _VisitWriter(document, plan).edits()
@@ -117,107 +84,6 @@ def rewrite_proposal(proposal: Proposal, changes: Changes) -> bytes:
     result = document.apply(edits)
     prove(document, proposal.visits, edits, plans, result)
     return result
-
-
-def format_arcsec(arcsec: float) -> str:
-    """Return a POS TARG coordinate as it is written: three decimals, never ``-0.000``."""
-    return f"{round(float(arcsec), 3) + 0.0:.3f}"
-
-
-# What every exposure becomes -----------------------------------------------------------------------
-
-
-def _plan_visits(proposal: Proposal, changes: Changes) -> list[VisitPlan]:
-    """Settle what the exposures of each touched visit become, in document order."""
-    by_node = {change.exposure.node: change for change in changes.exposures}
-    unwrapped = {group.node for group in changes.unwrapped}
-    plans: list[VisitPlan] = []
-    errors: list[AptDitherError] = []
-    for visit in proposal.visits:
-        walked = list(visit.walk())
-        groups = {group.node for _, around in walked for group in around} & unwrapped
-        if not groups and not any(exposure.node in by_node for exposure, _ in walked):
-            continue
-        try:
-            rows = _plan_rows(visit, [exposure for exposure, _ in walked], by_node)
-        except ProposalError as error:
-            errors.append(error.located(Place(path=proposal.path or None)))
-            continue
-        plans.append(VisitPlan(visit=visit, rows=rows, unwrapped=frozenset(groups)))
-    raise_all(errors)
-    return plans
-
-
-def _plan_rows(
-    visit: Visit, exposures: Sequence[Exposure], by_node: dict[int, ExposureChange]
-) -> tuple[Row, ...]:
-    rows: list[Row] = []
-    for exposure in exposures:
-        change = by_node.get(exposure.node)
-        if change is None:
-            rows.append(Row(exposure=exposure, number=exposure.number))
-        elif not change.pointings:
-            rows.append(Row(exposure=exposure, number=None))
-        else:
-            rows += [
-                Row(
-                    exposure=exposure,
-                    number=exposure.number if index == 0 else "",
-                    copy=index,
-                    pos_targ=PosTarg(
-                        x_arcsec=float(format_arcsec(pointing.pos_targ.x_arcsec)),
-                        y_arcsec=float(format_arcsec(pointing.pos_targ.y_arcsec)),
-                    ),
-                    receipt=pointing.receipt,
-                    deal=change.deal,
-                )
-                for index, pointing in enumerate(change.pointings)
-            ]
-    if len(rows) != len(exposures) or any(row.number is None for row in rows):
-        return _renumbered(visit, rows)
-    return tuple(
-        row._replace(same_pos_as=None if row.receipt else row.exposure.same_pos_as) for row in rows
-    )
-
-
-def _renumbered(visit: Visit, rows: Sequence[Row]) -> tuple[Row, ...]:
-    """Give the exposures of a visit the numbers 1 to K; every SamePosAs follows."""
-    new_numbers: dict[str, list[str | None]] = {}
-    renumbered: list[Row] = []
-    count = 0
-    for row in rows:
-        number = None
-        if row.number is not None:
-            count += 1
-            number = str(count)
-        renumbered.append(row._replace(number=number))
-        if row.copy == 0:
-            new_numbers.setdefault(row.exposure.number, []).append(number)
-    for index, row in enumerate(renumbered):
-        named = row.exposure.same_pos_as
-        place = Place(visit=visit.number, exposure=row.exposure.number, line=row.exposure.line)
-        if not row.exposure.number:
-            raise ProposalError(
-                "it has no Number, so the visit's exposures cannot be renumbered; save the "
-                "proposal again in APT",
-                place=place,
-            )
-        if row.number is None or row.receipt is not None or named is None:
-            continue
-        target = new_numbers.get(named, [])
-        if len(target) != 1 or target[0] is None:
-            what = (
-                f"{len(target)} exposures of this visit have"
-                if len(target) != 1
-                else "an exposure that would be removed has"
-            )
-            raise ProposalError(
-                f"SamePosAs is {named!r}, a number that {what}, so it cannot follow when exposures "
-                "are renumbered; name one exposure of the visit",
-                place=place,
-            )
-        renumbered[index] = row._replace(same_pos_as=target[0])
-    return tuple(renumbered)
 
 
 # From rows to edits --------------------------------------------------------------------------------
@@ -320,7 +186,7 @@ class _ExposureWriter:
                 if found != wanted and name in attributes:
                     yield from self._attribute_edits(attributes[name], wanted)
         if differs:
-            children = find_children(view, element.open_stop, element.close_start)
+            children = self._children()
             if children:
                 yield from self._in_children(children)
             else:
@@ -336,6 +202,22 @@ class _ExposureWriter:
             yield Edit(start=start, stop=stop, new=wanted.encode())
 
     # Where there are children already -------------------------------------------------------------
+
+    def _children(self) -> list[Child]:
+        """Return the children, but none after those that must be changed."""
+        row, element = self.row, self.element
+        waiting = {b"Comments"}
+        if row.exposure.pos_targ is not None or row.exposure.problems:
+            waiting.add(b"PosTarg")
+        if row.deal:
+            waiting.add(b"SubExposures")
+        children: list[Child] = []
+        for child in find_children(self.view, element.open_stop, element.close_start):
+            children.append(child)
+            waiting.discard(child.name)
+            if not waiting:
+                break
+        return children
 
     def _in_children(self, children: Sequence[Child]) -> Iterator[Edit]:
         open_stop = self.element.open_stop
@@ -424,7 +306,9 @@ class _ExposureWriter:
         ours = sorted(receipts + tags) if self.row.copy else receipts
         if ours:
             start, stop, _ = lines[ours[0]]
-            if self.row.copy or not self._says_it(places.text[start:stop]):
+            line = places.text[start:stop]  # the blanks around its words stay
+            start, stop = stop - len(line.lstrip()), start + len(line.rstrip())
+            if self.row.copy or not says_it(places.text[start:stop], self._wanted()):
                 yield _text_edit(view, places, start, stop, self._receipt())
             yield from self._lines_removed(places, lines, ours[1:])
         elif tags:
@@ -434,11 +318,6 @@ class _ExposureWriter:
             yield self._line_after(places, full[-1])
         else:
             yield Edit(start=child.open_stop, stop=child.open_stop, new=self._receipt())
-
-    def _says_it(self, line: str) -> bool:
-        there = parse_receipt(line)
-        wanted = self.row.receipt
-        return there is not None and wanted is not None and there.says_the_same(wanted)
 
     def _line_after(self, places: TextPlaces, end: int) -> Edit:
         """Insert the receipt as a line after the text that ends at `end`."""
@@ -501,22 +380,16 @@ class _ExposureWriter:
 
         APT gives each attribute a line of its own, indented by one level more than its element.
         """
-        view = self.view
+        view, start = self.view, self.element.start
         separator, quote = b" ", b'"'
-        first = first_attribute(view, self.element.start, self.element.open_stop)
+        first = first_attribute(view, start, self.element.open_stop)
         if first is not None:
             quote = view[first.value_start - 1 : first.value_start]
-            own = view[first.before : first.name_start]
-            end = _LINE_END.search(before)
-            if end is not None and _LINE_END.search(own):
-                outer = view[space_before(view, self.element.start) : self.element.start]
-                indent = _last_line(own).removeprefix(_last_line(outer)) or _INDENT
-                separator = end[0] + _last_line(before) + indent
+            outer = view[space_before(view, start) : start]
+            separator = _attribute_separator(outer, view[first.before : first.name_start], before)
         x, y = self._coordinates()
-        return b"".join(
-            separator + name + b"=" + quote + value + quote
-            for name, value in ((b"X", x), (b"Y", y))
-        )
+        x_part = separator + b"X=" + quote + x + quote
+        return x_part + separator + b"Y=" + quote + y + quote
 
     def _coordinates(self) -> tuple[bytes, bytes]:
         pos_targ = self.row.pos_targ
@@ -524,8 +397,11 @@ class _ExposureWriter:
         return format_arcsec(pos_targ.x_arcsec).encode(), format_arcsec(pos_targ.y_arcsec).encode()
 
     def _receipt(self) -> bytes:
+        return self._wanted().text.encode("ascii")
+
+    def _wanted(self) -> Receipt:
         assert self.row.receipt is not None  # only rows with a pointing come here
-        return self.row.receipt.text.encode("ascii")
+        return self.row.receipt
 
 
 def _removal(attribute: Attribute) -> Edit:
@@ -549,6 +425,20 @@ def _text_edit(view: bytes, places: TextPlaces, start: int, stop: int, new: byte
 def _end_of_attributes(view: bytes, open_stop: int) -> int:
     """Return where the blanks before the ``/>`` of a self-closing tag begin."""
     return space_before(view, open_stop - len(b"/>"))
+
+
+@functools.lru_cache(maxsize=100)
+def _attribute_separator(outer: bytes, own: bytes, before: bytes) -> bytes:
+    """Return the blanks before each attribute of a new child.
+
+    `outer` are the blanks before its parent, `own` those before the parent's first attribute,
+    `before` those before the child.
+    """
+    end = _LINE_END.search(before)
+    if end is None or not _LINE_END.search(own):
+        return b" "
+    indent = _last_line(own).removeprefix(_last_line(outer)) or _INDENT
+    return end[0] + _last_line(before) + indent
 
 
 def _last_line(blanks: bytes) -> bytes:
