@@ -77,6 +77,7 @@ def test_our_own_patterns_are_all_there_begin_at_zero_and_keep_their_spacing() -
     catalog = load_catalog()
     aperture = get_aperture("IR")
     assert [name for name in catalog.names if name in OWN] == OWN
+    separation = {}
     for name in OWN:
         pattern = catalog.get(name)
         assert pattern.n == int(name[-1])
@@ -85,8 +86,9 @@ def test_our_own_patterns_are_all_there_begin_at_zero_and_keep_their_spacing() -
         assert "ISR" not in pattern.name
         written = pattern.postargs(aperture)
         x, y = aperture.offset_from_postarg(written[:, 0], written[:, 1])
-        spacing = 2.0 if name.startswith("tight") else 8.0
-        assert min_separation(np.stack([x, y], axis=-1)) >= spacing
+        separation[name] = min_separation(np.stack([x, y], axis=-1))
+    for n in range(2, 10):
+        assert 2.0 <= separation[f"tight-{n}"] < separation[f"wide-{n}"]
 
 
 def test_a_designed_file_is_written_as_it_is_read() -> None:
