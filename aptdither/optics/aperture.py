@@ -7,8 +7,9 @@ the aperture's fiducial point, x and y along increasing column and row.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -20,9 +21,15 @@ import numpy.typing as npt
 from aptdither.errors import OpticsError
 from aptdither.optics.distortion import Distortion, FloatArray
 from aptdither.optics.filters import get_element
+from aptdither.optics.idctab import read_idctab
 
 #: The data file of each configuration whose apertures are known.
 DATA_FILES = {"WFC3/IR": "wfc3ir-apertures.json"}
+#: The axes of a distortion file for this detector lie within this of the SIAF's, in degrees; what
+#: does not is for another detector, or mirrored.
+MAX_TURN_DEG = 5.0
+#: And so do its scales, as a ratio.
+MAX_RATIO = 1.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,9 +300,67 @@ def get_aperture(
     aperture = _siaf_aperture(config, wanted, element_name)
     if distortion_file is None:
         return aperture
-    from aptdither.optics.idctab import with_idctab  # reads FITS: only who needs it pays for it
+    path = Path(distortion_file)
+    try:
+        facts = path.stat()
+        changed = (facts.st_mtime_ns, facts.st_size)
+    except OSError:
+        changed = (0, 0)  # the reader says what is wrong with it
+    return _with_idctab(aperture, path, element_name, changed)
 
-    return with_idctab(aperture, Path(distortion_file), element_name)
+
+@lru_cache(maxsize=64)
+def _with_idctab(
+    aperture: Aperture, path: Path, element: str | None, _changed: tuple[int, int]
+) -> Aperture:
+    """Give the aperture with the polynomial of an IDCTAB in place of its own.
+
+    The table's axes are inferred. Its y axis lies along the detector's columns at its own reference
+    pixel, and elsewhere columns lean by up to 0.3 degree; a POS TARG's y axis lies along the
+    columns at the *aperture's* fiducial point, and every WFC3/IR aperture of the SIAF is one
+    polynomial, turned to make that so. The table says nothing of apertures. So its polynomial is
+    moved to the fiducial point and turned until the column there lies as it does in the SIAF:
+    POS TARGs keep the axes that the telescope uses; the file decides scale, skew and bending.
+    """
+    own = aperture.distortion
+    x_ref, y_ref, table = read_idctab(path, element, reach_pix=own.reach_pix)
+    moved = table.moved(aperture.x_ref_pix - x_ref, aperture.y_ref_pix - y_ref)
+    turn = _column_angle(own) - _column_angle(moved)
+    turn = (turn + np.pi) % (2 * np.pi) - np.pi
+    ratio = _pixel_side(moved) / _pixel_side(own)
+    if abs(np.degrees(turn)) > MAX_TURN_DEG or not 1 / MAX_RATIO <= ratio <= MAX_RATIO:
+        raise OpticsError(
+            f"{str(path)!r} is no distortion of {aperture.config}: at the fiducial point of "
+            f"{aperture.name} its pixels are {ratio:.3f} times as large and its columns are turned "
+            f"by {np.degrees(turn):.1f} degrees against the SIAF's; is it for another detector?"
+        )
+    cosine, sine = np.cos(turn), np.sin(turn)
+    distortion = Distortion(
+        x_coef=cosine * moved.x_coef - sine * moved.y_coef,
+        y_coef=sine * moved.x_coef + cosine * moved.y_coef,
+        reach_pix=own.reach_pix,
+    )
+    provenance = Provenance(
+        source=f"IDCTAB {path.name}",
+        version="",
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        retrieved="",
+        licence="",
+        rebuild="",
+    )
+    return replace(aperture, distortion=distortion, provenance=provenance)
+
+
+def _column_angle(distortion: Distortion) -> float:
+    """Give the angle of the detector's y axis at the fiducial point, radians from ideal y to -x."""
+    x_slope, y_slope = distortion.jacobian(0.0, 0.0)[:, 1]
+    return float(np.arctan2(-x_slope, y_slope))
+
+
+def _pixel_side(distortion: Distortion) -> float:
+    """Give the root of a pixel's area there, arcsec; negative where the frame is mirrored."""
+    area = float(np.linalg.det(distortion.jacobian(0.0, 0.0)))
+    return float(np.copysign(np.sqrt(abs(area)), area))
 
 
 @cache

@@ -5,119 +5,28 @@ for each chip, direction and filter. In a FORWARD row ``CXij`` multiplies ``dx**
 ``dx, dy`` are pixels from (XREF, YREF) in the calibrated full-frame image, and the result is in
 arcsec. There is no constant term. ``A11``, ``B11`` are older names of ``CX11``, ``CY11``. Where
 CX11 is 1 the whole polynomial is in units of SCALE.
-
-What is inferred: the direction of its axes. The table's y axis lies along the detector's columns
-at (XREF, YREF), and elsewhere columns lean by up to 0.3 degree. A POS TARG's y axis lies along the
-columns at the *aperture's* fiducial point; every WFC3/IR aperture of the SIAF is the same
-polynomial turned to make that so. The table says nothing of apertures, so its polynomial is moved
-to the aperture's fiducial point and turned until the column there lies as it does in the SIAF's
-own polynomial. POS TARGs so keep the axes that the telescope uses, and the file decides scale,
-skew and bending.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from aptdither.errors import OpticsError
-from aptdither.optics.aperture import Aperture, Provenance
-from aptdither.optics.distortion import Distortion, FloatArray
+from aptdither.optics.distortion import Distortion
 
 #: Highest order of a polynomial that is read. The widest in use is ACS/WFC's 5.
 MAX_ORDER = 9
 #: Largest file that is read, bytes: real ones have a few hundred kilobytes.
 MAX_BYTES = 64 * 2**20
-#: The axes of a table for this detector lie within this of the SIAF's; what does not is for
-#: another detector, or mirrored. Degrees.
-MAX_TURN_DEG = 5.0
-#: And so do its scales, as a ratio.
-MAX_SCALE_RATIO = 1.05
 #: Names in a filter column that hold for every filter; detector chip -999 holds for every chip.
 ANY_FILTER = frozenset({"", "CLEAR", "N/A", "NONE", "ANY", "ALL"})
 REQUIRED = ("DIRECTION", "XREF", "YREF")
-
-
-def with_idctab(aperture: Aperture, path: Path, element: str | None) -> Aperture:
-    """Give the aperture with the polynomial of an IDCTAB in place of its own.
-
-    Parameters
-    ----------
-    aperture : Aperture
-        Its fiducial point and the direction of its axes stay.
-    path : path
-        The FITS file.
-    element : str or None
-        The spectral element whose row is wanted; without it the row for every element, or the only
-        row there is.
-
-    Returns
-    -------
-    Aperture
-
-    Raises
-    ------
-    OpticsError
-        When the file is missing, is no IDCTAB, has no row for the element, or its polynomial is
-        none of this detector.
-    """
-    try:
-        facts = path.stat()
-    except OSError as error:
-        raise OpticsError(
-            f"the distortion file {str(path)!r} cannot be read: {error.strerror}; give the path of "
-            "an IDCTAB, a FITS file that ends in _idc.fits"
-        ) from error
-    # A file that changed since is another file.
-    return _with_idctab(aperture, path, element, facts.st_mtime_ns, facts.st_size)
-
-
-@lru_cache(maxsize=64)
-def _with_idctab(
-    aperture: Aperture, path: Path, element: str | None, _changed: int, size: int
-) -> Aperture:
-    if size > MAX_BYTES or not path.is_file():
-        raise OpticsError(
-            f"the distortion file {str(path)!r} is no regular file of at most "
-            f"{MAX_BYTES // 2**20} MB, so it is no IDCTAB"
-        )
-    own = aperture.distortion
-    x_ref, y_ref, table = read_idctab(path, element, reach_pix=own.reach_pix)
-    moved = table.moved(aperture.x_ref_pix - x_ref, aperture.y_ref_pix - y_ref)
-    angle = _column_angle(own) - _column_angle(moved)
-    angle = (angle + np.pi) % (2 * np.pi) - np.pi
-    scale = _scale(moved) / _scale(own)
-    if abs(np.degrees(angle)) > MAX_TURN_DEG or not (
-        1 / MAX_SCALE_RATIO <= scale <= MAX_SCALE_RATIO
-    ):
-        raise OpticsError(
-            f"{str(path)!r} is no distortion of {aperture.config}: at the fiducial point of "
-            f"{aperture.name} its pixels are {scale:.3f} times as large and its columns are turned "
-            f"by {np.degrees(angle):.1f} degrees against the SIAF's; is it for another detector?"
-        )
-    cosine, sine = np.cos(angle), np.sin(angle)
-    turned = Distortion(
-        x_coef=cosine * moved.x_coef - sine * moved.y_coef,
-        y_coef=sine * moved.x_coef + cosine * moved.y_coef,
-        reach_pix=own.reach_pix,
-    )
-    provenance = Provenance(
-        source=f"IDCTAB {path.name}",
-        version="",
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-        retrieved="",
-        licence="",
-        rebuild="",
-    )
-    return replace(aperture, distortion=turned, provenance=provenance)
 
 
 def read_idctab(
@@ -146,8 +55,10 @@ def read_idctab(
     Raises
     ------
     OpticsError
-        When the file cannot be used; the message says what is missing.
+        When the file is missing, is no IDCTAB, has no row for the element, or its polynomial is no
+        distortion; the message says what was wanted.
     """
+    _refuse_odd_files(path)
     header, rows = _load_table(path)
     columns = rows[0].keys()
     missing = [name for name in REQUIRED if name not in columns]
@@ -174,6 +85,22 @@ def read_idctab(
         x_coef, y_coef = x_coef * scale, y_coef * scale
     distortion = Distortion(x_coef=x_coef, y_coef=y_coef, reach_pix=reach_pix)
     return _number(path, row, "XREF"), _number(path, row, "YREF"), distortion
+
+
+def _refuse_odd_files(path: Path) -> None:
+    """Refuse what cannot be read to its end: nothing, a folder, a pipe, a giant."""
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise OpticsError(
+            f"the distortion file {str(path)!r} cannot be read: {error.strerror}; give the path of "
+            "an IDCTAB, a FITS file that ends in _idc.fits"
+        ) from error
+    if size > MAX_BYTES or not path.is_file():
+        raise OpticsError(
+            f"the distortion file {str(path)!r} is no regular file of at most "
+            f"{MAX_BYTES // 2**20} MB, so it is no IDCTAB"
+        )
 
 
 def _load_table(path: Path) -> tuple[Any, list[dict[str, Any]]]:
@@ -270,19 +197,3 @@ def _number(path: Path, row: Mapping[str, Any], name: str) -> float:
     if not np.isfinite(value):
         raise OpticsError(f"{str(path)!r}: column {name} holds {row[name]!r}, not a finite number")
     return value
-
-
-def _slopes(distortion: Distortion) -> FloatArray:
-    return distortion.jacobian(0.0, 0.0)
-
-
-def _column_angle(distortion: Distortion) -> float:
-    """Give the angle of the detector's y axis at the fiducial point, radians from ideal y to -x."""
-    x_slope, y_slope = _slopes(distortion)[:, 1]
-    return float(np.arctan2(-x_slope, y_slope))
-
-
-def _scale(distortion: Distortion) -> float:
-    """Give the side of a pixel, arcsec; negative where the frame is mirrored."""
-    area = float(np.linalg.det(_slopes(distortion)))
-    return float(np.copysign(np.sqrt(abs(area)), area))
