@@ -50,7 +50,7 @@ def test_what_was_put_in_is_read(made: Made) -> None:
             assert exposure.same_pos_as == put.same_pos_as
             assert exposure.pos_targ == put.pos_targ
             assert exposure.iterations == put.iterations
-            assert exposure.comments == put.comments
+            assert exposure.comments.strip() == put.comments.strip()
             assert exposure.problems == ()
             assert exposure.instrument == "WFC3"
 

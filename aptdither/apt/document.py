@@ -170,7 +170,8 @@ def read_document(
     document : Document
         Its bytes and the places in them.
     root : lxml element
-        Its meaning; comments and processing instructions are left out.
+        Its meaning. Comments, processing instructions and the blanks between two pieces of markup
+        are left out: half of a dense proposal's nodes are its indentation.
     places : dict
         The place of each element that was asked for.
 
@@ -185,7 +186,7 @@ def read_document(
         _check_bounds(source)
         view, encoding, source_encoding = _decode(source)
         _refuse_doctype(view, encoding)
-        root = parse_bytes(view, encoding, keep_comments=False)
+        root = parse_bytes(view, encoding, keep_comments=False, keep_blanks=False)
         if root.getroottree().docinfo.internalDTD is not None:
             _fail("it has a DOCTYPE, which is not read: remove it", None)
         elements = find_elements(view, names)

@@ -84,7 +84,7 @@ class Exposure:
         Its POS TARG; an axis that is missing is 0. None without a PosTarg, or with an unreadable
         one.
     comments : str
-        The text of its Comments.
+        The text of its Comments; blanks that stand between two pieces of markup may be missing.
     orbit_numbers : tuple of int
         Orbit of each SubExposure; empty when one of them is not known.
     is_spatial_scan : bool
