@@ -412,7 +412,7 @@ def _table(caption: str, heads: Sequence[tuple[str, bool]], rows: Sequence[str])
         f"<th scope=col{' class=n' if is_number else ''}>{name}</th>" for name, is_number in heads
     )
     return (
-        f'<div class=scroll tabindex=0 role=region aria-label="{escape(caption)}"><table>'
+        f'<div class=scroll tabindex=0 role=group aria-label="{escape(caption)}"><table>'
         f"<caption>{escape(caption)}</caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )

@@ -122,6 +122,8 @@ def render(
     kind: Kind,
     *,
     title: str,
+    description: str = "",
+    dpi: int = PNG_DPI,
     searchable: bool = False,
 ) -> bytes:
     """Draw a picture and return its file.
@@ -134,8 +136,10 @@ def render(
         Inches.
     kind : Kind
         PNG, SVG or PDF.
-    title : str
-        For the file's metadata.
+    title, description : str
+        For the file's metadata: what it is, and the numbers that it was drawn from.
+    dpi : int
+        Pixels per inch of a PNG.
     searchable : bool
         In an SVG, keep text as text in the reader's own fonts; otherwise it is outlines, which look
         the same everywhere.
@@ -144,7 +148,8 @@ def render(
         figure = Figure(figsize=size_in, layout="constrained")
         draw(figure)
         buffer = BytesIO()
-        figure.savefig(buffer, format=str(kind), dpi=PNG_DPI, metadata=_metadata(kind, title))
+        metadata = _metadata(kind, title, description)
+        figure.savefig(buffer, format=str(kind), dpi=dpi, metadata=metadata)
     return buffer.getvalue()
 
 
@@ -157,15 +162,21 @@ def _own_settings(*, searchable: bool) -> Iterator[None]:
         yield
 
 
-def _metadata(kind: Kind, title: str) -> dict[str, Any]:
+def _metadata(kind: Kind, title: str, description: str) -> dict[str, Any]:
     maker = f"aptdither {__version__}"
     match kind:
         case Kind.PNG:
-            return {"Software": maker, "Title": title}
+            return {"Software": maker, "Title": title, "Description": description}
         case Kind.SVG:
-            return {"Creator": maker, "Title": title, "Date": None}
+            return {"Creator": maker, "Title": title, "Description": description, "Date": None}
         case Kind.PDF:
-            return {"Creator": maker, "Producer": maker, "Title": title, "CreationDate": None}
+            return {
+                "Creator": maker,
+                "Producer": maker,
+                "Title": title,
+                "Subject": description,
+                "CreationDate": None,
+            }
 
 
 def stamp(figure: Figure, title: str, facts: Sequence[str]) -> None:
@@ -194,22 +205,26 @@ def stamp(figure: Figure, title: str, facts: Sequence[str]) -> None:
     )
 
 
+_MOST_BORDERS = 24
+_GRID_STEPS = (1, 5, 10, 50, 100, 500)
+
+
 def plain(text: str) -> str:
     """Return text that matplotlib draws as it stands: a dollar sign is no formula."""
     return "".join(c if c.isprintable() else " " for c in text).replace("$", r"\$")
 
 
-def pixel_grid(axes: Axes, low: Floats, high: Floats, *, every: int = 1) -> None:
+def pixel_grid(axes: Axes, low: Floats, high: Floats) -> None:
     """Draw the borders of whole pixels, dotted, and fix the limits of the axes.
 
     Parameters
     ----------
     axes : Axes
     low, high : (2,) array
-        Corners of what is shown, pixels.
-    every : int
-        Draw each n-th border.
+        Corners of what is shown, pixels. Where it holds many, each fifth, tenth, ... is drawn.
     """
+    side = float((high - low).max())
+    every = next((step for step in _GRID_STEPS if side / step <= _MOST_BORDERS), _GRID_STEPS[-1])
     for line, (start, stop) in zip(
         (axes.axvline, axes.axhline), zip(low, high, strict=True), strict=True
     ):

@@ -36,7 +36,6 @@ FIT_IN = (10.6, 4.2)
 SCALE_IN = (8.6, 4.2)
 _HEAD_IN = 0.5
 _MARGIN_PIX = 0.9
-_WIDEST_GRID_PIX = 12
 _LEAST_REACH_PIX = 0.01
 _ROOM = 0.12  # above and below the curves, of their range
 
@@ -153,7 +152,7 @@ def _draw_positions(axes: Axes, track: Track, predicted: Floats, observed: Float
     low, high = both.min(axis=0), both.max(axis=0)
     half = float((high - low).max()) / 2 + _MARGIN_PIX
     middle = (low + high) / 2
-    pixel_grid(axes, middle - half, middle + half, every=1 if half < _WIDEST_GRID_PIX else 10)
+    pixel_grid(axes, middle - half, middle + half)
     _draw_both(axes, predicted, observed)
     label_points(axes, observed, track.labels, predicted, reach=0.11 * half)
     axes.set_title(plain(f"{track.name}: ● observed, ○ predicted"))

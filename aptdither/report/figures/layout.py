@@ -39,7 +39,6 @@ HEIGHT_IN = 4.2
 _ROW_IN = 0.17  # height of a row of the table
 _MARGIN_PIX = 0.9  # around the offsets, at least
 _MARGIN_PART = 0.1
-_WIDEST_GRID_PIX = 24  # beyond, only each tenth border is drawn
 #: Part of the neighbouring pixels that is shown around one pixel.
 BORDER = 0.25
 _SAME_PLACE_PIX = 0.02  # phases so close get one label
@@ -69,8 +68,7 @@ def draw_offsets(axes: Axes, group: PlannedGroup) -> None:
     reach = float((high - low).max())
     half = reach / 2 + max(_MARGIN_PIX, _MARGIN_PART * reach)
     middle = (low + high) / 2
-    is_wide = 2 * half > _WIDEST_GRID_PIX
-    pixel_grid(axes, middle - half, middle + half, every=10 if is_wide else 1)
+    pixel_grid(axes, middle - half, middle + half)
     axes.plot(*center.T, color=FAINT, linewidth=0.8, zorder=1)
     _draw_outlines(axes, border, alpha=1.0)
     _draw_points(axes, center, clusters_of(group))

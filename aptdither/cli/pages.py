@@ -1,0 +1,237 @@
+"""``aptdither report`` and ``export``: what others read and reuse."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aptdither.cli.shared import (
+    EXIT_FINE,
+    ApertureOption,
+    CatalogOption,
+    DistortionOption,
+    ElementOption,
+    ForceOption,
+    SeedOption,
+    SizeOption,
+    parse_size_option,
+    progress_bar,
+    reported,
+    say,
+)
+from aptdither.cli.subjects import (
+    DEFAULT_APERTURE,
+    DEFAULT_ELEMENT,
+    Asked,
+    GroupOption,
+    PatternsOption,
+    PostargsOption,
+    ProposalOption,
+    VisitOption,
+    groups_of,
+    surveyed,
+    with_matplotlib,
+)
+from aptdither.errors import UsageError
+
+if TYPE_CHECKING:
+    from aptdither.judge import PlannedGroup
+    from aptdither.report.exports import Sky
+
+
+class ExportFormat(StrEnum):
+    """What ``export`` writes."""
+
+    ECSV = "ecsv"
+    MARKDOWN = "markdown"
+    LATEX = "latex"
+    DS9_SKY = "ds9-sky"
+    DS9_DETECTOR = "ds9-detector"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("report")(report)
+    app.command("export")(export)
+
+
+@reported
+def report(
+    proposal: Annotated[
+        Path, typer.Argument(metavar="IN.apt", help="The proposal, as APT saves it.")
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE.html", help="The page to write.")
+    ],
+    force: ForceOption = False,
+    size: SizeOption = None,
+    catalog: CatalogOption = None,
+    distortion: DistortionOption = None,
+    seed: SeedOption = 0,
+) -> int:
+    """Write one page about a proposal: groups, pictures, findings and the change.
+
+    The page needs no network and no script. It is written for untagged proposals too: what is
+    there is judged as it stands.
+    """
+    from aptdither import files
+    from aptdither.apt.rewrite import rewrite_proposal
+    from aptdither.checks import Reviewer, ReviewOptions
+    from aptdither.report.diff import unified_diff
+
+    with with_matplotlib():
+        from aptdither.report.html import Subject, html_report
+    source = files.read_input(proposal)
+    files.check_output(output, source=source, force=force)
+    asked_size = None if size is None else parse_size_option(size)
+    with progress_bar("planning") as progress:
+        parsed, survey = surveyed(
+            source, asked_size, catalog=catalog, distortion=distortion, seed=seed
+        )
+        reviewer = Reviewer(
+            ReviewOptions(size=asked_size, catalog=catalog, distortion=distortion, seed=seed)
+        )
+        findings = list(reviewer.review(parsed).findings)
+        diff = ""
+        if survey.plan is not None:
+            findings = list(dict.fromkeys((*survey.plan.findings, *findings)))
+            new = rewrite_proposal(parsed, survey.plan.changes)
+            names = (proposal.name, files.default_output(proposal).name)
+            encoding = parsed.document.source_encoding
+            diff = unified_diff(source.data, new, encoding=encoding, names=names)
+        subject = Subject(
+            path=proposal.name,
+            sha256=source.sha256,
+            phase2_id=parsed.phase2_id,
+            apt_version=parsed.apt_version,
+        )
+        page = html_report(subject, survey, findings=findings, diff=diff, progress=progress)
+    files.write_output(output, page.encode("utf-8"), force=force)
+    say(f"wrote {output}")
+    return EXIT_FINE
+
+
+@reported
+def export(
+    fmt: Annotated[
+        ExportFormat,
+        typer.Option(
+            "--format",
+            help="ecsv: a table with units. markdown, latex: to paste. ds9-sky, ds9-detector: "
+            "footprints.",
+        ),
+    ] = ExportFormat.ECSV,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Where to; standard output."),
+    ] = None,
+    pattern: PatternsOption = None,
+    postargs: PostargsOption = None,
+    proposal: ProposalOption = None,
+    visit: VisitOption = None,
+    group: GroupOption = None,
+    aperture: ApertureOption = DEFAULT_APERTURE,
+    element: ElementOption = DEFAULT_ELEMENT,
+    size: SizeOption = None,
+    orient: Annotated[
+        float | None,
+        typer.Option("--orient", help="ds9-sky: APT's ORIENT, the angle of U3, degrees."),
+    ] = None,
+    position: Annotated[
+        str | None,
+        typer.Option(
+            "--position",
+            metavar='"RA DEC"',
+            help="ds9-sky: the target, sexagesimal or degrees; the proposal's own.",
+        ),
+    ] = None,
+    force: ForceOption = False,
+    catalog: CatalogOption = None,
+    distortion: DistortionOption = None,
+    seed: SeedOption = 0,
+) -> int:
+    """Write POS TARGs as a table, or footprints as DS9 regions."""
+    from aptdither import files
+    from aptdither.report import exports
+
+    if output is not None:
+        files.check_output(output, force=force)
+    asked = Asked(
+        patterns=pattern or (),
+        postargs=postargs or (),
+        proposal=proposal,
+        visit=visit,
+        group=group,
+        aperture=aperture,
+        element=element,
+        size=size,
+        catalog=catalog,
+        distortion=distortion,
+        seed=seed,
+    )
+    groups = groups_of(asked)
+    match fmt:
+        case ExportFormat.ECSV:
+            text = exports.ecsv(groups)
+        case ExportFormat.MARKDOWN:
+            text = exports.markdown(groups)
+        case ExportFormat.LATEX:
+            text = exports.latex(groups)
+        case ExportFormat.DS9_SKY:
+            text = exports.ds9_sky(groups, _sky(asked, groups, orient, position))
+        case ExportFormat.DS9_DETECTOR:
+            text = exports.ds9_detector(groups)
+    if output is None:
+        sys.stdout.write(text)
+        return EXIT_FINE
+    files.write_output(output, text.encode("utf-8"), force=force)
+    say(f"wrote {output}")
+    return EXIT_FINE
+
+
+def _sky(
+    asked: Asked, groups: Sequence[PlannedGroup], orient: float | None, position: str | None
+) -> Sky:
+    import math
+
+    from aptdither import files
+    from aptdither.apt.proposal import parse_proposal
+    from aptdither.apt.targets import read_position, read_targets
+    from aptdither.report.exports import Sky
+
+    if orient is None or not math.isfinite(orient):
+        raise UsageError(
+            "ds9-sky needs --orient, the ORIENT of the visit: the angle of U3, degrees"
+        )
+    if position is not None:
+        place = read_position(position)
+        if place is None:
+            raise UsageError(
+                f"--position is {position!r}; allowed: '05 32 10.0 -66 12 00' or '83.04 -66.2'"
+            )
+        return Sky(ra_deg=place[0], dec_deg=place[1], orient_deg=orient)
+    if asked.proposal is None:
+        raise UsageError("ds9-sky needs --position, the target's right ascension and declination")
+    data = files.read_input(asked.proposal).data
+    visits = {group.visit for group in groups}
+    names = {
+        exposure.target_name
+        for visit in parse_proposal(data, path=str(asked.proposal)).visits
+        if visit.number in visits
+        for exposure in visit.exposures
+        if exposure.instrument == "WFC3"
+    }
+    known = read_targets(data, path=str(asked.proposal))
+    if len(names) != 1 or not names <= known.keys():
+        raise UsageError(
+            f"the exposures look at {', '.join(sorted(names)) or 'nothing'}, and the proposal has "
+            f"positions of {', '.join(sorted(known)) or 'no fixed target'}; give --visit for one "
+            "target, or --position"
+        )
+    ra_deg, dec_deg = known[names.pop()]
+    return Sky(ra_deg=ra_deg, dec_deg=dec_deg, orient_deg=orient)

@@ -1,0 +1,316 @@
+from __future__ import annotations
+
+import re
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from aptdither.cli import app
+from aptdither.judge import PlannedGroup
+from tests.made import exposure, proposal, visit
+
+pytest.importorskip("matplotlib")
+
+from matplotlib.figure import Figure
+
+from aptdither.cli.design import _chosen_from_postargs, _judged
+from aptdither.cli.shared import parse_size_option
+from aptdither.dither.coverage import evaluate
+from aptdither.dither.region import Region
+from aptdither.optics.aperture import get_aperture
+from aptdither.optics.filters import get_element
+from aptdither.report.figures import canvas, curves, field, layout, maps, places
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+GO_13417 = "0,0 0.612,0 0.307,0.273 0.919,0.273 0.002,0.547 0.614,0.547 0.309,0.820 0.921,0.820"
+KINDS = ("layout", "field", "map", "distortion", "fit", "scale")
+
+
+def invoke(*words: object) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def options(kind: str) -> list[str]:
+    """Return a quick picture's options."""
+    if kind in ("fit", "scale"):
+        return ["--measured", str(EXAMPLES / "table2.ecsv"), "--aperture", "IR-FIX"]
+    if kind == "distortion":
+        return ["--aperture", "IR-FIX"]
+    return ["--pattern", "WFC3-IR-DITHER-BOX-MIN", "--element", "F125W"]
+
+
+def group(
+    postargs: str = GO_13417, *, aperture: str = "IR-FIX", size: str = "full"
+) -> PlannedGroup:
+    chosen = _chosen_from_postargs(postargs)
+    element = get_element("F125W")
+    return _judged(chosen, get_aperture(aperture), element, parse_size_option(size), 0)
+
+
+def texts_of(svg: bytes) -> str:
+    """Return the text of a searchable SVG."""
+    return " | ".join(re.findall(r"<text[^>]*>([^<]*)</text>", svg.decode()))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_input_gives_the_same_svg(kind: str, tmp_path: Path) -> None:
+    one, two = tmp_path / "one.svg", tmp_path / "two.svg"
+    for path in (one, two):
+        result = invoke("plot", kind, *options(kind), "-o", path)
+        assert result.exit_code == 0, result.output
+        assert result.stdout == ""
+    assert one.read_bytes() == two.read_bytes()
+    assert b"<dc:date>" not in one.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("ending", "begins"), [("png", b"\x89PNG"), ("PDF", b"%PDF-"), ("svg", b"<?xml")]
+)
+def test_the_ending_decides(ending: str, begins: bytes, tmp_path: Path) -> None:
+    one, two = tmp_path / f"one.{ending}", tmp_path / f"two.{ending}"
+    for path in (one, two):
+        assert invoke("plot", "layout", *options("layout"), "-o", path).exit_code == 0
+    assert one.read_bytes().startswith(begins)
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_a_users_own_style_does_not_get_in(tmp_path: Path) -> None:
+    import matplotlib as mpl
+
+    plain, styled = tmp_path / "plain.svg", tmp_path / "styled.svg"
+    assert invoke("plot", "layout", *options("layout"), "-o", plain).exit_code == 0
+    with mpl.rc_context({"lines.linewidth": 9, "font.size": 30, "text.color": "red"}):
+        assert invoke("plot", "layout", *options("layout"), "-o", styled).exit_code == 0
+    assert plain.read_bytes() == styled.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["picture.gif", "picture", "svg"])
+def test_other_endings_are_refused(name: str, tmp_path: Path) -> None:
+    result = invoke("plot", "layout", *options("layout"), "-o", tmp_path / name)
+    assert result.exit_code == 2
+    assert ".png, .svg, .pdf" in result.stderr
+    assert not (tmp_path / name).exists()
+
+
+def test_a_picture_is_kept_unless_forced(tmp_path: Path) -> None:
+    path = tmp_path / "p.svg"
+    path.write_text("mine", encoding="utf-8")
+    assert invoke("plot", "layout", *options("layout"), "-o", path).exit_code == 2
+    assert path.read_text(encoding="utf-8") == "mine"
+    assert invoke("plot", "layout", *options("layout"), "-o", path, "--force").exit_code == 0
+
+
+@pytest.mark.parametrize("command", [["plot", "layout"], ["report", str(EXAMPLES / "tight6.apt")]])
+def test_without_matplotlib_one_line_says_what_to_do(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("aptdither.report.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    path = tmp_path / ("p.svg" if command[0] == "plot" else "p.html")
+    result = invoke(*command, "-o", path)
+    assert result.exit_code == 2
+    assert "pip install 'aptdither[plot]'" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not path.exists()
+
+
+def test_the_layout_says_everything_that_it_is_of(tmp_path: Path) -> None:
+    one = group(size="60arcsec")
+    svg = canvas.render(
+        partial(layout.draw_layout, group=one),
+        layout.size_of(one),
+        canvas.Kind.SVG,
+        title="t",
+        searchable=True,
+    )
+    text = texts_of(svg)
+    for words in ("IR-FIX", "F125W", "N = 8", "60 arcsec", "aptdither ", "pixels", "arcsec"):
+        assert words in text, words
+    for point in one.points:
+        assert f"{point.exposure.pos_targ.x_arcsec:.3f}" in text
+    assert f"{one.coverage.worst.efficiency:.3f}" in text
+    assert "-0.000" not in text
+
+
+def test_text_of_a_proposal_is_drawn_as_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "in.apt"
+    number = "$\\frac{1}{0}$ &lt;b&gt;"
+    path.write_bytes(
+        proposal(visit(exposure(number), exposure("2", postarg=("1", "1")), number=number))
+    )
+    result = invoke("plot", "layout", "--proposal", path, "-o", tmp_path / "p.svg")
+    assert result.exit_code == 0, result.output
+
+
+def test_a_proposal_of_several_groups_asks_which(tmp_path: Path) -> None:
+    path, out = tmp_path / "in.apt", tmp_path / "p.svg"
+    path.write_bytes(
+        proposal(
+            visit(
+                exposure(1), exposure(2, element="F105W"), comments="@dither n=2 pattern=tight-2"
+            ),
+            visit(exposure(1, postarg=("1", "1")), exposure(2), number="02"),
+        )
+    )
+    result = invoke("plot", "layout", "--proposal", path, "-o", out)
+    assert result.exit_code == 2
+    assert "F160W" in result.stderr
+    assert "F105W" in result.stderr
+    assert invoke("plot", "layout", "--proposal", path, "--group", 2, "-o", out).exit_code == 0
+    only = invoke("plot", "layout", "--proposal", path, "--visit", "02", "-o", out, "--force")
+    assert only.exit_code == 0
+    assert invoke("plot", "layout", "--proposal", path, "--visit", "7", "-o", out).exit_code == 2
+    assert invoke("plot", "map", "--proposal", path, "-o", tmp_path / "m.png").exit_code == 0
+
+
+def test_a_tagged_group_is_drawn_as_it_will_be_dithered(tmp_path: Path) -> None:
+    path, out = tmp_path / "in.apt", tmp_path / "p.svg"
+    path.write_bytes(proposal(visit(exposure(1, comments="@dither pattern=WFC3-IR-DITHER-LINE"))))
+    assert invoke("plot", "layout", "--proposal", path, "-o", out).exit_code == 0
+    assert "0.474,0.424" in out.read_text(encoding="utf-8")
+
+
+# --- what is drawn ---------------------------------------------------------------------------------
+
+
+def test_the_distortion_picture_has_the_numbers_of_figure_1() -> None:
+    aperture = get_aperture("IR-FIX")
+    nine = field.edges_and_corners(aperture)
+    np.testing.assert_allclose(nine[4], (507.5, 507.5))
+    np.testing.assert_allclose(nine[6], (25, 25))
+    in_x = field.achieved(aperture, (10.0, 0.0), nine) - (10.0, 0.0)
+    in_y = field.achieved(aperture, (0.0, 10.0), nine) - (0.0, 10.0)
+    assert np.hypot(*in_x.T).max() == pytest.approx(0.147, abs=0.002)
+    assert np.hypot(*in_y.T).max() == pytest.approx(0.33, abs=0.003)
+
+
+def test_nine_places_are_in_the_region() -> None:
+    small = group(size="20arcsec")
+    center = places.center_of(small)
+    reach = np.hypot(*(places.nine_places(small) - center).T)
+    assert reach[4] == 0
+    # Ten arcsec are 74 to 83 pixels.
+    assert np.all((reach[[0, 1, 2, 3, 5, 6, 7, 8]] > 70) & (reach[[0, 1, 2, 3, 5, 6, 7, 8]] < 86))
+    assert len(places.outline(group(size="point"))) == 0
+    border = places.outline(group(aperture="IRSUB256"))
+    np.testing.assert_allclose((border.min(), border.max()), (380, 635))
+
+
+def test_the_border_of_the_region_moves_a_phase_as_coverage_says() -> None:
+    one = group()
+    border = places.outline(one)
+    corner = border[0]
+    np.testing.assert_allclose(corner, (1014, 1014))
+    whole = evaluate(places.steps_of(one), one.aperture, one.element, Region.full(), grid=2)
+    at = np.flatnonzero((whole.field.x_pix == 1014) & (whole.field.y_pix == 1014))[0]
+    moved = places.offsets_over(one, corner[None])[0] % 1
+    apart = moved - whole.phases[at]
+    np.testing.assert_allclose(apart - np.rint(apart), 0, atol=1e-9)
+
+
+def test_maps_hold_the_coverage_of_every_place() -> None:
+    found = maps.maps_of(group(), grid=5)["packing"]
+    # Column by row: x first.
+    assert found.values.shape == (5, 5)
+    np.testing.assert_allclose(found.x_pix, found.y_pix)
+    whole = evaluate(
+        places.steps_of(group()),
+        get_aperture("IR-FIX"),
+        get_element("F125W"),
+        Region.full(),
+        grid=5,
+    )
+    at = (whole.field.x_pix[1:] == found.x_pix[0]) & (whole.field.y_pix[1:] == found.y_pix[-1])
+    expected = whole.packing[1:][at][0] / 0.36602540378443865
+    assert found.values[0, -1] == pytest.approx(expected)
+    # Figure 5 of the ISR: the pattern is worst in the lower left corner.
+    assert found.worst == pytest.approx(0.09, abs=0.01)
+    np.testing.assert_allclose(found.worst_pix, (1, 1))
+
+
+def test_two_patterns_share_one_scale() -> None:
+    one, two = maps.maps_of(group(), 5), maps.maps_of(group("0,0 0.474,0.424"), 5)
+    for name in ("efficiency", "packing"):
+        values = [one[name].values, two[name].values]
+        levels = maps.levels_of(values)
+        assert levels[0] <= min(v.min() for v in values)
+        assert max(v.max() for v in values) <= levels[-1] <= 1 + 1e-9
+        assert np.all(np.diff(levels) > 0)
+
+
+@pytest.mark.parametrize("value", [1.0, 0.5, 0.0, 0.99999])
+def test_a_flat_map_has_a_scale(value: float) -> None:
+    levels = maps.levels_of([np.full((3, 3), value)])
+    assert len(levels) >= 2
+    assert levels[0] <= value <= levels[-1]
+
+
+def test_clusters_have_markers_of_their_own_and_outlines_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "in.apt"
+    path.write_bytes(
+        proposal(visit(exposure(1, comments="@dither n=16 pattern=tight-8", element="F125W")))
+    )
+    from aptdither.apt.proposal import parse_proposal
+    from aptdither.plan import make_plan
+
+    (sixteen,) = make_plan(parse_proposal(path.read_bytes())).groups
+    np.testing.assert_array_equal(places.clusters_of(sixteen), [0] * 8 + [1] * 8)
+    center, border = layout._centre_and_border(sixteen)
+    # The first exposure of each cluster stays; within a cluster phases move by fractions.
+    for first in (0, 8):
+        np.testing.assert_allclose(border[:, first], np.tile(center[first], (len(border), 1)))
+    assert np.abs(border - center).max() < 0.5
+
+
+def test_phases_that_coincide_get_one_label() -> None:
+    one = group("0,0 0.474,0.424 0,0")
+    phases = one.coverage.center_phases
+    found, labels = layout.merged(phases, one)
+    assert labels == ["1, 3", "2"]
+    assert len(found) == 2
+
+
+def test_labels_keep_off_points_and_each_other() -> None:
+    axes = Figure().subplots()
+    points = np.array([(0.0, 0.0), (0.1, 0.0), (0.0, 0.1), (0.1, 0.1)])
+    canvas.label_points(axes, points, list("1234"), np.empty((0, 2)), reach=0.07)
+    at = np.array([text.get_position() for text in axes.texts])
+    everything = np.concatenate([points, at])
+    apart = np.hypot(*(everything[:, None] - everything[None]).transpose(2, 0, 1))
+    assert apart[np.triu_indices(8, 1)].min() > 0.05
+
+
+def test_the_tradeoff_is_drawn_from_the_curve(tmp_path: Path) -> None:
+    out = tmp_path / "t.svg"
+    words = ("plot", "tradeoff", "-n", 2, "--size", "10arcsec", "-o", out)
+    assert invoke(*words).exit_code == 0
+    assert "15,0." in out.read_text(encoding="utf-8")
+
+
+def test_the_fit_picture_counts_from_the_first_prediction() -> None:
+    track = curves.Track(
+        name="d",
+        labels=("1", "2"),
+        predicted_pix=np.array([(600.0, 480.0), (604.5, 480.0)]),
+        observed_pix=np.array([(600.0, 480.0), (604.6, 480.2)]),
+    )
+    draw = partial(curves.draw_fits, tracks=[track], facts=["here"])
+    svg = canvas.render(draw, curves.FIT_IN, canvas.Kind.SVG, title="t", searchable=True)
+    # Root mean square over both exposures: 0.1 / sqrt(2), 0.2 / sqrt(2).
+    assert "rms 0.071, 0.141 pixels" in texts_of(svg)
+
+
+def test_usage_errors_say_what_is_missing(tmp_path: Path) -> None:
+    out = tmp_path / "p.svg"
+    assert "--measured" in invoke("plot", "fit", "-o", out).stderr
+    assert invoke("plot", "layout", "-o", out).exit_code == 2
+    both = invoke("plot", "layout", "--pattern", "tight-2", "--pattern", "tight-3", "-o", out)
+    assert both.exit_code == 2
+    assert "--group" in both.stderr
+    assert invoke("plot", "layout", "--pattern", "nothing-7", "-o", out).exit_code == 2
+    assert not out.exists()
