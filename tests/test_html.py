@@ -75,8 +75,13 @@ TAGGED = proposal(
 )
 
 
-def test_a_page_is_whole_and_stands_alone(tmp_path: Path) -> None:
-    page = Checked(report(tmp_path, TAGGED))
+@pytest.fixture(scope="module")
+def tagged(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return report(tmp_path_factory.mktemp("tagged"), TAGGED)
+
+
+def test_a_page_is_whole_and_stands_alone(tagged: str) -> None:
+    page = Checked(tagged)
     assert len(page.ids) == len(set(page.ids))
     assert not {"script", "iframe", "object", "img", "form"} & set(page.tags)
     assert page.loads == []
@@ -85,8 +90,8 @@ def test_a_page_is_whole_and_stands_alone(tmp_path: Path) -> None:
     assert all(link.startswith(("#", "data:,")) for link in page.links)
 
 
-def test_no_address_is_loaded(tmp_path: Path) -> None:
-    page = report(tmp_path, TAGGED)
+def test_no_address_is_loaded(tagged: str) -> None:
+    page = tagged
     names = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
     assert set(re.findall(r"https?://[^\s\"'<>)]*", page)) <= names
     assert "url(#" in page
@@ -95,12 +100,12 @@ def test_no_address_is_loaded(tmp_path: Path) -> None:
     assert "default-src 'none'" in page
 
 
-def test_the_same_proposal_gives_the_same_page(tmp_path: Path) -> None:
-    assert report(tmp_path, TAGGED) == report(tmp_path, TAGGED)
+def test_the_same_proposal_gives_the_same_page(tagged: str, tmp_path: Path) -> None:
+    assert report(tmp_path, TAGGED) == tagged
 
 
-def test_the_page_says_what_apply_writes(tmp_path: Path) -> None:
-    page = Checked(report(tmp_path, TAGGED)).text
+def test_the_page_says_what_apply_writes(tagged: str) -> None:
+    page = Checked(tagged).text
     for words in ("0.474", "0.424", "WFC3-IR-DITHER-LINE", "as observed", "1.500", "-2.000"):
         assert words in page, words
     assert "+@dithered 1/2" in page.replace("+ ", "+")

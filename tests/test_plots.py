@@ -285,11 +285,28 @@ def test_labels_keep_off_points_and_each_other() -> None:
     assert apart[np.triu_indices(8, 1)].min() > 0.05
 
 
-def test_the_tradeoff_is_drawn_from_the_curve(tmp_path: Path) -> None:
+def test_the_tradeoff_is_drawn_from_the_curve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from aptdither import choose
+    from aptdither.dither.optimize import tradeoff
+
+    curve = tradeoff(
+        2, get_aperture("IR"), get_element("F160W"), Region.point(), (2.0, 15.0), seed=0
+    )
+    asked = []
+
+    def two_spacings(n: int, *where: object, **options: object) -> object:
+        asked.append(n)
+        return curve
+
+    monkeypatch.setattr(choose, "tradeoff_of", two_spacings)
     out = tmp_path / "t.svg"
-    words = ("plot", "tradeoff", "-n", 2, "--size", "10arcsec", "-o", out)
-    assert invoke(*words).exit_code == 0
-    assert "15,0." in out.read_text(encoding="utf-8")
+    assert invoke("plot", "tradeoff", "-n", 2, "--size", "point", "-o", out).exit_code == 0
+    assert asked == [2]
+    svg = out.read_text(encoding="utf-8")
+    for point in curve:
+        assert f"{point.spacing_pix:g},{point.result.efficiency_worst:.4f}" in svg
 
 
 def test_the_fit_picture_counts_from_the_first_prediction() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -43,9 +43,6 @@ from aptdither.cli.subjects import (
 )
 from aptdither.errors import UsageError
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 #: More rows of maps than this are no picture any more.
 MOST_MAPS = 4
 MOST_FITS = 4
@@ -70,14 +67,14 @@ class Sketch:
     Attributes
     ----------
     draw : callable
-        Draws it on a figure.
+        Draws it on a figure of matplotlib's, which only the report knows.
     size_in : (float, float)
         Its size, inches.
     numbers : str
         What it is drawn from, for the file's metadata.
     """
 
-    draw: Callable[[Figure], None]
+    draw: Callable[[Any], None]
     size_in: tuple[float, float]
     numbers: str
 
