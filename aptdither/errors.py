@@ -25,6 +25,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+#: A file can hold names and values of any length, and as many as it likes; what is said of them
+#: stays readable: the longest name of a place and the longest message, characters.
+MAX_NAME = 80
+MAX_MESSAGE = 2_000
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text of at most `most` characters; what is cut off is marked by ``…``."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -39,8 +49,8 @@ class Place:
         """Return the known parts, outermost first: ``visit 01, exposure 3, line 159``."""
         named = (
             (self.path, "{}"),
-            (self.visit, "visit {}"),
-            (self.exposure, "exposure {}"),
+            (self.visit and shortened(self.visit, MAX_NAME), "visit {}"),
+            (self.exposure and shortened(self.exposure, MAX_NAME), "exposure {}"),
             (self.line, "line {}"),
         )
         return ", ".join(words.format(value) for value, words in named if value is not None)
@@ -73,7 +83,7 @@ class AptDitherError(Exception):
 
     def __init__(self, message: str, *, place: Place = NOWHERE) -> None:
         super().__init__(message)
-        self.message = message
+        self.message = shortened(message, MAX_MESSAGE)
         self.place = place
 
     def __str__(self) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from aptdither.errors import NOWHERE, Place, UsageError
+from aptdither.errors import MAX_MESSAGE, NOWHERE, Place, UsageError, shortened
 
 
 class Severity(StrEnum):
@@ -80,7 +80,7 @@ def found(code: str, message: str, place: Place = NOWHERE) -> Finding:
     return Finding(
         code=code,
         severity=RULES[code].severity,
-        message=message,
+        message=shortened(message, MAX_MESSAGE),
         visit=place.visit,
         exposure=place.exposure,
         line=place.line,

@@ -258,7 +258,8 @@ def _raw_characters(raw: bytes, at: int, encoding: str) -> Iterator[tuple[str, i
 
 def _entity(name: bytes) -> str:
     if name.startswith(b"#"):
-        digits = name[1:]
+        # Zeros may lead in any number; Python's int refuses more than 4300 decimal digits.
+        digits = name[1:].lstrip(b"0")
         return chr(int(digits[1:], 16) if digits.startswith(b"x") else int(digits))
     return _ENTITIES[name]
 

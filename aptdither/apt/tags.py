@@ -27,10 +27,13 @@ METHODS = ("auto", "catalog", "optimize")
 
 _ALLOWED_SIZE = "full, point, or a diameter such as 30arcsec, 0.5arcmin, 150pix"
 _ALLOWED_SPACING = "tight, wide, or a distance such as 12pix, 1.5arcsec"
-_ALLOWED_NAME = "a word of letters, digits and . _ + -"
+_ALLOWED_NAME = "a word of letters, digits and . _ + -, at most 100 of them"
+
+# What lies beyond is no length that a telescope knows, and overflows in what is computed of it.
+_LEAST, _MOST = 1e-6, 1e6  # arcsec or pixels
 
 _NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
-_NAME = re.compile(r"[A-Za-z0-9._+-]+")
+_NAME = re.compile(r"[A-Za-z0-9._+-]{1,100}")
 _WITH_UNIT = re.compile(rf"({_NUMBER})([A-Za-z]+)")
 _STRAY = re.compile(r"(?<![\w.@])@dither\b", re.IGNORECASE)
 _RECEIPT = re.compile(
@@ -320,7 +323,7 @@ def parse_size(text: str) -> Size:
     Raises
     ------
     TagError
-        If it is none of these, or not positive and finite.
+        If it is none of these, or not from a millionth to a million.
     """
     word = text.strip().lower()
     if word in ("full", "point"):
@@ -337,7 +340,7 @@ def parse_spacing(text: str) -> Spacing:
     Raises
     ------
     TagError
-        If it is none of these, or not positive and finite.
+        If it is none of these, or not from a millionth to a million.
     """
     word = text.strip().lower()
     if word in ("tight", "wide"):
@@ -401,8 +404,10 @@ def _with_unit(word: str, units: tuple[str, ...], allowed: str) -> tuple[float, 
     match = _WITH_UNIT.fullmatch(word)
     if match is not None and match[2] in units:
         value = float(match[1])
-        if math.isfinite(value * 60) and value > 0:
+        if _LEAST <= value * (60 if match[2] == "arcmin" else 1) <= _MOST:
             return value, match[2]
+        if 0 < value < math.inf:
+            raise TagError(f"allowed: {allowed}; from {_LEAST:f} to {_MOST:.0f}")
     raise TagError(f"allowed: {allowed}; positive and finite")
 
 

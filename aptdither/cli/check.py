@@ -189,7 +189,8 @@ def check_file(path: str, *, options: ReviewOptions, with_groups: bool) -> Check
         groups = [group_as_json(reviewer.group(one)) for one in review.sets if with_groups]
     except AptDitherError as error:
         # The file's name is said beside it.
-        message = str(type(error)(error.message, place=replace(error.place, path=None)))
+        error.place = replace(error.place, path=None)
+        message = str(error)
         return CheckedFile(path=path, sha256=sha256, error=message)
     return CheckedFile(path=path, sha256=sha256, groups=tuple(groups), findings=review.findings)
 

@@ -40,7 +40,8 @@ MAX_REPORTED = 20
 KNOWN_FILE = "patterns-known.json"
 DESIGNED_FILE = "patterns-designed.json"
 
-_NAME = re.compile(r"[A-Za-z0-9._+-]+", re.ASCII)
+# A tag and a receipt hold the name: what they read must be what can be called so.
+_NAME = re.compile(r"[A-Za-z0-9._+-]{1,100}", re.ASCII)
 _TEXTS = ("designed_for", "source", "version", "rebuild", "meaning", "note")
 _UNITS: dict[str, Frame] = {"pix": "pix", "pixel": "pix", "arcsec": "postarg"}
 
@@ -90,7 +91,8 @@ class Pattern:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise CatalogError(
-                f"a pattern cannot be called {self.name!r}: letters, digits and . _ + - are allowed"
+                f"a pattern cannot be called {self.name[:110]!r}: letters, digits and "
+                ". _ + - are allowed, at most 100 of them"
             )
         if self.frame not in ("pix", "postarg"):
             raise CatalogError(f"{self.name}: the frame is pix or postarg, not {self.frame!r}")
@@ -464,7 +466,7 @@ def _bad_names(names: list[str]) -> Iterator[str]:
         if not _NAME.fullmatch(name):
             yield (
                 f"row {row}, column pattern: a pattern cannot be called {name[:60]!r}: "
-                "letters, digits and . _ + - are allowed"
+                "letters, digits and . _ + - are allowed, at most 100 of them"
             )
         elif spelled.setdefault(name.casefold(), name) != name:
             yield (
