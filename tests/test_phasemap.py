@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import io
 import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from aptdither.report.phasemap import COLUMNS, PIXEL_START, ROWS, phase_map, side_by_side
+from aptdither.report.text import PhasePicture
 
 phases = st.floats(-40, 40, allow_nan=False)
 points = st.lists(st.tuples(phases, phases), max_size=12)
@@ -79,3 +82,22 @@ def test_more_exposures_than_signs_begin_anew(count: int) -> None:
 
 def test_side_by_side_fills_up_the_shorter_one() -> None:
     assert side_by_side(["ab", "c"], ["x"], gap=1) == ["ab x", "c"]
+
+
+@pytest.mark.parametrize(("width", "encoding"), [(80, "utf-8"), (80, "ascii"), (40, "utf-8")])
+def test_the_summary_shows_the_centre_and_the_worst_place(width: int, encoding: str) -> None:
+    from aptdither.dither.coverage import evaluate
+    from aptdither.dither.region import Region
+    from aptdither.optics.aperture import get_aperture
+    from aptdither.optics.filters import get_element
+
+    found = evaluate(BOX, get_aperture("IR"), get_element("F125W"), Region.full(), grid=3)
+    raw = io.BytesIO()
+    file = io.TextIOWrapper(raw, encoding=encoding, write_through=True)
+    Console(file=file, width=width, highlight=False).print(PhasePicture(found))
+    text = raw.getvalue().decode(encoding)
+    assert all(len(line) <= width for line in text.splitlines())
+    assert ("Worst E, pixel" in text) == (width == 80)
+    worst = int(found.efficiency.argmin())
+    place = f"({found.field.x_pix[worst]:.0f}, {found.field.y_pix[worst]:.0f})"
+    assert (place in text) == (width == 80)

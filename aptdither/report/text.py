@@ -14,10 +14,13 @@ from rich.text import Text
 
 from aptdither.dither.phases import COVERING_BEST, packing_limit
 from aptdither.findings import Finding, Severity
-from aptdither.report.phasemap import phase_map
+from aptdither.report.phasemap import phase_map, side_by_side
 from aptdither.report.safe import safe_line
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from aptdither.apt.proposal import PosTarg
     from aptdither.dither.coverage import Coverage, Metrics
     from aptdither.dither.optimize import TradeoffPoint
@@ -161,22 +164,33 @@ def coverage_table(coverage: Coverage, n: int) -> Table:
 
 
 class PhasePicture:
-    """The phases at the centre, and where distortion moves them over the region."""
+    """The phases at the centre with where distortion moves them, beside those at the worst place."""
 
     def __init__(self, coverage: Coverage) -> None:
         self.coverage = coverage
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw with what the terminal can show."""
-        center = self.coverage.center_phases
-        elsewhere = self.coverage.phases.reshape(-1, 2)
-        yield Text("One pixel: exposures 1, 2, ... at the centre; dots: elsewhere in the region")
-        for line in phase_map(
-            [(float(x), float(y)) for x, y in center],
-            [(float(x), float(y)) for x, y in elsewhere],
-            ascii_only=options.ascii_only,
-        ):
+        """Draw with what the terminal can show, in the room that it has."""
+        coverage = self.coverage
+        plain = options.ascii_only
+        everywhere = _points(coverage.phases.reshape(-1, 2))
+        picture = phase_map(_points(coverage.center_phases), everywhere, ascii_only=plain)
+        picture.insert(0, "At the centre; dots: elsewhere".ljust(len(picture[0])))
+        if len(coverage.phases) > 1:
+            worst = int(coverage.efficiency.argmin())
+            other = phase_map(_points(coverage.phases[worst]), ascii_only=plain)
+            x_pix, y_pix = coverage.field.x_pix[worst], coverage.field.y_pix[worst]
+            other.insert(0, f"Worst E, pixel ({x_pix:.0f}, {y_pix:.0f})")
+            both = side_by_side(picture, other)
+            if max(map(len, both)) <= options.max_width:
+                picture = both
+        yield Text("One pixel, and where the exposures 1, 2, ... fall in it")
+        for line in picture:
             yield Text(line)
+
+
+def _points(phases: NDArray[np.float64]) -> list[tuple[float, float]]:
+    return [(float(x), float(y)) for x, y in phases]
 
 
 def print_findings(console: Console, findings: Sequence[Finding]) -> None:

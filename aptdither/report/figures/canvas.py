@@ -64,7 +64,7 @@ PNG_DPI = 160
 _EDGE_IN = 0.08
 _HEAD_IN = 0.32
 _FOOT_LINE_IN = 0.14
-_LETTERS_PER_IN = 17  # of the smallest text, on average
+_LETTERS_PER_IN = 18  # of the smallest text, on average
 _SEPARATOR = "  ·  "
 
 _SETTINGS = {

@@ -32,7 +32,7 @@ PANEL_IN = 3.5
 MARGIN_IN = (0.9, 1.0)
 #: Places on a side of the map; contours between them are straight.
 GRID = 15
-_LEVELS = 8
+_LEVELS = 11
 _MOST_OWN_FACTS = 3
 LEGEND = "dashed: the region,  +  its centre,  ×  its worst place"
 #: A map that is flat to this is shown on a scale of this height, not as noise.
