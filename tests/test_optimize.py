@@ -325,7 +325,7 @@ def test_the_designed_patterns_keep_their_rules(name: str) -> None:
     tight = name.startswith("tight")
     region = Region.full() if tight else Region.disc(diameter_pix=CENTRAL_HALF_PIX)
     offsets = pattern.offsets_pix(IR)
-    assert min_separation(offsets) >= (TIGHT_SPACING_PIX if tight else 8.0)
+    assert min_separation(offsets) >= (TIGHT_SPACING_PIX if tight else 7.5)
     worst = evaluate(pattern.postargs(IR), IR, element, region).worst
     assert worst.efficiency > (0.972 if n < 4 else 0.99) - (0.0 if tight else WIDE_TOLERANCE)
     assert worst.packing_of_limit > (0.8 if tight else 0.5)
