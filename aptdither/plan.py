@@ -7,11 +7,12 @@ and takes randomness only from a seed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aptdither.apt.limits import MAX_POINTS, MAX_VISIT_EXPOSURES
 from aptdither.apt.proposal import Exposure, PosTarg, Proposal, Visit
 from aptdither.apt.rewrite import Changes, ExposureChange, Pointing
 from aptdither.apt.tags import DitherRequest, Receipt, Size
@@ -121,6 +122,7 @@ def make_plan(
         unwrapped=tuple(group for dither_set in sets for group in dither_set.unwrapped),
     )
     numbers = _new_numbers(sets, changes)
+    raise_all(_too_many(sets, changes))
     groups = tuple(planner.finish(draft, numbers) for draft in drafts)
     followers = tuple(_followers(sets))
     return Plan(
@@ -300,6 +302,11 @@ def cluster_sizes(
             f"1 exposure (it is expanded to {n}), {n}, or a multiple of {n}"
         )
     total = n if m == 1 else m
+    if total > MAX_POINTS:
+        raise RefusalError(
+            f"{total} exposures of {setup.aperture} {setup.element} are to be dithered together; at "
+            f"most {MAX_POINTS} can be: give each cluster a group of its own"
+        )
     if of_pattern is None:
         return split_counts(n) * (total // n)
     if total % of_pattern:
@@ -398,21 +405,36 @@ def _new_numbers(sets: Iterable[DitherSet], changes: Changes) -> dict[int, list[
     return numbers
 
 
+def _too_many(sets: Iterable[DitherSet], changes: Changes) -> Iterator[AptDitherError]:
+    """Yield an error for each visit that would hold more exposures than are read again."""
+    added = {change.exposure.node: len(change.pointings) - 1 for change in changes.exposures}
+    for visit in {one.visit.node: one.visit for one in sets}.values():
+        count = sum(1 + added.get(exposure.node, 0) for exposure in visit.exposures)
+        if count > MAX_VISIT_EXPOSURES:
+            yield RefusalError(
+                f"the visit would have {count} exposures; at most {MAX_VISIT_EXPOSURES} are "
+                "handled: ask for fewer points, or split the visit",
+                place=Place(visit=visit.number, line=visit.line),
+            )
+
+
 def _followers(sets: Iterable[DitherSet]) -> Iterable[Finding]:
     """Yield a finding for each exposure outside a set that takes its place from one inside."""
+    inside: dict[int, set[str]] = {}
+    visits: dict[int, Visit] = {}
     for dither_set in sets:
-        inside = {
+        visits[dither_set.visit.node] = dither_set.visit
+        inside.setdefault(dither_set.visit.node, set()).update(
             exposure.number
             for unit in dither_set.units
             for exposure in (unit.exposure, *unit.copies)
-        }
-        for exposure in dither_set.visit.exposures:
-            if exposure.number not in inside and exposure.same_pos_as in inside:
+        )
+    for node, visit in visits.items():
+        for exposure in visit.exposures:
+            if exposure.number not in inside[node] and exposure.same_pos_as in inside[node]:
                 yield found(
                     "ADT401",
                     f"SamePosAs {exposure.same_pos_as} follows a dithered exposure to its "
                     "new place (after an expansion: to the first point); it is not dithered itself",
-                    Place(
-                        visit=dither_set.visit.number, exposure=exposure.number, line=exposure.line
-                    ),
+                    Place(visit=visit.number, exposure=exposure.number, line=exposure.line),
                 )

@@ -18,7 +18,7 @@ FLOORS = (
     ("version", "errors", "findings"),
     ("atomic", "files", "scan", "apt", "optics"),
     ("dither",),
-    ("layout", "sets", "observed", "choose", "judge", "plan"),
+    ("layout", "tagged", "refusals", "sets", "observed", "choose", "judge", "plan"),
     ("checks",),
     ("report",),
     ("cli",),

@@ -36,5 +36,13 @@ MAX_PLACED = 200_000
 #: can become an exposure: without a bound one word could make a file of any size.
 MAX_POINTS = 1_000
 
+#: Most exposures of a visit that is dithered or reviewed, and of one that is made. A visit of HST
+#: lasts some orbits and holds some tens; beyond, what is compared with what costs its square.
+MAX_VISIT_EXPOSURES = 2_000
+
+#: Longest Comments of an exposure that is dithered, bytes. What APT's field is made for has some
+#: lines; every line is looked at, every character has its place, and every copy repeats it.
+MAX_COMMENTS = 200_000
+
 #: Longest line of Comments that is quoted in an error, characters; the rest is cut.
 MAX_QUOTED = 120

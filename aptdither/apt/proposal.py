@@ -10,9 +10,10 @@ proposal that nobody wants to dither must come back whatever it holds.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from lxml import etree
@@ -176,11 +177,21 @@ class Visit:
                 inner = (*groups, item)
                 waiting.extend((child, inner) for child in reversed(item.children))
 
-    def resolve_same_pos_as(self, exposure: Exposure) -> Exposure:
+    def by_number(self) -> dict[str, list[Exposure]]:
+        """Return the exposures of each number; more than one where a number was given twice."""
+        found: dict[str, list[Exposure]] = {}
+        for exposure in self.exposures:
+            found.setdefault(exposure.number, []).append(exposure)
+        return found
+
+    def resolve_same_pos_as(
+        self, exposure: Exposure, by_number: Mapping[str, list[Exposure]] | None = None
+    ) -> Exposure:
         """Return the exposure whose own position `exposure` shares.
 
         SamePosAs may name an exposure that has a SamePosAs itself: the chain is followed to its
-        end. An exposure without SamePosAs is its own.
+        end. An exposure without SamePosAs is its own. `by_number`, what :meth:`by_number` gives,
+        spares making it for each of many exposures.
 
         Raises
         ------
@@ -189,17 +200,15 @@ class Visit:
             passes an exposure that has a POS TARG too.
         """
         at = exposure
-        seen: list[str] = []
-        by_number: dict[str, list[Exposure]] = {}
-        if at.same_pos_as is not None:
-            for other in self.exposures:
-                by_number.setdefault(other.number, []).append(other)
-        while at.same_pos_as is not None:
+        seen: dict[str, None] = {}
+        if at.same_pos_as is not None and by_number is None:
+            by_number = self.by_number()
+        while at.same_pos_as is not None and by_number is not None:
             place = Place(visit=self.number, exposure=at.number, line=at.line)
             if at.number in seen:
-                chain = " -> ".join([*seen[:10], at.number])
+                chain = " -> ".join([*itertools.islice(seen, 10), at.number])
                 raise ProposalError(f"SamePosAs runs in a circle ({chain}); open it", place=place)
-            seen.append(at.number)
+            seen[at.number] = None
             named = by_number.get(at.same_pos_as, [])
             if len(named) != 1:
                 how = "no exposure has" if not named else f"{len(named)} exposures have"

@@ -23,6 +23,7 @@ from aptdither.apt.changes import (
     says_it,
 )
 from aptdither.apt.document import Document, Edit, apply_edits
+from aptdither.apt.limits import MAX_BYTES, MAX_COMMENTS
 from aptdither.apt.places import (
     Attribute,
     Child,
@@ -77,8 +78,13 @@ def rewrite_proposal(proposal: Proposal, changes: Changes) -> bytes:
     document = proposal.document
     plans = plan_visits(proposal, changes)
     edits: list[Edit] = []
+    size = len(document.view)
     for plan in plans:
-        edits += _VisitWriter(document, plan).edits()
+        made = _VisitWriter(document, plan).edits()
+        size += _new_bytes(made)
+        if size > MAX_BYTES:
+            raise _too_large(Place(visit=plan.visit.number, line=plan.visit.line))
+        edits += made
     if not edits:
         return document.source
     result = document.apply(edits)
@@ -101,10 +107,11 @@ class _VisitWriter:
     def edits(self) -> list[Edit]:
         """Return the edits of the visit, in no order; none when it is as wanted already."""
         edits: list[Edit] = []
+        size = 0
         for row in self.plan.rows:
             element = self.document.elements[row.exposure.node]
             try:
-                edits += self._row_edits(row, element)
+                made = self._row_edits(row, element)
             except ProposalError as error:
                 raise error.located(
                     Place(
@@ -113,6 +120,10 @@ class _VisitWriter:
                         line=row.exposure.line,
                     )
                 ) from None
+            size += _new_bytes(made)
+            if size > MAX_BYTES:
+                raise _too_large(Place(visit=self.plan.visit.number, exposure=row.exposure.number))
+            edits += made
         for node in self.plan.unwrapped:
             group = self.document.elements[node]
             attributes = find_attributes(self.view, group.start, group.open_stop)
@@ -299,6 +310,12 @@ class _ExposureWriter:
             new = b">" + self._receipt() + b"</Comments>"
             yield Edit(start=start, stop=child.stop, new=new)
             return
+        size = child.close_start - child.open_stop
+        if size > MAX_COMMENTS:
+            raise ProposalError(
+                f"its Comments take {size} bytes, and at most {MAX_COMMENTS} can be rewritten; "
+                "shorten them"
+            )
         places = find_text(view, child.open_stop, child.close_start, self.document.encoding)
         lines = list(lines_of(places.text))
         receipts = [i for i, line in enumerate(lines) if line[2] is LineKind.RECEIPT]
@@ -402,6 +419,18 @@ class _ExposureWriter:
     def _wanted(self) -> Receipt:
         assert self.row.receipt is not None  # only rows with a pointing come here
         return self.row.receipt
+
+
+def _new_bytes(edits: Iterable[Edit]) -> int:
+    return sum(len(edit.new) for edit in edits)
+
+
+def _too_large(place: Place) -> ProposalError:
+    return ProposalError(
+        f"with its copies the new file would have more than {MAX_BYTES} bytes, more than is read; "
+        "ask for fewer points",
+        place=place,
+    )
 
 
 def _removal(attribute: Attribute) -> Edit:

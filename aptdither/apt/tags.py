@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from aptdither.apt.limits import MAX_POINTS, MAX_QUOTED
+from aptdither.apt.limits import MAX_COMMENTS, MAX_POINTS, MAX_QUOTED
 from aptdither.errors import TagError, raise_all
 
 #: How a line of a comment ends. XML has turned CRLF into LF, unless a CR was written as ``&#xD;``.
@@ -227,6 +227,11 @@ def parse_comments(text: str) -> CommentTags:
     """
     if "@dith" not in text.lower():
         return _NOTHING
+    if len(text) > MAX_COMMENTS:
+        raise TagError(
+            f"the Comments hold {len(text)} characters; at most {MAX_COMMENTS} are read: keep the "
+            "tag in short Comments"
+        )
     tags: list[Tag] = []
     receipts: list[Receipt] = []
     bad_receipts: list[str] = []
