@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from aptdither.apt.limits import MAX_VISIT_EXPOSURES
 from aptdither.apt.proposal import AptPattern, Exposure, ExposureGroup, PosTarg, Proposal, Visit
 from aptdither.apt.tags import CommentTags, Receipt, parse_comments
 from aptdither.errors import AptDitherError, Place, ProposalError
@@ -206,6 +207,16 @@ class _Visit:
 
     def observed(self) -> ObservedVisit:
         """Return the visit's sets and what could not be followed."""
+        if len(self.slots) > MAX_VISIT_EXPOSURES:
+            many = tuple(exposure for exposure, _ in self.slots)
+            reason = f"the visit has {len(many)} exposures, more than {MAX_VISIT_EXPOSURES}"
+            return ObservedVisit(
+                visit=replace(self.visit, children=()),
+                sets=(),
+                unjudged=(Unjudged(exposures=many, reason=reason),),
+                comments={},
+                errors=(),
+            )
         comments = {e.node: _read_comments(e.comments) for e, _ in self.slots if is_ours(e)}
         dither_sets, errors = self._dither_sets()
         tag_of = {

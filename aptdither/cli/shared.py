@@ -29,6 +29,9 @@ EXIT_FINDINGS = 1
 EXIT_USAGE = 2
 EXIT_INPUT = 3
 
+#: Most errors that are listed: a file can have one on each of 100,000 lines.
+MOST_LINES = 200
+
 
 class Format(StrEnum):
     """How a command prints its result."""
@@ -118,8 +121,11 @@ def reported(command: Callable[P, Any]) -> Callable[P, None]:
             code = command(*args, **kwargs)
             sys.stdout.flush()
         except AptDitherError as error:
-            for line in error.lines():
+            lines = error.lines()
+            for line in lines[:MOST_LINES]:
                 say(f"aptdither: {line}", style="red")
+            if len(lines) > MOST_LINES:
+                say(f"aptdither: and {len(lines) - MOST_LINES} more like these", style="red")
             raise typer.Exit(error.exit_code) from error
         except BrokenPipeError:
             # Nobody reads standard output any more; keep Python from saying so at its exit.
