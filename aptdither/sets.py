@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from aptdither.apt.limits import MAX_VISIT_EXPOSURES
 from aptdither.apt.proposal import AptPattern, Exposure, ExposureGroup, PosTarg, Proposal, Visit
 from aptdither.apt.tags import DitherRequest, Receipt
 from aptdither.errors import AptDitherError, Place, ProposalError, RefusalError, raise_all
@@ -146,6 +147,9 @@ def find_sets(
     for visit in proposal.visits:
         tagged = TaggedVisit(visit)
         findings.extend(tagged.strays())
+        if len(tagged.slots) > MAX_VISIT_EXPOSURES and tagged.has_tags:
+            errors.append(_too_many(tagged))
+            continue
         drafts = tagged.drafts()
         if drafts:
             tagged.errors.extend(_numbers_twice(tagged, visit_numbers))
@@ -153,6 +157,14 @@ def find_sets(
         errors.extend(tagged.errors)
     raise_all(errors)
     return tuple(sets), tuple(findings)
+
+
+def _too_many(tagged: TaggedVisit) -> AptDitherError:
+    return RefusalError(
+        f"the visit has {len(tagged.slots)} exposures; at most {MAX_VISIT_EXPOSURES} are handled: "
+        "remove its tags, or split the visit",
+        place=tagged.place(),
+    )
 
 
 def _numbers_twice(

@@ -54,6 +54,11 @@ class TaggedVisit:
             self.errors.append(error.located(place))
             return parse_comments("")
 
+    @property
+    def has_tags(self) -> bool:
+        """Whether a tag stands in the visit."""
+        return any(held.tags for held in (self.visit_comments, *self.comments.values()))
+
     def place(self, exposure: Exposure | None = None) -> Place:
         """Return the place of the visit, or of one of its exposures."""
         if exposure is None:
