@@ -1,0 +1,43 @@
+"""Make ``examples/dithered/``: what apply makes of each example, and the diff beside it.
+
+Run ``python tests/tools/make_examples.py`` after the catalogue has changed;
+``tests/test_examples.py`` compares.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from aptdither.cli import app
+from aptdither.report.diff import unified_diff
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+OUTPUTS = EXAMPLES / "dithered"
+PROPOSALS = tuple(sorted(EXAMPLES.glob("*.apt")))
+
+
+def dither(proposal: Path, output: Path) -> None:
+    """Run apply as an observer does."""
+    result = CliRunner().invoke(app, ["apply", str(proposal), "-o", str(output), "--force"])
+    assert result.exit_code == 0, result.stderr
+
+
+def main() -> None:
+    """Write every output and every diff anew."""
+    OUTPUTS.mkdir(exist_ok=True)
+    for proposal in PROPOSALS:
+        output = OUTPUTS / proposal.name
+        dither(proposal, output)
+        diff = unified_diff(
+            proposal.read_bytes(),
+            output.read_bytes(),
+            encoding="utf-8",
+            names=(f"examples/{proposal.name}", f"examples/dithered/{proposal.name}"),
+        )
+        output.with_suffix(".diff").write_text(diff, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
