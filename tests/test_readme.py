@@ -48,7 +48,7 @@ def test_the_diff_is_what_apply_does() -> None:
         for line in TEXT.split("```diff\n")[1].split("```")[0].splitlines()
         if line.startswith("+") and line[1:].strip()
     ]
-    written = (ROOT / "examples" / "tight6.dithered.apt").read_text(encoding="utf-8")
+    written = (ROOT / "examples" / "dithered" / "tight6.apt").read_text(encoding="utf-8")
     for line in shown:
         assert line in written
 
