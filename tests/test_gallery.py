@@ -1,0 +1,53 @@
+"""Every picture of the examples is made by the command beside it, from today's numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from aptdither.cli import app
+from tests.tools.make_gallery import GALLERY, PAGES, WORKED, Command, commands
+
+pytest.importorskip("matplotlib")
+Image = pytest.importorskip("PIL.Image")
+
+REMAKE = "run: python tests/tools/make_gallery.py"
+MOST_BYTES = 3_000_000
+ALL = [(page, command) for page in (GALLERY, WORKED) for command in commands(page)]
+
+
+def numbers_of(picture: Path) -> str:
+    """Return what a picture says that it was drawn from."""
+    with Image.open(picture) as image:
+        return str(image.text["Description"])
+
+
+@pytest.mark.parametrize(("page", "command"), ALL, ids=lambda value: getattr(value, "picture", ""))
+def test_the_command_makes_the_picture(
+    page: Path, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(page.parent)
+    made = tmp_path / command.picture
+    result = CliRunner().invoke(app, command.arguments(made))
+    assert result.exit_code == 0, result.output
+    assert numbers_of(made) == numbers_of(page.parent / command.picture), REMAKE
+
+
+@pytest.mark.parametrize("page", list(PAGES), ids=lambda page: page.parent.name)
+def test_the_page_has_todays_numbers(page: Path) -> None:
+    assert page.read_text(encoding="utf-8") == PAGES[page](), REMAKE
+
+
+@pytest.mark.parametrize("page", list(PAGES), ids=lambda page: page.parent.name)
+def test_every_picture_is_shown_and_none_is_left_over(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    pictures = {path.name for path in page.parent.glob("*.png")}
+    assert pictures == {command.picture for command in commands(page)}
+    assert all(f"]({name})" in text for name in pictures)
+
+
+def test_the_pictures_are_small() -> None:
+    sizes = [path.stat().st_size for page in PAGES for path in page.parent.glob("*.png")]
+    assert 0 < sum(sizes) < MOST_BYTES

@@ -1,0 +1,239 @@
+"""Make the galleries of examples/: their pages with today's numbers, and their pictures.
+
+Run ``python tests/tools/make_gallery.py`` after the catalogue or a picture has changed. Every picture
+is made by the command that its page shows; ``tests/test_gallery.py`` runs them all and compares.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from aptdither.dither.coverage import Coverage, evaluate
+from aptdither.dither.pattern import load_catalog
+from aptdither.dither.region import Region
+from aptdither.optics.aperture import get_aperture
+from aptdither.optics.filters import get_element
+from aptdither.optics.fit import fit_dithers, read_measurements
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+GALLERY = EXAMPLES / "gallery" / "README.md"
+WORKED = EXAMPLES / "from-table-2" / "README.md"
+SIZES = range(2, 10)
+#: Pixels per inch: legible on a page, and small in a repository.
+DPI = 90
+#: The region that the wide patterns are designed for: the central half of the detector.
+WIDE_SIZE_PIX = 507
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command that makes a picture."""
+
+    words: tuple[str, ...]
+
+    @property
+    def picture(self) -> str:
+        """Name of the picture, beside its page."""
+        return self.words[self.words.index("-o") + 1]
+
+    def arguments(self, output: Path) -> list[str]:
+        """Return the arguments, with another place for the picture."""
+        words = list(self.words)
+        words[words.index("-o") + 1] = str(output)
+        return words
+
+
+def commands(page: Path) -> Iterator[Command]:
+    """Yield the commands that a page shows."""
+    for line in page.read_text(encoding="utf-8").splitlines():
+        if line.startswith("    aptdither plot "):
+            yield Command(words=tuple(shlex.split(line)[1:]))
+
+
+def gallery_page() -> str:
+    """Return the text of the gallery."""
+    parts = [
+        "# Gallery: tight-2 to tight-9 and wide-2 to wide-9",
+        "",
+        "The patterns of this project, designed by the rules of ISR WFC3 2016-14, sections 5 and 6",
+        "(they are not the patterns of that report). Tight ones are for the whole field, wide ones for",
+        f"the central half, a disc of {WIDE_SIZE_PIX} pixels. Aperture IR; F160W for 2 and 3 points,",
+        "F125W beyond. Left: offsets on the pixel grid; middle: where the exposures fall within one",
+        "pixel, with outlines of what distortion makes of that over the region; right: the POS TARGs.",
+        "",
+        "| pattern | E centre | E worst | d/d_N centre | d/d_N worst | least step, pixels | span |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        *(_gallery_row(name, n) for name, n in _names()),
+        "",
+    ]
+    for name, n in _names():
+        size = "" if name.startswith("tight") else f" --size {WIDE_SIZE_PIX}pix"
+        parts += [
+            f"## {name}",
+            "",
+            (
+                f"    aptdither plot layout --pattern {name} --element {_element(n)}{size}"
+                f" --dpi {DPI} -o {name}.png"
+            ),
+            "",
+            f"![{name}: offsets, phases and POS TARGs]({name}.png)",
+            "",
+        ]
+    return "\n".join(parts)
+
+
+def _names() -> Iterator[tuple[str, int]]:
+    for kind in ("tight", "wide"):
+        for n in SIZES:
+            yield f"{kind}-{n}", n
+
+
+def _element(n: int) -> str:
+    return "F160W" if n <= 3 else "F125W"
+
+
+def _gallery_row(name: str, n: int) -> str:
+    from aptdither.dither.phases import min_separation, span
+
+    aperture = get_aperture("IR")
+    pattern = load_catalog().get(name)
+    is_tight = name.startswith("tight")
+    region = Region.full() if is_tight else Region.disc(diameter_pix=WIDE_SIZE_PIX)
+    found = evaluate(pattern.postargs(aperture), aperture, get_element(_element(n)), region)
+    pixels = pattern.offsets_pix(aperture)
+    return (
+        f"| [{name}](#{name}) {_cells(found)} | {min_separation(pixels):.1f} | {span(pixels):.1f} |"
+    )
+
+
+def _cells(found: Coverage) -> str:
+    center, worst = found.center, found.worst
+    return (
+        f"| {center.efficiency:.3f} | {worst.efficiency:.3f} "
+        f"| {center.packing_of_limit:.2f} | {worst.packing_of_limit:.2f}"
+    )
+
+
+def worked_page() -> str:
+    """Return the text of the example that starts at the ISR's Table 2."""
+    aperture, element = get_aperture("IR-FIX"), get_element("F125W")
+    observed, modelled = (
+        fit_dithers(measured, aperture)
+        for measured in read_measurements(EXAMPLES / "table2.ecsv", at=aperture.fiducial_pix)
+    )
+    catalog = load_catalog()
+    rows = {
+        name: evaluate(catalog.get(name).postargs(aperture), aperture, element, Region.full())
+        for name in ("go-13417", "tight-8")
+    }
+    before, after = rows.values()
+    lost, now = 1 - before.worst.efficiency, 1 - after.worst.efficiency
+    spread = np.ptp(catalog.get("go-13417").offsets_pix(aperture), axis=0)
+    return f"""# From Table 2 of the ISR to a better pattern
+
+ISR WFC3 2016-14 tests its way from POS TARGs to pixels on a star that GO 13417 observed eight times
+with WFC3/IR, F125W (Table 2, in `table2.ecsv`). This page follows it: were the POS TARGs carried
+out, what did they sample, what is lost away from the centre, and which eight points do better.
+
+## Were the POS TARGs carried out?
+
+    aptdither fit ../table2.ecsv
+
+The modelled positions give A = {modelled.isr.a:.3f} pixels per arcsec, the observed ones
+{observed.isr.a:.3f}. Section 3.2 prints 8.625, a misprint of 8.265: with it every offset would be 4 %
+off, 0.2 pixel over five. From the SIAF's distortion and the commanded POS TARGs the star stood within
+{observed.residual_rms_pix[0]:.3f} and {observed.residual_rms_pix[1]:.3f} pixel rms (x and y) of where it should; the ISR's own model
+agrees with ours to {max(modelled.residual_rms_pix):.3f} (its figure 4).
+
+    aptdither plot fit --measured ../table2.ecsv --aperture IR-FIX --element F125W --dpi {DPI} -o fit.png
+
+![Observed and predicted positions](fit.png)
+
+## What distortion does
+
+A step of ten pixels at the centre is another step at the edges and corners (figure 1): the error
+grows with the step and with the distance from the centre.
+
+    aptdither plot distortion --aperture IR-FIX --dpi {DPI} -o distortion.png
+
+![What ten pixels become](distortion.png)
+
+## What the eight points sample
+
+They span {spread[0]:.1f} x {spread[1]:.1f} pixels. At the centre they are a fine pattern: efficiency
+{before.center.efficiency:.3f}, phases {before.center.packing_of_limit:.0%} as far apart as eight can be. At the worst place two of them nearly
+coincide ({before.worst.packing_of_limit:.0%}), and the efficiency is {before.worst.efficiency:.3f}. The outlines in the middle
+panel show it, and so do the nine places (figure 2; the lower left one is figure 5).
+
+    aptdither plot layout --pattern go-13417 --aperture IR-FIX --element F125W --dpi {DPI} -o before.png
+
+![The pattern of GO 13417](before.png)
+
+    aptdither plot field --pattern go-13417 --aperture IR-FIX --element F125W --dpi {DPI} -o nine.png
+
+![Its phases at nine places](nine.png)
+
+## Eight better points
+
+`tight-8` is designed for the whole field: of all patterns that were tried, with points two pixels
+apart or more, the one whose worst place is the best.
+
+    aptdither plot layout --pattern tight-8 --aperture IR-FIX --element F125W --dpi {DPI} -o after.png
+
+![tight-8](after.png)
+
+    aptdither plot map --pattern go-13417 --pattern tight-8 --aperture IR-FIX --element F125W --dpi {DPI} -o map.png
+
+![Both over the detector, on one scale](map.png)
+
+| F125W, whole field | E centre | E worst | d/d_N centre | d/d_N worst |
+| --- | ---: | ---: | ---: | ---: |
+| before: go-13417 {_cells(before)} |
+| after: tight-8 {_cells(after)} |
+
+The efficiency that is lost at the worst place falls from {lost:.1%} to {now:.1%}, and the margin for
+pointing errors there grows from {before.worst.packing:.3f} to {after.worst.packing:.3f} pixel. To use it, write
+`@dither pattern=tight-8` in the Comments of the exposure in APT, or `@dither n=8` to have the pattern
+chosen, and run `aptdither apply`.
+
+## What more distance would cost
+
+Points farther apart do more against blobs and persistence. What that costs for a target of 30 arcsec:
+
+    aptdither plot tradeoff -n 4 --size 30arcsec --element F160W --dpi {DPI} -o tradeoff.png
+
+![Efficiency against spacing](tradeoff.png)
+"""
+
+
+PAGES = {GALLERY: gallery_page, WORKED: worked_page}
+
+
+def main() -> int:
+    """Write pages and pictures."""
+    import os
+
+    from typer.testing import CliRunner
+
+    from aptdither.cli import app
+
+    for path, text in PAGES.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text(), encoding="utf-8")
+        os.chdir(path.parent)
+        for command in commands(path):
+            result = CliRunner().invoke(app, [*command.words, "--force"])
+            if result.exit_code:
+                sys.stderr.write(result.output)
+                return result.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
