@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -152,9 +152,7 @@ def map_in_order(
             yield from _settled(crew, function, *under_way.popleft())
         clean = True
     finally:
-        for _, future in under_way:
-            future.cancel()
-        crew.close(clean=clean)
+        crew.close(futures=[future for _, future in under_way], clean=clean)
 
 
 def _run(function: Callable[[str], T], batch: Sequence[str]) -> list[Outcome[T]]:
@@ -210,8 +208,10 @@ class _Crew:
             return _died(item, error)
         return outcome
 
-    def close(self, *, clean: bool) -> None:
-        """Leave the executor to its owner."""
+    def close(self, *, futures: Sequence[Future[Any]], clean: bool) -> None:
+        """Leave the executor to its owner, without what is still to be done."""
+        for future in futures:
+            future.cancel()
 
 
 class _Pool(_Crew):
@@ -226,6 +226,7 @@ class _Pool(_Crew):
         )
         if preload and "forkserver" in methods:
             self._context.set_forkserver_preload(list(preload))
+        self._others = {child.pid for child in multiprocessing.active_children()}
         self._jobs = jobs
         self._spare: ProcessPoolExecutor | None = None
         super().__init__(self._made(jobs))
@@ -259,14 +260,16 @@ class _Pool(_Crew):
             return _died(item, error)
         return outcome
 
-    def close(self, *, clean: bool) -> None:
+    def close(self, *, futures: Sequence[Future[Any]], clean: bool) -> None:
         """End the workers: when their work is done, or at once."""
+        if not clean:
+            # The pool fails what it was given; cancelling that too would make its thread stumble.
+            for child in multiprocessing.active_children():
+                if child.pid not in self._others:
+                    child.terminate()
         for executor in (self._executor, self._spare):
             if executor is not None:
-                executor.shutdown(wait=clean, cancel_futures=True)
-        if not clean:
-            for child in multiprocessing.active_children():
-                child.terminate()
+                executor.shutdown()
 
 
 def _leave_interrupts() -> None:

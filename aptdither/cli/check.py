@@ -351,7 +351,8 @@ def _bar(total: int) -> Iterator[Callable[[int], ExitStack]]:
     )
 
     columns = (TextColumn("checking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err(), transient=True) as bar:
+    # Standard output is not the bar's to write: it may be a pipe.
+    with Progress(*columns, console=err(), transient=True, redirect_stdout=False) as bar:
         task = bar.add_task("checking", total=total)
 
         def aside(done: int) -> ExitStack:
