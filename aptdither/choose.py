@@ -255,6 +255,17 @@ def choose_pattern(
     )
 
 
+def chosen_as_given(offsets_arcsec: Iterable[tuple[float, float]]) -> Chosen:
+    """Return POS TARGs that somebody gave as what was chosen."""
+    return Chosen(
+        name="postargs",
+        method="given",
+        source="the command line",
+        why="they were given",
+        offsets_arcsec=_tuples(offsets_arcsec),
+    )
+
+
 class _Chooser:
     """Chooses one pattern of `n` points."""
 

@@ -223,6 +223,30 @@ class Judge:
         return self._expectations[key]
 
 
+def judge_chosen(
+    chosen: Chosen, aperture: Aperture, element: SpectralElement, size: Size, seed: int
+) -> PlannedGroup:
+    """Judge a pattern apart from any proposal: the target on the fiducial point, one orbit."""
+    exposures = [
+        PlannedExposure(
+            number=str(index),
+            was=None,
+            pos_targ=PosTarg(x_arcsec=x, y_arcsec=y),
+            old_pos_targ=None,
+            orbit=None,
+        )
+        for index, (x, y) in enumerate(chosen.offsets_arcsec, start=1)
+    ]
+    return Judge(seed=seed).group(
+        exposures,
+        aperture=aperture,
+        element=element,
+        size=size,
+        base=PosTarg(x_arcsec=0.0, y_arcsec=0.0),
+        chosen=chosen,
+    )
+
+
 def judge_observed(
     judge: Judge,
     observed: ObservedSet,

@@ -165,6 +165,7 @@ def test_fit_finds_the_scale_of_table_2_and_not_the_misprint() -> None:
         ["optimize", "-n", "99"],
         ["optimize", "-n", "3", "--spacing", "huge"],
         ["convert", "--aperture", "IR"],
+        ["convert", "--aperture", "nowhere", "--pixels", "1,1"],
         ["convert", "--pixels", "1,1", "--at", "1,2 3,4"],
         ["convert", "--pixels", "nan,1"],
         ["fit", str(TABLE2), "--aperture", "nowhere"],

@@ -16,6 +16,7 @@ from aptdither.cli.shared import (
     parse_pairs,
     print_json,
     reported,
+    usage,
 )
 from aptdither.errors import UsageError
 
@@ -74,7 +75,8 @@ def convert(
 
     from aptdither.optics.aperture import get_aperture
 
-    found = get_aperture(aperture, element, distortion_file=distortion)
+    with usage():
+        found = get_aperture(aperture, element, distortion_file=distortion)
     place = (found.x_ref_pix, found.y_ref_pix)
     if at is not None:
         pairs = parse_pairs(at, "--at")

@@ -36,7 +36,6 @@ from aptdither.errors import UsageError
 
 if TYPE_CHECKING:
     from aptdither.apt.tags import Size, Spacing
-    from aptdither.choose import Chosen
     from aptdither.judge import PlannedGroup
     from aptdither.optics.aperture import Aperture
     from aptdither.optics.filters import SpectralElement
@@ -71,9 +70,10 @@ def patterns(
 ) -> int:
     """List the catalogue, or show one pattern: pixels, POS TARGs, source, coverage."""
     known = open_catalog(catalog)
-    if name is None and coverage:
-        from aptdither.choose import chosen_from_catalog
+    from aptdither.choose import chosen_from_catalog
+    from aptdither.judge import judge_chosen
 
+    if name is None and coverage:
         with usage():
             where, optics, asked = (
                 _aperture(aperture, element, distortion),
@@ -81,7 +81,7 @@ def patterns(
                 parse_size_option(size),
             )
         groups = [
-            _judged(chosen_from_catalog(pattern, where, "listed"), where, optics, asked, seed)
+            judge_chosen(chosen_from_catalog(pattern, where, "listed"), where, optics, asked, seed)
             for pattern in sorted(known, key=lambda pattern: pattern.n)
         ]
         if fmt is Format.JSON:
@@ -103,13 +103,11 @@ def patterns(
 
             out(no_color=no_color).print(catalog_table(known))
         return EXIT_FINE
-    from aptdither.choose import chosen_from_catalog
-
     with usage():
         pattern = known.get(name)
         where = _aperture(aperture, element, distortion)
         chosen = chosen_from_catalog(pattern, where, "it was asked for")
-        group = _judged(chosen, where, _element(element), parse_size_option(size), seed)
+        group = judge_chosen(chosen, where, _element(element), parse_size_option(size), seed)
     _print_groups("patterns", [group], fmt, seed=seed, no_color=no_color)
     return EXIT_FINE
 
@@ -152,14 +150,17 @@ def evaluate(
         asked = None if size is None else parse_size_option(size)
         groups = _groups_of_proposal(proposal, visit, asked, distortion, seed)
     else:
+        from aptdither.choose import chosen_as_given, chosen_from_catalog
+        from aptdither.judge import judge_chosen
+
         with usage():
             where = _aperture(aperture, element, distortion)
-            chosen = (
-                _chosen_from_postargs(postargs)
-                if postargs is not None
-                else _chosen_by_name(pattern or "", catalog, where)
-            )
-            groups = [_judged(chosen, where, _element(element), parse_size_option(size), seed)]
+            if postargs is not None:
+                chosen = chosen_as_given(parse_pairs(postargs, "--postargs"))
+            else:
+                found = open_catalog(catalog).get(pattern or "")
+                chosen = chosen_from_catalog(found, where, "it was asked for")
+            groups = [judge_chosen(chosen, where, _element(element), parse_size_option(size), seed)]
     _print_groups("evaluate", groups, fmt, seed=seed, no_color=no_color)
     return EXIT_FINE
 
@@ -220,7 +221,9 @@ def optimize(
         write_ecsv(as_pattern(chosen, name or output.stem), text)
         files.write_output(output, text.getvalue().encode(), force=force)
         say(f"wrote {output}: use it with --catalog {output}")
-    group = _judged(chosen, where, optics, asked, seed)
+    from aptdither.judge import judge_chosen
+
+    group = judge_chosen(chosen, where, optics, asked, seed)
     _print_groups("optimize", [group], fmt, seed=seed, no_color=no_color)
     return EXIT_FINE
 
@@ -242,51 +245,6 @@ def _spacing(text: str | None) -> Spacing | None:
 
     with usage():
         return None if text is None else parse_spacing(text)
-
-
-def _chosen_by_name(name: str, catalog: Path | None, aperture: Aperture) -> Chosen:
-    from aptdither.choose import chosen_from_catalog
-
-    return chosen_from_catalog(open_catalog(catalog).get(name), aperture, "it was asked for")
-
-
-def _chosen_from_postargs(text: str) -> Chosen:
-    from aptdither.choose import Chosen
-
-    return Chosen(
-        name="postargs",
-        method="given",
-        source="the command line",
-        why="they were given",
-        offsets_arcsec=tuple(parse_pairs(text, "--postargs")),
-    )
-
-
-def _judged(
-    chosen: Chosen, aperture: Aperture, element: SpectralElement, size: Size, seed: int
-) -> PlannedGroup:
-    """Judge a pattern with the target on the aperture's fiducial point."""
-    from aptdither.apt.proposal import PosTarg
-    from aptdither.judge import Judge, PlannedExposure
-
-    exposures = [
-        PlannedExposure(
-            number=str(index),
-            was=None,
-            pos_targ=PosTarg(x_arcsec=x, y_arcsec=y),
-            old_pos_targ=None,
-            orbit=None,
-        )
-        for index, (x, y) in enumerate(chosen.offsets_arcsec, start=1)
-    ]
-    return Judge(seed=seed).group(
-        exposures,
-        aperture=aperture,
-        element=element,
-        size=size,
-        base=PosTarg(x_arcsec=0.0, y_arcsec=0.0),
-        chosen=chosen,
-    )
 
 
 def _groups_of_proposal(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aptdither.cli.shared import open_catalog, parse_size_option, say, usage
+from aptdither.cli.shared import open_catalog, parse_pairs, parse_size_option, say, usage
 from aptdither.errors import AptDitherError, Place, UsageError
 
 if TYPE_CHECKING:
@@ -75,17 +75,22 @@ def groups_of(asked: Asked) -> list[PlannedGroup]:
 
 
 def _given(asked: Asked) -> list[PlannedGroup]:
-    from aptdither.cli.design import _chosen_by_name, _chosen_from_postargs, _judged
+    from aptdither.choose import chosen_as_given, chosen_from_catalog
+    from aptdither.judge import judge_chosen
     from aptdither.optics.aperture import get_aperture
     from aptdither.optics.filters import get_element
 
     with usage():
         aperture = get_aperture(asked.aperture, asked.element, distortion_file=asked.distortion)
         element = get_element(asked.element)
-        chosen = [_chosen_by_name(name, asked.catalog, aperture) for name in asked.patterns]
-    chosen += [_chosen_from_postargs(text) for text in asked.postargs]
+        catalog = open_catalog(asked.catalog)
+        chosen = [
+            chosen_from_catalog(catalog.get(name), aperture, "it was asked for")
+            for name in asked.patterns
+        ]
+    chosen += [chosen_as_given(parse_pairs(text, "--postargs")) for text in asked.postargs]
     size = parse_size_option(asked.size)
-    return [_judged(one, aperture, element, size, asked.seed) for one in chosen]
+    return [judge_chosen(one, aperture, element, size, asked.seed) for one in chosen]
 
 
 def _of_proposal(asked: Asked) -> list[PlannedGroup]:
