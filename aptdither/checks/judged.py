@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 
 import numpy as np
 
@@ -33,6 +34,9 @@ SAME_PHASE_PIX = 0.1
 #: what the detector sees.
 TILE_ARCSEC = 60.0
 
+#: A POS TARG smaller than this, arcsec, looks like a dither, not like a place.
+SMALL_ARCSEC = 2.0
+
 #: Above this number of points no catalogue pattern is compared: everything is sampled.
 MOST_COMPARED = 36
 
@@ -53,6 +57,53 @@ class Better:
     coverage: Coverage
 
 
+class Layout:
+    """Offsets over a region: what is the same for every set that points so.
+
+    Parameters
+    ----------
+    offsets : (N, 2) float array, arcsec
+        From `base`.
+    aperture, element, region, base
+        As for :meth:`aptdither.judge.Judge.coverage`.
+    judge : Judge
+        Who judges.
+    """
+
+    def __init__(
+        self,
+        offsets: FloatArray,
+        aperture: Aperture,
+        element: SpectralElement,
+        region: Region,
+        base: PosTarg,
+        judge: Judge,
+    ) -> None:
+        self.offsets = offsets
+        x, y = aperture.offset_from_postarg(offsets[:, 0], offsets[:, 1])
+        self.pixels: FloatArray = np.stack([x, y], axis=-1)
+        """Offsets (N, 2) at the aperture's fiducial point, pixels."""
+        self.coverage = judge.coverage(offsets, aperture, element, region, base)
+        """Coverage over the region."""
+        self.places = _clusters(self.pixels, SAME_PLACE_PIX)
+        """The shots of each distinct pointing."""
+        firsts = [members[0] for members in self.places]
+        found = _clusters(wrap(self.coverage.center_phases[firsts]), SAME_PHASE_PIX, torus=True)
+        self.phases = tuple(tuple(firsts[i] for i in members) for members in found)
+        """The pointings (their first shots) of each distinct phase where the target lands."""
+
+    @cached_property
+    def distances(self) -> tuple[tuple[float, int, int], ...]:
+        """Distance and first shots of each two pointings, pixels, the nearest first."""
+        firsts = [members[0] for members in self.places]
+        return tuple(
+            sorted(
+                (float(np.hypot(*(self.pixels[i] - self.pixels[j]))), i, j)
+                for i, j in combinations(firsts, 2)
+            )
+        )
+
+
 class Standards:
     """What sets are held against: each question is answered once.
 
@@ -68,6 +119,7 @@ class Standards:
         self.catalog = catalog
         self.judge = judge
         self._known: dict[object, Better | None] = {}
+        self._layouts: dict[object, Layout] = {}
 
     def better(
         self, n: int, aperture: Aperture, element: SpectralElement, size: Size, spacing: str
@@ -77,6 +129,20 @@ class Standards:
         if key not in self._known:
             self._known[key] = self._found(n, aperture, element, size, spacing)
         return self._known[key]
+
+    def layout(
+        self,
+        offsets: FloatArray,
+        aperture: Aperture,
+        element: SpectralElement,
+        region: Region,
+        base: PosTarg,
+    ) -> Layout:
+        """Return what there is to know of offsets (N, 2) from `base`, arcsec."""
+        key = (offsets.tobytes(), aperture.name, element.name, region, base)
+        if key not in self._layouts:
+            self._layouts[key] = Layout(offsets, aperture, element, region, base, self.judge)
+        return self._layouts[key]
 
     def _found(
         self, n: int, aperture: Aperture, element: SpectralElement, size: Size, spacing: str
@@ -138,13 +204,14 @@ class JudgedSet:
         self.standards = standards
         first = self.shots[0].pos_targ
         receipt = observed.receipts.get(self.shots[0].exposure.node)
-        self.base = (
-            first
-            if receipt is None
-            else PosTarg(x_arcsec=receipt.base_x_arcsec, y_arcsec=receipt.base_y_arcsec)
-        )
+        if receipt is not None:
+            self.base = PosTarg(x_arcsec=receipt.base_x_arcsec, y_arcsec=receipt.base_y_arcsec)
+        elif np.hypot(first.x_arcsec, first.y_arcsec) < SMALL_ARCSEC:
+            self.base = NO_OFFSET  # a dither about the fiducial point, wherever it begins
+        else:
+            self.base = first
         """Where the target lands before it is dithered."""
-        self.offsets: FloatArray = np.round(
+        offsets: FloatArray = np.round(
             [
                 (
                     shot.pos_targ.x_arcsec - self.base.x_arcsec,
@@ -154,7 +221,7 @@ class JudgedSet:
             ],
             6,
         )
-        """Offsets (N, 2) from the base, arcsec."""
+        self.layout = standards.layout(offsets, aperture, element, self.region, self.base)
 
     @property
     def n(self) -> int:
@@ -176,30 +243,30 @@ class JudgedSet:
         """Whether a tag asks to dither it and that was not done yet."""
         return self.observed.dither_set is not None and not self.observed.is_dithered_by_us
 
-    @cached_property
+    @property
+    def offsets(self) -> FloatArray:
+        """Offsets (N, 2) from the base, arcsec."""
+        return self.layout.offsets
+
+    @property
     def pixels(self) -> FloatArray:
         """Offsets (N, 2) at the aperture's fiducial point, pixels."""
-        x, y = self.aperture.offset_from_postarg(self.offsets[:, 0], self.offsets[:, 1])
-        return np.stack([x, y], axis=-1)
+        return self.layout.pixels
 
-    @cached_property
+    @property
     def coverage(self) -> Coverage:
         """Its coverage over the region."""
-        return self.standards.judge.coverage(
-            self.offsets, self.aperture, self.element, self.region, self.base
-        )
+        return self.layout.coverage
 
-    @cached_property
+    @property
     def places(self) -> tuple[tuple[int, ...], ...]:
         """The shots of each distinct pointing."""
-        return _clusters(self.pixels, SAME_PLACE_PIX)
+        return self.layout.places
 
-    @cached_property
+    @property
     def phases(self) -> tuple[tuple[int, ...], ...]:
         """The pointings (their first shots) of each distinct phase where the target lands."""
-        firsts = [members[0] for members in self.places]
-        found = _clusters(wrap(self.coverage.center_phases[firsts]), SAME_PHASE_PIX, torus=True)
-        return tuple(tuple(firsts[i] for i in members) for members in found)
+        return self.layout.phases
 
     @property
     def wanted_phases(self) -> int:

@@ -122,10 +122,7 @@ def _incoherent(judged: JudgedSet) -> Iterator[Finding]:
     at = int(np.argmin(coverage.packing))
     x, y = coverage.field.x_pix[at], coverage.field.y_pix[at]
     i, j = _closest(coverage.phases[at])
-    span = max(
-        float(np.hypot(*(judged.pixels[k] - judged.pixels[m])))
-        for k, m in combinations(range(judged.n), 2)
-    )
+    span = judged.layout.distances[-1][0]
     yield found(
         "ADT204",
         f"{judged.n} exposures of {judged.words} over {span:.1f} pixels: well spread where the "

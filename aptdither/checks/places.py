@@ -8,7 +8,7 @@ import numpy as np
 
 from aptdither.apt.proposal import Exposure, ExposureGroup, PosTarg
 from aptdither.apt.tags import Receipt
-from aptdither.checks.judged import JudgedSet
+from aptdither.checks.judged import SMALL_ARCSEC, JudgedSet
 from aptdither.dither.clusters import combine, split_counts
 from aptdither.dither.pattern import Catalog
 from aptdither.dither.phases import FloatArray
@@ -20,9 +20,6 @@ from aptdither.optics.aperture import Aperture, get_aperture
 from aptdither.optics.filters import get_element
 from aptdither.sets import Setup, is_ours, is_pattern_group
 from aptdither.version import __version__
-
-#: A POS TARG smaller than this, arcsec, in a pattern group looks like a dither, not like a place.
-SMALL_ARCSEC = 2.0
 
 #: Three decimals, twice rounded, arcsec.
 EQUAL_ARCSEC = 0.0015

@@ -152,7 +152,7 @@ class Reviewer:
         setup = observed.setup
         asked = observed.dither_set.request.size if observed.dither_set is not None else None
         size = asked or self.options.size or Size(kind="full")
-        judged = []
+        judged: list[JudgedSet] = []
         try:
             aperture = get_aperture(
                 setup.aperture,
@@ -161,8 +161,9 @@ class Reviewer:
                 distortion_file=self.options.distortion,
             )
             element = get_element(setup.element, config=setup.config)
-            for shots in tiles(observed.shots):
-                one = JudgedSet(
+            # A region that is not read, or a place off the detector, is said here too.
+            judged += [
+                JudgedSet(
                     observed,
                     shots,
                     aperture=aperture,
@@ -170,8 +171,8 @@ class Reviewer:
                     size=size,
                     standards=self.standards,
                 )
-                _ = one.coverage  # a region that is not read, a place off the detector: say it here
-                judged.append(one)
+                for shots in tiles(observed.shots)
+            ]
         except AptDitherError as error:
             return judged, [found("ADT108", f"not judged: {error.message}", observed.place)]
         return judged, []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import combinations, pairwise
+from itertools import pairwise
 
 import numpy as np
 
@@ -53,12 +53,8 @@ def check_moves(visit: ObservedVisit) -> Iterator[Finding]:
 
 def _few_pixels(judged: JudgedSet) -> Iterator[Finding]:
     """ADT301."""
-    firsts = [members[0] for members in judged.places]
-    near = [
-        (float(np.hypot(*(judged.pixels[i] - judged.pixels[j]))), i, j)
-        for i, j in combinations(firsts, 2)
-    ]
-    distance, i, j = min(near)
+    near = judged.layout.distances
+    distance, i, j = near[0]
     if distance >= FEW_PIXELS - ROUNDING_PIX:
         return
     count = sum(step < FEW_PIXELS - ROUNDING_PIX for step, _, _ in near)
@@ -74,10 +70,7 @@ def _few_pixels(judged: JudgedSet) -> Iterator[Finding]:
 
 def _blob(judged: JudgedSet) -> Iterator[Finding]:
     """ADT302."""
-    firsts = [members[0] for members in judged.places]
-    span = max(
-        float(np.hypot(*(judged.pixels[i] - judged.pixels[j]))) for i, j in combinations(firsts, 2)
-    )
+    span = judged.layout.distances[-1][0]
     if span >= BLOB_PIX - ROUNDING_PIX:
         return
     says = (

@@ -7,6 +7,7 @@ over the region, summed up by the place where the target lands and by the worst 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -195,4 +196,11 @@ def offsets_at(postargs_arcsec: FloatArray, aperture: Aperture, field: FieldPoin
 def band_at(aperture: Aperture, element: SpectralElement, field: FieldPoints) -> Band:
     """Return the band of a spectral element with the local pixel scale of every field point."""
     x_scale, y_scale = aperture.scale_at(field.x_pix, field.y_pix)
-    return Band(element.wavelength_nm, x_scale, y_scale)
+    scales = np.asarray(x_scale, dtype=float), np.asarray(y_scale, dtype=float)
+    return _band(element.wavelength_nm, scales[0].tobytes(), scales[1].tobytes())
+
+
+@lru_cache(maxsize=32)
+def _band(wavelength_nm: float, x_scale: bytes, y_scale: bytes) -> Band:
+    """Return the band of equal scales once: its tables cost more than evaluating a pattern."""
+    return Band(wavelength_nm, np.frombuffer(x_scale), np.frombuffer(y_scale))
