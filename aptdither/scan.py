@@ -12,10 +12,12 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -232,7 +234,7 @@ class _Pool(_Crew):
         super().__init__(self._made(jobs))
 
     def _made(self, jobs: int) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(jobs, mp_context=self._context, initializer=_leave_interrupts)
+        return ProcessPoolExecutor(jobs, mp_context=self._context, initializer=_serve)
 
     def submit(
         self,
@@ -272,9 +274,19 @@ class _Pool(_Crew):
                 executor.shutdown()
 
 
-def _leave_interrupts() -> None:
-    """Leave Ctrl-C, which a terminal sends to every process, to the one that started us."""
+def _serve() -> None:
+    """Be a worker: leave Ctrl-C to the one that started us, and go when it has gone."""
+    # A terminal sends Ctrl-C to every process; one that stumbles over it prints a traceback.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_outlive, args=(parent,), daemon=True).start()
+
+
+def _outlive(parent: BaseProcess) -> None:
+    """End this process, at once, when its parent was killed and can no longer say so."""
+    parent.join()
+    os._exit(1)
 
 
 def _died(item: str, error: Exception) -> Outcome[T]:
