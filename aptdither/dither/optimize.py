@@ -99,7 +99,6 @@ more two may fall on one phase at little cost in `E`, and then one of them is sp
 TRADEOFF_SPACINGS_PIX = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0)
 
 _SPACING_STEP_PIX = 0.25
-_NARROWER_TIMES = 3
 
 
 def optimize(
@@ -230,19 +229,20 @@ def widest_spacing(
         middle = (good + bad) // 2
         good, bad = (middle, bad) if good_at(middle) else (good, middle)
     report(0.9, "finish")
-    # The bisection looked at few places; where all of them ask for it, a pixel less at a time.
-    for narrower in range(_NARROWER_TIMES + 1):
+    # What counts as equal in E goes to packing first, then all that is left of the tolerance. The
+    # bisection looked at few places: where all of them ask for it, the spacing gives way.
+    attempts: list[tuple[Finished, float, float]] = []
+    for narrower, equal in ((0, EQUAL_EFFICIENCY), (0, tolerance), (2, tolerance), (4, tolerance)):
         steps = max(0, good - round(narrower / _SPACING_STEP_PIX))
         spacing = TIGHT_SPACING_PIX + steps * _SPACING_STEP_PIX
         pool = found.get(steps) or search(steps)
-        for equal in (EQUAL_EFFICIENCY, tolerance):
-            finished, best = finish(
-                site, spacing, pool, sets, rng, effort=effort, equal=equal, least_efficiency=least
-            )
-            if finished.packing >= ENOUGH_PACKING * packing_limit(n):
-                break
-        if finished.packing >= ENOUGH_PACKING * packing_limit(n) or steps == 0:
+        finished, best = finish(
+            site, spacing, pool, sets, rng, effort=effort, equal=equal, least_efficiency=least
+        )
+        attempts.append((finished, best, spacing))
+        if finished.packing >= ENOUGH_PACKING * packing_limit(n):
             break
+    finished, best, spacing = max(attempts, key=lambda attempt: attempt[0].packing)
     tried = sum(pool.tried for pool in found.values())
     result = _result(site, element, finished, best, spacing, seed, tried)
     report(1.0, "done")

@@ -91,23 +91,25 @@ def lay_out(phases: Floats, spacing_pix: float, rng: np.random.Generator) -> Flo
     count, n, _ = phases.shape
     phases = (phases + rng.random((count, 1, 2))) % 1.0
     radius = int(np.ceil(0.6 * spacing_pix * np.sqrt(n))) + 2
-    x, y = np.mgrid[-radius : radius + 1, -radius : radius + 1].reshape(2, -1)
-    grid = np.stack([x, y], axis=-1).astype(np.float64)
+    line = np.arange(-radius, radius + 1, dtype=np.float64)
     shuffled = rng.permuted(np.broadcast_to(np.arange(n), (count, n)), axis=1)
     y_cost = Y_COST * 2.0 ** rng.uniform(-1.0, 1.0, size=(count, 1))
     placed = np.zeros((count, n, 2))
     row = np.arange(count)
     for turn in range(n):
         member = shuffled[:, turn]
-        choice = phases[row, member, None, :] + grid
-        price = choice[..., 0] ** 2 + y_cost * choice[..., 1] ** 2
+        x, y = (phases[row, member, axis, None] + line for axis in (0, 1))
+        price = (x**2)[:, :, None] + (y_cost * y**2)[:, None, :]
         # A little noise makes layouts of the same phases differ.
         price *= rng.uniform(0.7, 1.3, size=price.shape)
         for other in range(turn):
-            apart = choice - placed[row, shuffled[:, other], None, :]
-            near = np.sum(apart**2, axis=-1) < spacing_pix**2
-            price[near] += 1e6
-        placed[row, member] = choice[row, np.argmin(price, axis=1)]
+            x_other, y_other = placed[row, shuffled[:, other]].T[:, :, None]
+            near = ((x - x_other) ** 2)[:, :, None] + ((y - y_other) ** 2)[:, None, :]
+            price += 1e6 * (near < spacing_pix**2)
+        best = np.argmin(price.reshape(count, -1), axis=1)
+        placed[row, member] = np.stack(
+            [x[row, best // len(line)], y[row, best % len(line)]], axis=-1
+        )
     return placed - placed[:, :1]
 
 
