@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from aptdither.apt.proposal import PosTarg
 from aptdither.apt.tags import Size
 from aptdither.choose import Chosen, region_of
+from aptdither.dither.clusters import MOST_IN_CLUSTER
 from aptdither.dither.coverage import Coverage, evaluate
+from aptdither.dither.optimize import possible_efficiency
 from aptdither.dither.phases import min_separation, slew_seconds, span
 from aptdither.dither.pointing import PointingExpectation, expect
 from aptdither.dither.region import Region
@@ -117,6 +119,19 @@ class PlannedGroup:
     span_pix: float
     slew_seconds: float
 
+    def best_efficiency(self) -> float:
+        """Return the best worst-place efficiency that so many exposures could have.
+
+        Beyond the nine points of a cluster it is 1: no band of the detector has more aliases.
+        """
+        n = len(self.points)
+        if n > MOST_IN_CLUSTER:
+            return 1.0
+        base = (self.base.x_arcsec, self.base.y_arcsec)
+        bound = possible_efficiency(n, self.aperture, self.element, self.region, base=base)
+        # The bound is the best of many climbs; what climbed higher is the better bound.
+        return max(bound, self.coverage.worst.efficiency)
+
 
 class Judge:
     """Judges group after group; equal questions are answered once.
@@ -198,7 +213,7 @@ class Judge:
         base: PosTarg,
     ) -> Coverage:
         """Return the coverage of offsets (N, 2) from `base`, arcsec."""
-        key = (offsets.tobytes(), aperture.name, element.name, region, base)
+        key = (offsets.tobytes(), aperture, element.name, region, base)
         if key not in self._coverages:
             where = (base.x_arcsec, base.y_arcsec)
             self._coverages[key] = evaluate(offsets, aperture, element, region, base=where)

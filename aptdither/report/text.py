@@ -72,7 +72,7 @@ def group_summary(group: PlannedGroup) -> Group:
         Rule(_plain(title), align="left", characters="─"),
         Padding(_facts(facts), (0, 0, 1, 2)),
         Padding(points_table(group), (0, 0, 1, 2)),
-        Padding(coverage_table(group.coverage, n), (0, 0, 1, 2)),
+        Padding(coverage_table(group), (0, 0, 1, 2)),
         Padding(_plain(group.pointing.sentence), (0, 0, 1, 2)),
         Padding(PhasePicture(group.coverage), (0, 0, 1, 2)),
     )
@@ -140,8 +140,9 @@ def offsets_table(rows: Iterable[tuple[float, ...]]) -> Table:
     return table
 
 
-def coverage_table(coverage: Coverage, n: int) -> Table:
+def coverage_table(group: PlannedGroup) -> Table:
     """Return the metrics at the centre and at the worst place, beside what is possible."""
+    coverage, n = group.coverage, len(group.points)
     table = _table()
     table.add_column("Coverage")
     table.add_column("centre", justify="right")
@@ -151,12 +152,16 @@ def coverage_table(coverage: Coverage, n: int) -> Table:
     limit = packing_limit(n)
     places = (coverage.center, coverage.worst)
     rows: Iterable[tuple[str, list[str], str]] = (
-        ("efficiency E", [f"{m.efficiency:.3f}" for m in places], "1.000"),
+        (
+            "efficiency E",
+            [f"{m.efficiency:.3f}" for m in places],
+            f"{group.best_efficiency():.3f}",
+        ),
         ("packing d, pixels", [f"{m.packing:.3f}" for m in places], f"{limit:.3f}"),
         ("  as part of the limit", [f"{m.packing_of_limit:.0%}" for m in places], "100%"),
         ("largest hole, pixels", [f"{m.hole:.3f}" for m in places], hole),
-        ("noise amplification", [_amplification(m) for m in places], "1.00"),
-        ("band that is lost", [f"{m.lost_fraction:.0%}" for m in places], "0%"),
+        ("noise amplification", [_amplification(m) for m in places], "-"),
+        ("band that is lost", [f"{m.lost_fraction:.0%}" for m in places], "-"),
     )
     for name, cells, possible in rows:
         table.add_row(name, *cells, Text(possible, style="dim"))
