@@ -124,6 +124,7 @@ def test_every_log_obeys_the_official_schema(
         ("100%.apt", "100%25.apt"),
         ("/data/x y.apt", "file:///data/x%20y.apt"),
         ("odd\udcff.apt", "odd%FF.apt"),
+        ("/odd\ud800.apt", "file:///odd%5Cud800.apt"),
     ],
 )
 def test_names_become_uris(path: str, uri: str) -> None:

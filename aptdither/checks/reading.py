@@ -68,7 +68,7 @@ def check_values(observed: ObservedVisit) -> Iterator[Finding]:
             )
     for unjudged in observed.unjudged:
         first, *others = unjudged.exposures
-        also = f" (also exposure {_listed(others)})" if others else ""
+        also = f" (also {_listed(others)})" if others else ""
         if unjudged.is_missing:
             yield found("ADT105", f"{unjudged.reason}{also}", _of_exposure(visit, first))
         else:
@@ -93,8 +93,8 @@ def check_tags(
         elif (place.exposure, place.line) not in known:
             yield found("ADT104", error.message, place)
     seen: set[int] = set()
-    for one in observed.sets:
-        dither_set = one.dither_set
+    for observed_set in observed.sets:
+        dither_set = observed_set.dither_set
         if dither_set is None or id(dither_set) in seen:
             continue
         seen.add(id(dither_set))
@@ -105,12 +105,14 @@ def check_tags(
             except AptDitherError as error:
                 refused = True
                 yield found("ADT103", f"{dither_set.tag!r}: {error.message}", dither_set.place)
-        if not refused and not one.is_dithered_by_us:
+        if not refused and not observed_set.is_dithered_by_us:
             exposures = [unit.exposure for unit in dither_set.units]
+            one = len(exposures) == 1
             yield found(
                 "ADT109",
-                f"exposure {_listed(exposures)} {'is' if len(exposures) == 1 else 'are'} tagged "
-                f"{dither_set.tag!r} and not dithered yet; run aptdither apply",
+                f"{'exposure' if one else 'exposures'} {_listed(exposures)} "
+                f"{'is' if one else 'are'} tagged {dither_set.tag!r} and not dithered yet; run "
+                "aptdither apply",
                 dither_set.place,
             )
 

@@ -85,10 +85,14 @@ def sarif_log(files: Iterable[CheckedFile]) -> dict[str, Any]:
 def artifact_uri(path: str) -> str:
     """Return a file's name as a URI reference: relative names stay relative."""
     pure = PurePath(path)
+    try:
+        name = pure.as_posix().encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # a name that no file can have
+        name = utf8_text(pure.as_posix()).encode()
+    text = quote(name, safe="/:@!$&'()*+,;=~")
     if pure.is_absolute():
-        return pure.as_uri()
+        return f"file://{text if text.startswith('/') else f'/{text}'}"
     # A colon in the first segment would read as a scheme; "./" before it does not.
-    text = quote(pure.as_posix().encode("utf-8", "surrogateescape"), safe="/:@!$&'()*+,;=~")
     return f"./{text}" if ":" in text.split("/")[0] else text
 
 
