@@ -283,6 +283,14 @@ def test_origin_of_the_grism_in_arcsec() -> None:
     assert "65 pixels (8.8 arcsec)" in message(TRIGGERS["ADT404"], "ADT404")
 
 
+def test_followers_have_no_origin_and_no_pos_targ_of_their_own() -> None:
+    """SamePosAs: the telescope does not move, whatever the aperture and the pattern."""
+    grism = proposal(visit(exposure(1), exposure(2, element="G141", same="1")))
+    assert "ADT404" not in codes(grism)
+    placed = exposure(1, postarg=("20", "-5"))
+    assert "ADT403" not in codes(in_pattern(placed, exposure(2, same="1")))
+
+
 def test_receipt_says_where_it_should_be() -> None:
     said = message(TRIGGERS["ADT406"], "ADT406")
     assert "point 2 of 4 of tight-4" in said
