@@ -33,7 +33,7 @@ from aptdither.apt.proposal import Visit, read_pos_targ
 from aptdither.apt.tags import LINE_END, LineKind, kind_of_line
 from aptdither.errors import DocumentError, Place, RewriteError
 
-_BETWEEN_TAGS = re.compile(rb">[ \t\n]+<")
+_BESIDE_TAGS = re.compile(rb"(?<=>)[ \t\n]+|[ \t\n]+(?=<)")
 _BLANKS = " \t\n"  # what XML makes of a file's blanks; a CR can only come from an entity
 _MAY_CHANGE = ("PosTarg", "Comments", "TicDataCurrent")
 
@@ -327,8 +327,9 @@ def _are_equal(old: etree._Element, new: etree._Element) -> bool:
     before, after = (etree.tostring(root, method="c14n") for root in (old, new))
     if before == after:
         return True
-    # Blanks were left out by the parser, but it keeps them beside text and in empty elements.
-    return _BETWEEN_TAGS.sub(b"><", before) == _BETWEEN_TAGS.sub(b"><", after)
+    # Blanks were left out by the parser, but it keeps them beside text and in empty elements: where
+    # text stands among the elements of an exposure, a new element's blanks join it.
+    return _BESIDE_TAGS.sub(b"", before) == _BESIDE_TAGS.sub(b"", after)
 
 
 def _attributes(element: etree._Element | None) -> dict[str, str]:
