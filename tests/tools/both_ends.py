@@ -1,0 +1,48 @@
+"""Print both ends of the trade between efficiency and packing distance: ``python -m tests.tools.both_ends``.
+
+Best worst-place E whatever the packing distance, and best packing distance whatever E, for aperture
+IR, the full field and points at least 2 pixels apart; F160W for two and three points, else F125W.
+The table stands in ``examples/README.md``. Takes a minute or two.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aptdither.dither.explore import NORMAL, Site, explore, finish, good_phases
+from aptdither.dither.phases import packing_limit
+from aptdither.dither.region import Region
+from aptdither.optics.aperture import get_aperture
+from aptdither.optics.filters import get_element
+
+SPACING_PIX = 2.0
+ENDS = {"best E": 0.0, "the rule": 0.002, "best d": 1.0}
+
+
+def main() -> None:
+    """Print the table as Markdown."""
+    print("| N | " + " | ".join(f"{end}: E, d/d_N" for end in ENDS) + " |")
+    print("| --- |" + " --- |" * len(ENDS))
+    for n in range(2, 10):
+        element = get_element("F160W" if n < 4 else "F125W")
+        site = Site(
+            n=n,
+            aperture=get_aperture("IR", element.name),
+            wavelength_nm=element.wavelength_nm,
+            region=Region.full(),
+            base=(0.0, 0.0),
+        )
+        cells = []
+        for equal in ENDS.values():
+            rng = np.random.default_rng(0)
+            sets = good_phases(site, rng)
+            pool = explore(site, SPACING_PIX, sets, rng, effort=NORMAL)
+            found, _ = finish(site, SPACING_PIX, pool, sets, rng, effort=NORMAL, equal=equal)
+            efficiency, packing, _ = site.measure(found.postargs, 9)
+            part = float(packing.min()) / packing_limit(n)
+            cells.append(f"{float(efficiency.min()):.3f}, {part:.2f}")
+        print(f"| {n} | " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
