@@ -362,6 +362,16 @@ def test_a_set_is_judged_once() -> None:
     assert first is second
 
 
+def test_memory_of_a_long_run_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aptdither.checks.review.REMEMBERED", 3)
+    reviewer = Reviewer()
+    most = 0
+    for number in range(10):
+        reviewer.review(parse_proposal(dithered((("0", "0"), ("0.5", f"0.{number}")))))
+        most = max(most, reviewer.standards.remembered)
+    assert most == 4
+
+
 @settings(max_examples=25)
 @given(
     st.lists(st.tuples(st.integers(-2000, 2000), st.integers(-2000, 2000)), min_size=1, max_size=6),

@@ -121,6 +121,11 @@ class Standards:
         self._known: dict[object, Better | None] = {}
         self._layouts: dict[object, Layout] = {}
 
+    @property
+    def remembered(self) -> int:
+        """How many layouts are remembered."""
+        return len(self._layouts)
+
     def better(
         self, n: int, aperture: Aperture, element: SpectralElement, size: Size, spacing: str
     ) -> Better | None:

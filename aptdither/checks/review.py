@@ -20,7 +20,8 @@ from aptdither.observed import ObservedSet, observe
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
 
-#: After so many judged sets what is remembered is dropped: this bounds the memory of a long run.
+#: After so many different layouts (some 20 kB each) what is remembered is dropped: this bounds the
+#: memory of a long run.
 REMEMBERED = 2000
 
 
@@ -82,7 +83,6 @@ class Reviewer:
     def _forget(self) -> None:
         self.judge = Judge(seed=self.options.seed)
         self.standards = Standards(self.catalog, self.judge)
-        self._judged = 0
 
     def review(self, proposal: Proposal) -> Review:
         """Judge the sets of a proposal and run every rule over them.
@@ -92,7 +92,7 @@ class Reviewer:
         proposal : Proposal
             The proposal as read; what is wrong inside it becomes findings.
         """
-        if self._judged > REMEMBERED:
+        if self.standards.remembered > REMEMBERED:
             self._forget()
         visits = tuple(observe(proposal))
         numbers = tuple(reading.check_numbers(proposal, visits))
@@ -119,7 +119,6 @@ class Reviewer:
                 (one for one in own if one.code in self.options.selection),
                 key=lambda one: (one.line or 0, one.code),
             )
-        self._judged += len(sets)
         return Review(sets=tuple(sets), findings=tuple(findings))
 
     def group(self, judged: JudgedSet) -> PlannedGroup:

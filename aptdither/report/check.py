@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
+from textwrap import wrap
 from typing import Any
 
 from rich.console import Console
@@ -68,29 +69,30 @@ def print_checked(console: Console, checked: CheckedFile) -> None:
     """Print the findings of one file, grouped by visit; nothing when there are none."""
     if not checked.findings:
         return
-    console.print(Text(safe_line(checked.path), style="bold"), soft_wrap=True)
+    # One text for the whole file: an archive's review is mostly printing.
+    text = Text()
+    text.append(f"{safe_line(checked.path)}\n", style="bold")
     for visit, findings in groupby(checked.findings, key=lambda finding: finding.visit):
         if visit is not None:
-            console.print(Text(f"  Visit {safe_line(visit)}", style="underline"))
+            text.append("  ").append(f"Visit {safe_line(visit)}", style="underline").append("\n")
         for finding in findings:
-            _print_finding(console, finding)
+            _append_finding(text, finding, width=console.width)
+    console.print(text, soft_wrap=True, end="")
 
 
-def _print_finding(console: Console, finding: Finding) -> None:
-    head = Text("    ")
-    head.append(f"{finding.code} {finding.severity}", style=STYLES[finding.severity])
+def _append_finding(text: Text, finding: Finding, *, width: int) -> None:
+    text.append("    ").append(f"{finding.code} {finding.severity}", style=STYLES[finding.severity])
     where = [
         words.format(safe_line(str(value)))
         for value, words in ((finding.exposure, "exposure {}"), (finding.line, "line {}"))
         if value is not None
     ]
-    head.append(f"  {', '.join(where)}", style="dim")
-    console.print(head)
-    message = Text(safe_line(finding.message, limit=MESSAGE_LIMIT))
-    # No Padding: it fills lines with blanks, which a pasted review would keep.
-    for line in message.wrap(console, max(20, console.width - len(_INDENT))):
-        line.rstrip()
-        console.print(Text(_INDENT).append_text(line), soft_wrap=True)
+    if where:
+        text.append(f"  {', '.join(where)}", style="dim")
+    message = safe_line(finding.message, limit=MESSAGE_LIMIT)
+    for line in wrap(message, max(20, width - len(_INDENT)), break_on_hyphens=False):
+        text.append(f"\n{_INDENT}{line}")
+    text.append("\n")
 
 
 def summary_line(counts: Mapping[str, int], *, files: int, with_findings: int) -> str:
