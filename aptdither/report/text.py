@@ -62,6 +62,12 @@ def group_summary(group: PlannedGroup) -> Group:
     facts = [("pattern", f"{chosen.name} ({chosen.method})"), ("why", chosen.why)]
     if group.tag is not None:
         facts.insert(0, ("tag", group.tag))
+    if chosen.source:
+        facts.append(("source", chosen.source))
+    if group.element.kind == "grism":
+        facts.append(
+            ("band", f"taken at {group.element.wavelength_nm:g} nm, the middle of its range")
+        )
     if group.clusters > 1:
         facts.append(("clusters", f"{group.clusters}, each a pattern of its own"))
     facts.append(("region", region_words(group)))
