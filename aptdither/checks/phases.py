@@ -88,10 +88,16 @@ def _repeated_places(judged: JudgedSet) -> Iterator[Finding]:
 
 def _below_possible(judged: JudgedSet, *, cause_is_told: bool) -> Iterator[Finding]:
     """ADT202."""
-    better = judged.better
-    if better is None or cause_is_told:
+    worst = judged.coverage.worst
+    if cause_is_told or (
+        # No pattern has more than all: most sets need no look into the catalogue.
+        worst.efficiency >= 1 - MARGIN and worst.packing_of_limit >= PACKING_RATIO
+    ):
         return
-    worst, possible = judged.coverage.worst, better.coverage.worst
+    better = judged.better
+    if better is None:
+        return
+    possible = better.coverage.worst
     lacks = worst.efficiency < possible.efficiency - MARGIN
     crowded = judged.n <= 9 and worst.packing_of_limit < PACKING_RATIO * possible.packing_of_limit
     if not lacks and not crowded:
@@ -136,6 +142,8 @@ def _incoherent(judged: JudgedSet) -> Iterator[Finding]:
 
 def _unrecoverable(judged: JudgedSet) -> Iterator[Finding]:
     """ADT203."""
+    if judged.coverage.center.lost_fraction < ALL_LOST:
+        return
     better = judged.better
     if better is None or better.coverage.center.lost_fraction < ALL_LOST:
         return

@@ -25,6 +25,7 @@ from aptdither.cli.shared import (
     NoColorOption,
     SizeOption,
     err,
+    open_catalog,
     out,
     reported,
     say,
@@ -133,7 +134,9 @@ def check(
         catalog=catalog,
         distortion=distortion,
     )
-    _reviewer(options)  # a bad catalogue is said once, before any file is read
+    # What is wrong with these is said once, before any file is read.
+    if catalog is not None:
+        open_catalog(catalog)
     if distortion is not None:
         _try_distortion(distortion)
     writer = _Writer(fmt, statistics=statistics, no_color=no_color)
