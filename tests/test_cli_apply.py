@@ -190,6 +190,15 @@ def test_unusable_input_exits_3(tmp_path: Path, content: bytes, words: str) -> N
     assert "Traceback" not in result.stderr
 
 
+def test_a_distortion_file_that_is_none_is_told_once(tagged: Path) -> None:
+    for name in ("none_idc.fits", tagged.name):
+        result = invoke("apply", tagged, "--distortion", tagged.with_name(name), "--dry-run")
+        assert (result.exit_code, result.stdout) == (3, "")
+        (line,) = result.stderr.splitlines()
+        assert name in line
+        assert "IDCTAB" in line
+
+
 def test_a_missing_input_exits_3(tmp_path: Path) -> None:
     result = invoke("apply", tmp_path / "none.apt")
     assert result.exit_code == 3

@@ -25,6 +25,7 @@ from aptdither.cli.shared import (
     print_json,
     progress_bar,
     reported,
+    require_distortion,
     say,
 )
 from aptdither.errors import AptDitherError, Place, UsageError
@@ -123,6 +124,7 @@ def apply(
         distortion=distortion,
         seed=seed,
     )
+    require_distortion(distortion)
     source = files.read_input(proposal)
     may_write = not (dry_run or check)
     target = proposal if in_place else output or files.default_output(proposal)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,6 +27,7 @@ from aptdither.cli.shared import (
     open_catalog,
     out,
     reported,
+    require_distortion,
     say,
 )
 from aptdither.errors import AptDitherError, UsageError
@@ -137,8 +137,7 @@ def check(
     # What is wrong with these is said once, before any file is read.
     if catalog is not None:
         open_catalog(catalog)
-    if distortion is not None:
-        _try_distortion(distortion)
+    require_distortion(distortion)
     writer = _Writer(fmt, statistics=statistics, no_color=no_color)
     work = functools.partial(
         check_file,
@@ -331,12 +330,6 @@ def _parse_size(text: str | None) -> Size | None:
         return parse_size(text)
     except TagError as error:
         raise UsageError(f"--size {text}: {error.message}") from error
-
-
-def _try_distortion(path: Path) -> None:
-    from aptdither.optics.aperture import get_aperture
-
-    get_aperture("IR", distortion_file=path)
 
 
 @contextmanager

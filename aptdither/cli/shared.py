@@ -177,6 +177,14 @@ def usage() -> Iterator[None]:
         raise UsageError(error.message) from error
 
 
+def require_distortion(path: Path | None) -> None:
+    """Say at once, and once, if a distortion file cannot be used."""
+    if path is not None:
+        from aptdither.optics.idctab import require_idctab
+
+        require_idctab(path)
+
+
 def parse_size_option(text: str | None) -> Size:
     """Read ``--size`` with the grammar of the tag; the whole readout when it is not given."""
     from aptdither.apt.tags import parse_size

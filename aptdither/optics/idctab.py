@@ -58,18 +58,9 @@ def read_idctab(
         When the file is missing, is no IDCTAB, has no row for the element, or its polynomial is no
         distortion; the message says what was wanted.
     """
-    _refuse_odd_files(path)
-    header, rows = _load_table(path)
+    header, rows = _checked_table(path)
     columns = rows[0].keys()
-    missing = [name for name in REQUIRED if name not in columns]
-    x_prefix, y_prefix = ("CX", "CY") if "CX11" in columns else ("A", "B")
-    missing += [
-        f"CX{ij}, CY{ij}" for ij in ("10", "11") if not {x_prefix + ij, y_prefix + ij} <= columns
-    ]
-    if missing:
-        raise OpticsError(
-            f"{str(path)!r} is no IDCTAB: its table has no column {', '.join(missing)}"
-        )
+    x_prefix, y_prefix = _prefixes(columns)
     row = _choose_row(path, rows, element, chip)
     order = _order(path, header, columns, x_prefix)
     x_coef, y_coef = np.zeros((order + 1, order + 1)), np.zeros((order + 1, order + 1))
@@ -85,6 +76,41 @@ def read_idctab(
         x_coef, y_coef = x_coef * scale, y_coef * scale
     distortion = Distortion(x_coef=x_coef, y_coef=y_coef, reach_pix=reach_pix)
     return _number(path, row, "XREF"), _number(path, row, "YREF"), distortion
+
+
+def require_idctab(path: Path) -> None:
+    """Say at once if a file is no IDCTAB, before it is known which of its rows are wanted.
+
+    Raises
+    ------
+    OpticsError
+        When the file is missing, or is no IDCTAB.
+    """
+    _checked_table(path)
+
+
+def _checked_table(path: Path) -> tuple[Any, list[dict[str, Any]]]:
+    """Return the header and the rows of an IDCTAB that has the columns it must have."""
+    _refuse_odd_files(path)
+    header, rows = _load_table(path)
+    columns = rows[0].keys()
+    missing = [name for name in REQUIRED if name not in columns]
+    prefixes = _prefixes(columns)
+    missing += [
+        f"CX{ij}, CY{ij}"
+        for ij in ("10", "11")
+        if not {prefix + ij for prefix in prefixes} <= columns
+    ]
+    if missing:
+        raise OpticsError(
+            f"{str(path)!r} is no IDCTAB: its table has no column {', '.join(missing)}"
+        )
+    return header, rows
+
+
+def _prefixes(columns: Iterable[str]) -> tuple[str, str]:
+    """Return what the names of the coefficients begin with: older tables have A and B."""
+    return ("CX", "CY") if "CX11" in columns else ("A", "B")
 
 
 def _refuse_odd_files(path: Path) -> None:
