@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 from aptdither.apt.proposal import Proposal
 from aptdither.apt.tags import Size
 from aptdither.checks import phases, places, reading, steps
 from aptdither.checks.judged import JudgedSet, Standards, tiles
+from aptdither.checks.options import ReviewOptions
 from aptdither.choose import Chosen
 from aptdither.dither.clusters import split_counts
 from aptdither.dither.pattern import load_catalog
 from aptdither.errors import AptDitherError
-from aptdither.findings import Finding, Selection, found
+from aptdither.findings import Finding, found
 from aptdither.judge import Judge, PlannedExposure, PlannedGroup
 from aptdither.observed import ObservedSet, observe
 from aptdither.optics.aperture import get_aperture
@@ -23,31 +23,6 @@ from aptdither.optics.filters import get_element
 #: After so many different layouts (some 20 kB each) what is remembered is dropped: this bounds the
 #: memory of a long run.
 REMEMBERED = 2000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReviewOptions:
-    """How to review.
-
-    Attributes
-    ----------
-    size : Size or None
-        The region, for sets whose tag does not say; None for the whole readout.
-    selection : Selection
-        Which codes are wanted.
-    catalog : pathlib.Path or None
-        Patterns of the user's own beside the built-in ones.
-    distortion : pathlib.Path or None
-        A distortion file in place of the SIAF's polynomials.
-    seed : int
-        For the pointing errors.
-    """
-
-    size: Size | None = None
-    selection: Selection = field(default_factory=Selection)
-    catalog: Path | None = None
-    distortion: Path | None = None
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

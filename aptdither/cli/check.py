@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 EXIT_INTERRUPTED = 130
 
 #: What workers import before they get their first file.
-PRELOAD = ("aptdither.cli.check", "aptdither.checks", "aptdither.report.check")
+PRELOAD = ("aptdither.cli.check", "aptdither.checks.review", "aptdither.report.check")
 
 
 class CheckFormat(StrEnum):

@@ -13,9 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from aptdither.dither.phases import COVERING_BEST, packing_limit
-from aptdither.findings import Finding, Severity
+from aptdither.findings import Finding
 from aptdither.report.phasemap import phase_map, side_by_side
 from aptdither.report.safe import safe_line
+from aptdither.report.styles import STYLES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from aptdither.optics.filters import SpectralElement
     from aptdither.optics.fit import DitherFit
     from aptdither.plan import Plan
-
-STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 
 
 def print_plan(console: Console, plan: Plan, *, path: str | os.PathLike[str]) -> None:

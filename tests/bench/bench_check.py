@@ -2,9 +2,8 @@
 
 Run by hand: ``python -m tests.bench.bench_check [FILES]``. The peer is ``lxml.etree.parse`` of the
 same files in the same run. The proposals are made here, as realistic as the format is known: planner
-output is most of a file, a visit in three is not WFC3/IR, stock patterns and patterns of the
-observers' own (about one in five is unlike all others) take turns, and one file in a hundred is
-broken.
+output is most of a file, a visit in three is not WFC3/IR, stock patterns and dithers by hand take
+turns (of those, one in five is unlike all others), and one file in a hundred is broken.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ def made(rng: np.random.Generator) -> bytes:
             children = [group(*inside, attributes=' Type="Pattern" Pattern="1"')]
         else:
             points = (BOX, LINE, LINE_3PT)[rng.integers(3)]
-            if rng.random() < 0.2 / 3:
+            if rng.random() < 0.2:
                 points = tuple(np.round(rng.uniform(-0.7, 0.7, (int(rng.integers(2, 9)), 2)), 3))
             children = [
                 exposure(i, element=filters[i % 2], postarg=(f"{x:g}", f"{y:g}"))
