@@ -16,7 +16,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 #: The floors, ground first: a room imports from its own wing's earlier rooms and from lower floors.
 FLOORS = (
     ("version", "errors", "findings"),
-    ("atomic", "files", "scan", "apt", "optics"),
+    ("atomic", "ecsv", "files", "scan", "apt", "optics"),
     ("dither",),
     ("layout", "tagged", "refusals", "sets", "observed", "choose", "judge", "plan"),
     ("checks",),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -45,6 +47,13 @@ def _main(
 
 def run() -> None:
     """Run the command line; what nobody foresaw becomes one line, not a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that knows fewer characters than a file holds gets them spelled out.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    if not os.environ.get("APTDITHER_DEBUG"):
+        # What a reader must know is said in our own lines; libraries speak to programmers.
+        warnings.simplefilter("ignore")
     try:
         app()
     except KeyboardInterrupt:

@@ -29,6 +29,9 @@ EXIT_FINDINGS = 1
 EXIT_USAGE = 2
 EXIT_INPUT = 3
 
+#: Farthest coordinate that an option may hold, arcsec or pixels: beyond is no sky and no detector.
+FARTHEST = 1e6
+
 #: Most errors that are listed: a file can have one on each of 100,000 lines.
 MOST_LINES = 200
 
@@ -201,8 +204,6 @@ def parse_pairs(text: str, option: str) -> list[tuple[float, float]]:
     UsageError
         Naming every word that is no pair of finite numbers.
     """
-    import math
-
     pairs, bad = [], []
     for word in text.split():
         try:
@@ -210,7 +211,7 @@ def parse_pairs(text: str, option: str) -> list[tuple[float, float]]:
         except ValueError:
             bad.append(word)
             continue
-        if math.isfinite(x) and math.isfinite(y):
+        if abs(x) <= FARTHEST and abs(y) <= FARTHEST:
             pairs.append((x, y))
         else:
             bad.append(word)

@@ -23,6 +23,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from aptdither.dither.phases import FloatArray
+from aptdither.ecsv import trouble_in
 from aptdither.errors import AptDitherError, CatalogError, Place, raise_all
 
 if TYPE_CHECKING:
@@ -32,8 +33,12 @@ Frame = Literal["pix", "postarg"]
 
 #: A pattern with more points than this is a mistake: a visit holds some dozens of exposures.
 MAX_POINTS = 1000
+#: Farthest coordinate of a point, pixels or arcsec: beyond is no sky and no detector.
+FARTHEST = 1e6
 #: A catalogue file is a table for people; a larger one is not read.
 MAX_CATALOG_BYTES = 5_000_000
+#: Each pattern of a wanted size is judged before one is taken, some in a tenth of a second.
+MAX_PATTERNS = 500
 #: After so many mistakes in one file the rest is likely the same one.
 MAX_REPORTED = 20
 
@@ -101,9 +106,10 @@ class Pattern:
                 f"{self.name}: a pattern has 1 to {MAX_POINTS} points, not {len(self.points)}"
             )
         for number, point in enumerate(self.points, start=1):
-            if not all(math.isfinite(value) for value in point):
+            if not all(abs(value) <= FARTHEST for value in point):
                 raise CatalogError(
-                    f"{self.name}: point {number} is not two finite numbers: {point}"
+                    f"{self.name}: point {number} is not two finite numbers of at most "
+                    f"{FARTHEST:.0f}: {point}"
                 )
 
     @property
@@ -366,6 +372,9 @@ def _read_table(source: bytes) -> dict[str, Any]:
             "the catalogue file is not ECSV: its first line is `# %ECSV 1.0`; "
             "`aptdither optimize -o pattern.ecsv` writes an example"
         )
+    trouble = trouble_in(text)
+    if trouble is not None:
+        raise CatalogError(f"the catalogue file {trouble}")
     try:
         table = Table.read(text.splitlines(), format="ascii.ecsv")
     # The parser and the YAML reader below it raise whatever their code trips over.
@@ -402,6 +411,10 @@ def _patterns_of(table: dict[str, Any]) -> tuple[Pattern, ...]:
     members: dict[str, list[int]] = {}
     for row, name in enumerate(names):
         members.setdefault(name, []).append(row)
+    if len(members) > MAX_PATTERNS:
+        raise CatalogError(
+            f"the catalogue file has {len(members)} patterns; at most {MAX_PATTERNS} are read"
+        )
     sources = _text_column(table["source"], "source") if "source" in table else None
     texts = {key: str(meta[key]) for key in _TEXTS if isinstance(meta.get(key), str)}
     result, mistakes = [], []

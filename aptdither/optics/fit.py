@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from aptdither.ecsv import trouble_in
 from aptdither.errors import OpticsError
 from aptdither.optics.aperture import Aperture
 from aptdither.optics.distortion import FloatArray
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 #: Largest table that is read, bytes: a hundred thousand measurements have about ten million.
 MAX_BYTES = 64 * 2**20
+#: Most datasets of a file: each is fitted and judged by itself.
+MAX_DATASETS = 200
 #: Columns of the table, with the unit of each.
 COMMANDED = {"postarg_x": "arcsec", "postarg_y": "arcsec"}
 POSITIONS = {"x_pix": "pix", "y_pix": "pix"}
@@ -297,6 +300,11 @@ def read_measurements(
         labels = [str(label) for label in table["dataset"]]
     else:
         labels = [path.stem] * len(table)
+    datasets = len(set(labels))
+    if datasets > MAX_DATASETS:
+        raise OpticsError(
+            f"{str(path)!r} has {datasets} datasets; at most {MAX_DATASETS} are fitted at a time"
+        )
     return tuple(
         Measured(
             dataset=label,
@@ -321,7 +329,14 @@ def _load_ecsv(path: Path) -> Any:
     from astropy.table import Table
 
     try:
-        table = Table.read(path, format="ascii.ecsv")
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise OpticsError(f"{str(path)!r} cannot be read as an ECSV table: {error}") from error
+    trouble = trouble_in(text)
+    if trouble is not None:
+        raise OpticsError(f"{str(path)!r} {trouble}")
+    try:
+        table = Table.read(text.splitlines(), format="ascii.ecsv")
     except Exception as error:  # astropy raises all sorts of things on broken files
         raise OpticsError(f"{str(path)!r} cannot be read as an ECSV table: {error}") from error
     if not len(table):
