@@ -17,10 +17,11 @@ pytest.importorskip("matplotlib")
 
 from matplotlib.figure import Figure
 
-from aptdither.cli.design import _chosen_from_postargs, _judged
-from aptdither.cli.shared import parse_size_option
+from aptdither.choose import chosen_as_given
+from aptdither.cli.shared import parse_pairs, parse_size_option
 from aptdither.dither.coverage import evaluate
 from aptdither.dither.region import Region
+from aptdither.judge import judge_chosen
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
 from aptdither.report.figures import canvas, curves, field, layout, maps, places
@@ -46,9 +47,9 @@ def options(kind: str) -> list[str]:
 def group(
     postargs: str = GO_13417, *, aperture: str = "IR-FIX", size: str = "full"
 ) -> PlannedGroup:
-    chosen = _chosen_from_postargs(postargs)
+    chosen = chosen_as_given(parse_pairs(postargs, "--postargs"))
     element = get_element("F125W")
-    return _judged(chosen, get_aperture(aperture), element, parse_size_option(size), 0)
+    return judge_chosen(chosen, get_aperture(aperture), element, parse_size_option(size), 0)
 
 
 def texts_of(svg: bytes) -> str:
