@@ -24,6 +24,9 @@ from aptdither.optics.distortion import Distortion
 MAX_ORDER = 9
 #: Largest file that is read, bytes: real ones have a few hundred kilobytes.
 MAX_BYTES = 64 * 2**20
+#: Most rows: real ones have one for each chip, direction and filter, some hundreds.
+MAX_ROWS = 10_000
+_FITS_START = b"SIMPLE  ="
 #: Names in a filter column that hold for every filter; detector chip -999 holds for every chip.
 ANY_FILTER = frozenset({"", "CLEAR", "N/A", "NONE", "ANY", "ALL"})
 REQUIRED = ("DIRECTION", "XREF", "YREF")
@@ -129,21 +132,47 @@ def _refuse_odd_files(path: Path) -> None:
         )
 
 
+def _refuse_packed_files(path: Path) -> None:
+    """Refuse what is no FITS file by its first bytes: astropy would unpack any archive, whole."""
+    with path.open("rb") as file:
+        start = file.read(len(_FITS_START))
+    if start != _FITS_START:
+        raise OpticsError(
+            f"{str(path)!r} cannot be read as a FITS table (it does not begin with SIMPLE); give the "
+            "path of an IDCTAB, a FITS file that ends in _idc.fits, unpacked"
+        )
+
+
+def _refuse_long_tables(path: Path, tables: Iterable[Any]) -> None:
+    """Refuse a header that promises more than a file of this kind holds: it is reserved at once."""
+    for table in tables:
+        rows, width = table.header["NAXIS2"], table.header["NAXIS1"]
+        if rows > MAX_ROWS or rows * width > MAX_BYTES:
+            raise OpticsError(
+                f"{str(path)!r} has a table of {rows} rows of {width} bytes; at most {MAX_ROWS} rows "
+                f"and {MAX_BYTES} bytes are read: it is no IDCTAB"
+            )
+
+
 def _load_table(path: Path) -> tuple[Any, list[dict[str, Any]]]:
     """Give the primary header, and the rows of the first table under names in capitals."""
     from astropy.io import fits  # slow to import, and needed by few
 
     try:
+        _refuse_packed_files(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a blemish of the file that does not matter here
             with fits.open(path, mode="readonly", memmap=False) as units:
                 header = units[0].header.copy()
                 tables = [unit for unit in units if isinstance(unit, fits.BinTableHDU)]
+                _refuse_long_tables(path, tables[:1])
                 columns = {
                     name.upper(): np.array(table.data.field(name))
                     for table in tables[:1]
                     for name in table.columns.names
                 }
+    except OpticsError:
+        raise
     except MemoryError as error:
         raise OpticsError(f"{str(path)!r} says it is larger than the memory") from error
     except Exception as error:  # astropy raises all sorts of things on broken files
@@ -166,7 +195,8 @@ def _choose_row(
         if _text(row, "DIRECTION") != "FORWARD":
             continue
         chip_text = _text(row, "DETCHIP")
-        if not chip_text.isdigit() or int(chip_text) == chip:  # -999 holds for every chip
+        # -999 holds for every chip, and so does what is no number.
+        if not re.fullmatch("[0-9]{1,9}", chip_text) or int(chip_text) == chip:
             usable.append(row)
     filters = sorted(name for name in rows[0] if name.startswith("FILTER") or name == "OPT_ELEM")
     found = [
