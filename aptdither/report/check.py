@@ -68,33 +68,32 @@ def print_checked(console: Console, checked: CheckedFile) -> None:
     """Print the findings of one file, grouped by visit; nothing when there are none."""
     if not checked.findings:
         return
-    # One text for the whole file: an archive's review is mostly printing.
-    text = Text()
-    text.append(f"{safe_line(checked.path)}\n", style="bold")
+    # One piece of text for the whole file: an archive's review is mostly printing.
+    parts: list[tuple[str, str]] = [(f"{safe_line(checked.path)}\n", "bold")]
+    width = max(20, console.width - len(_INDENT))
     for visit, findings in groupby(checked.findings, key=lambda finding: finding.visit):
         if visit is not None:
-            text.append("  ").append(f"Visit {safe_line(visit)}", style="underline").append("\n")
+            parts += [("  ", ""), (f"Visit {safe_line(visit)}", "underline"), ("\n", "")]
         for finding in findings:
-            _append_finding(text, finding, width=console.width)
+            parts += _parts_of(finding, width)
     if console.color_system is None:
-        console.file.write(text.plain)
+        console.file.write("".join(text for text, _ in parts))
     else:
-        console.print(text, soft_wrap=True, end="")
+        console.print(Text.assemble(*parts), soft_wrap=True, end="")
 
 
-def _append_finding(text: Text, finding: Finding, *, width: int) -> None:
-    text.append("    ").append(f"{finding.code} {finding.severity}", style=STYLES[finding.severity])
+def _parts_of(finding: Finding, width: int) -> Iterator[tuple[str, str]]:
+    yield "    ", ""
+    yield f"{finding.code} {finding.severity}", STYLES[finding.severity]
     where = [
         words.format(safe_line(str(value)))
         for value, words in ((finding.exposure, "exposure {}"), (finding.line, "line {}"))
         if value is not None
     ]
     if where:
-        text.append(f"  {', '.join(where)}", style="dim")
+        yield f"  {', '.join(where)}", "dim"
     message = safe_line(finding.message, limit=MESSAGE_LIMIT)
-    for line in _wrapped(message, max(20, width - len(_INDENT))):
-        text.append(f"\n{_INDENT}{line}")
-    text.append("\n")
+    yield "".join(f"\n{_INDENT}{line}" for line in _wrapped(message, width)) + "\n", ""
 
 
 def _wrapped(message: str, width: int) -> Iterator[str]:
