@@ -271,11 +271,11 @@ RULES = _registry(
         "ADT203",
         Severity.NOTE,
         "the band has more aliases than there are exposures",
-        "At this wavelength part of the spatial frequencies that the telescope passes cannot be "
-        "recovered from so few exposures, wherever they are placed: more aliases fold onto one "
-        "frequency than there are measurements. It is said when even the best catalogue pattern of "
-        "as many points loses a third of the band or more. More exposures, or a redder filter, are "
-        "the way out.",
+        "At this wavelength more aliases fold onto a spatial frequency than there are measurements, "
+        "so hardly any of the band that the telescope passes can be recovered exactly, wherever "
+        "the exposures are placed. It is said when even the best catalogue pattern of as many "
+        "points loses nine tenths of the band or more. What can still be had is the efficiency E; "
+        "more exposures, or a redder filter, are the way out.",
         "Lauer 1999 (PASP 111, 227)",
     ),
     _rule(
@@ -284,9 +284,9 @@ RULES = _registry(
         "the pattern loses coherence over the region",
         "The phases are well spread where the target lands, but distortion makes the same POS "
         "TARGs other steps elsewhere, and at the worst place of the region two phases come closer "
-        "than half their distance at the centre and than a third of what is possible. The 3-point "
-        "line does so: it steps over nearly 7 pixels, and its third point almost falls on another "
-        "at some corners. Patterns that span less than 5 pixels stay coherent.",
+        "than half their distance at the centre, and than half of what is possible. The 3-point "
+        "line does so: it steps over more than 9 pixels, and its third point almost falls on "
+        "another at some corners. Patterns that span less than 5 pixels stay coherent.",
         f"{_ISR} sections 3.3 (Figure 5), 4 (Figure 6) and 5",
     ),
     _rule(
@@ -296,8 +296,8 @@ RULES = _registry(
         "Several exposures of one setup are taken at one and the same pointing (iterations, or "
         "equal POS TARGs), so artifacts and phases repeat. NumberOfIterations repeats at one place:"
         " to be dithered they must be exposures of their own. Right for time series; otherwise a "
-        "pattern costs a few tens of seconds per step. Two clusters of 9 points or fewer over each "
-        "other are told only when they were not stepped apart.",
+        "step costs 20 to 30 seconds. A pattern that is run twice counts, too: step the second run "
+        "by about 2 arcsec.",
         f"{_ISR} sections 1 and 7; {_PHASE2} (Number_of_Iterations)",
     ),
     _rule(

@@ -8,11 +8,14 @@ turns (of those, one in five is unlike all others), and one file in a hundred is
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -73,14 +76,49 @@ def write_archive(folder: Path, count: int) -> list[Path]:
     return paths
 
 
-def timed(folder: Path, *options: str) -> tuple[float, str, int]:
-    """Return the wall time of a whole run, what it printed, and its largest memory, MB."""
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One whole run of the command."""
+
+    wall_s: float
+    cpu_s: dict[int, float]  # of each of its processes
+    memory_mb: int
+    printed: str
+
+
+def timed(folder: Path, *options: str) -> Run:
+    """Run the command over the archive, looking at its processes all the while."""
     command = [sys.executable, "-m", "aptdither", "check", str(folder), *options]
-    start = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    elapsed = time.perf_counter() - start
-    assert done.returncode == 3, done.stderr[-2000:]
-    return elapsed, done.stdout, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    cpu: dict[int, float] = {}
+    with (folder / "printed").open("w+") as printed:
+        start = time.perf_counter()
+        with subprocess.Popen(
+            command, stdout=printed, stderr=subprocess.DEVNULL, start_new_session=True
+        ) as process:
+            while process.poll() is None:
+                cpu |= cpu_of_session(process.pid)
+                time.sleep(0.05)
+        elapsed = time.perf_counter() - start
+        assert process.returncode == 3
+        printed.seek(0)
+        return Run(
+            wall_s=elapsed,
+            cpu_s=cpu,
+            memory_mb=resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024,
+            printed=printed.read(),
+        )
+
+
+def cpu_of_session(session: int) -> dict[int, float]:
+    """Return the CPU seconds of every process of a session (Linux)."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = path.read_text().rpartition(")")[2].split()
+            if int(fields[3]) == session:
+                ticks = int(fields[11]) + int(fields[12])
+                found[int(path.parent.name)] = ticks / os.sysconf("SC_CLK_TCK")
+    return found
 
 
 def parse_all(paths: list[Path]) -> float:
@@ -104,13 +142,22 @@ def main() -> None:
         print(f"{count} proposals of {size / 1000:.0f} KB")
         parse_all(paths)  # the disk's cache is warm for everyone
         parsed = min(parse_all(paths) for _ in range(2))
-        one, printed, memory = timed(folder, "--format", "text")
-        two, printed_by_two, _ = timed(folder, "--format", "text", "-j", "2")
-        assert printed == printed_by_two
+        one, two = timed(folder), timed(folder, "-j", "2")
+        assert one.printed == two.printed
+        cpu, busiest = sum(one.cpu_s.values()), max(two.cpu_s.values())
+        print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
         print(f"lxml.etree.parse   {parsed:7.2f} s")
-        print(f"check              {one:7.2f} s, {one / parsed:.1f} x lxml, {memory} MB at most")
-        print(f"check -j 2         {two:7.2f} s, {one / two:.2f} x as fast as one")
-        print(printed.splitlines()[-1])
+        print(
+            f"check              {one.wall_s:7.2f} s, {one.wall_s / parsed:.1f} x lxml, "
+            f"{cpu:.2f} s of CPU, {one.memory_mb} MB at most"
+        )
+        print(f"check -j 2         {two.wall_s:7.2f} s, {one.wall_s / two.wall_s:.2f} x as fast")
+        # What two free cores would give, on a machine that has none to spare.
+        print(
+            f"its processes: {', '.join(f'{s:.2f}' for s in two.cpu_s.values())} s of CPU; the "
+            f"busiest has {cpu / busiest:.2f} x less than one process"
+        )
+        print(one.printed.splitlines()[-1])
 
 
 if __name__ == "__main__":
