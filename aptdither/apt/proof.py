@@ -221,7 +221,8 @@ class _VisitProof:
 
 
 def _prove_exposure(row: Row, was: etree._Element, element: etree._Element) -> None:
-    if (element.get("Number"), element.get("SamePosAs") or None) != (row.number, row.same_pos_as):
+    told = (element.get("Number", ""), element.get("SamePosAs") or None)
+    if told != (row.number, row.same_pos_as):
         _fail(f"exposure {row.number} has another Number or SamePosAs than planned")
     new_pos_targ, new_text = _what_may_change(element)
     old_pos_targ, old_text = _what_may_change(was)

@@ -191,12 +191,15 @@ def optimize(
     """Design a pattern for an aperture, a spectral element, a region and a spacing."""
     from aptdither import files
     from aptdither.choose import design, spacing_of, tradeoff_of
+    from aptdither.dither.pattern import check_name
 
     asked = parse_size_option(size)
     wanted = spacing_of(_spacing(spacing), asked)
     if output is not None:
         files.check_output(output, force=force)
     with usage():
+        if output is not None:
+            check_name(name or output.stem)  # before a minute of searching, not after it
         where, optics = _aperture(aperture, element, distortion), _element(element)
         with progress_bar("searching") as progress:
             if tradeoff:

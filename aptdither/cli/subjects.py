@@ -108,7 +108,7 @@ def _of_proposal(asked: Asked) -> list[PlannedGroup]:
         seed=asked.seed,
     )
     for problem in survey.problems:
-        say(f"aptdither: {problem}")
+        say(problem)
     if not survey.groups:
         raise UsageError(f"{asked.proposal} has no exposures that can be dithered and judged")
     return list(survey.groups)

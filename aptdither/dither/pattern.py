@@ -94,11 +94,7 @@ class Pattern:
     note: str = ""
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
-            raise CatalogError(
-                f"a pattern cannot be called {self.name[:110]!r}: letters, digits and "
-                ". _ + - are allowed, at most 100 of them"
-            )
+        check_name(self.name)
         if self.frame not in ("pix", "postarg"):
             raise CatalogError(f"{self.name}: the frame is pix or postarg, not {self.frame!r}")
         if not 1 <= len(self.points) <= MAX_POINTS:
@@ -133,6 +129,21 @@ class Pattern:
         if self.frame == "pix":
             return points
         return np.stack(aperture.offset_from_postarg(points[:, 0], points[:, 1]), axis=-1)
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that no pattern can have.
+
+    Raises
+    ------
+    CatalogError
+        Saying what is allowed.
+    """
+    if not _NAME.fullmatch(name):
+        raise CatalogError(
+            f"a pattern cannot be called {name[:110]!r}: letters, digits and . _ + - are allowed, "
+            "at most 100 of them"
+        )
 
 
 def rounded(postargs_arcsec: FloatArray) -> FloatArray:
