@@ -42,13 +42,16 @@ def seeds() -> list[Seed]:
 
 def _tagged(source: bytes) -> bytes:
     """Make a real proposal one that is dithered, in its own layout."""
-    for name, value in (("Config", "WFC3/IR"), ("Aperture", "IR"), ("SpElement", "F160W")):
+    for name, value in (
+        *(("Config", "WFC3/IR"), ("Aperture", "IR"), ("SpElement", "F160W")),
+        ("TargetName", "STAR"),
+    ):
         new = f'{name}="{value}"'.encode()
         source = re.sub(rf'\b{name}="[^"]*"'.encode(), new, source)
     source = source.replace(b'Status="completed"', b'Status="implementation"')
     source = re.sub(rb'NumberOfIterations="\d+"', b'NumberOfIterations="1"', source)
     source = source.replace(b'Type="Pattern"', b"").replace(b'Pattern="1"', b"")
-    tag = f"<Comments>@dither id=a {BOX}</Comments>".encode()
+    tag = b"<Comments>@dither id=a</Comments>"
     head, visits = source.split(b"<Visits>", 1)
     pieces = visits.split(b"<Exposure\n" if b"<Exposure\n" in visits else b"<Exposure\r\n")
     end = b"<Exposure\n" if b"<Exposure\n" in visits else b"<Exposure\r\n"
