@@ -710,6 +710,14 @@ def test_of_thousands_of_errors_some_are_listed_and_the_rest_counted(tmp_path: P
     assert lines[-1] == "aptdither: and 1300 more like these"
 
 
+def test_a_long_list_is_cut(tmp_path: Path) -> None:
+    path = tmp_path / "in.apt"
+    path.write_bytes(proposal(visit(*(exposure(i) for i in range(1, 5_000)))))
+    ended = run("evaluate", "--proposal", path)
+    assert (ended.code, ended.stdout) == (0, b"")
+    assert all(len(line) <= 8_000 for line in ended.said.splitlines())
+
+
 def test_leading_zeros_of_a_character_reference_are_read() -> None:
     """A parser reads any number of them; Python's int stops at 4300 digits."""
     zeros = "0" * 5000

@@ -32,6 +32,9 @@ EXIT_INPUT = 3
 #: Farthest coordinate that an option may hold, arcsec or pixels: beyond is no sky and no detector.
 FARTHEST = 1e6
 
+#: Longest line on standard error, characters: a list of exposures can have 100,000.
+LONGEST_LINE = 8_000
+
 #: Most errors that are listed: a file can have one on each of 100,000 lines.
 MOST_LINES = 200
 
@@ -104,7 +107,7 @@ def say(text: str, *, style: str = "") -> None:
 
     from aptdither.report.safe import safe_line
 
-    err().print(Text(safe_line(text), style=style), soft_wrap=True)
+    err().print(Text(safe_line(text, limit=LONGEST_LINE), style=style), soft_wrap=True)
 
 
 def print_json(report: object) -> None:
