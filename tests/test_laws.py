@@ -276,23 +276,20 @@ def blocks(draw: st.DrawFn, first: int) -> Block:
     setups = draw(st.lists(st.sampled_from(SETUPS), min_size=1, max_size=2, unique=True))
     base = draw(st.sampled_from(BASES))
     words = draw(st.lists(WORDS, min_size=24, max_size=24))
-    if kind in ("one", "split", "plain", "pattern"):
+    if kind == "plain":
+        # Followers of any earlier exposure, and of each other: their numbers shift with expansions.
+        same = draw(st.sampled_from([None, *range(1, first)]))
+        head = Written(setup=setups[0], words=words[0], base=None if same else base, same=same)
+        follower = Written(setup=setups[-1], words=words[1], same=first)
+        return Block(exposures=(head, follower), depth=0)
+    if kind in ("one", "split", "pattern"):
         iterations = draw(st.sampled_from([2, 4])) if kind == "split" else 1
         runs = 2 if kind == "pattern" else iterations
-        same = draw(st.sampled_from([None, *range(1, first)])) if kind == "plain" else None
+        only = Written(
+            setup=setups[0], tag=draw(tags(runs)), words=words[0], base=base, iterations=iterations
+        )
         return Block(
-            exposures=(
-                Written(
-                    setup=setups[0],
-                    tag=None if kind == "plain" else draw(tags(runs)),
-                    words=words[0],
-                    base=None if same else base,
-                    same=same,
-                    iterations=iterations,
-                ),
-            ),
-            depth=0 if kind in ("one", "plain") else 1,
-            is_pattern=kind == "pattern",
+            exposures=(only,), depth=0 if kind == "one" else 1, is_pattern=kind == "pattern"
         )
     count = draw(st.sampled_from([2, 3, 4, 6, 8]))
     count = min(count, 4) if len(setups) > 1 else count
