@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -573,7 +573,12 @@ def test_coverage_read_back_is_coverage_reported(made: Tagged) -> None:
             region_of(group.size),
             base=base,
         )
-        assert (read.center, read.worst) == (group.coverage.center, group.coverage.worst)
+        # The last bit depends on where in memory an array lies: BLAS takes another path.
+        for one, other in (
+            (read.center, group.coverage.center),
+            (read.worst, group.coverage.worst),
+        ):
+            assert asdict(one) == pytest.approx(asdict(other), rel=1e-9, abs=1e-12)
 
 
 @given(tagged())

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 REPORT_VERSION = 1
 
+#: Decimals of what is computed by long sums.
+DECIMALS = 9
+
 
 def header(command: str) -> dict[str, Any]:
     """Return the keys that every report begins with."""
@@ -186,7 +189,10 @@ def group_as_json(group: PlannedGroup) -> dict[str, Any]:
         ],
         "coverage": {
             **places_as_json(group.coverage),
-            "pointing": dataclasses.asdict(group.pointing),
+            "pointing": {
+                name: round(value, DECIMALS) if isinstance(value, float) else value
+                for name, value in dataclasses.asdict(group.pointing).items()
+            },
         },
         "min_separation_pix": group.min_separation_pix,
         "span_pix": group.span_pix,
@@ -195,14 +201,13 @@ def group_as_json(group: PlannedGroup) -> dict[str, Any]:
 
 
 def metrics_as_json(metrics: Metrics) -> dict[str, float | None]:
-    """Return the metrics at one place, or the worst of each over a region."""
+    """Return the metrics at one place, or the worst of each over a region.
+
+    Rounded, so that the last bit, which is another from run to run, is not in it.
+    """
     return {
-        "packing": metrics.packing,
-        "packing_of_limit": metrics.packing_of_limit,
-        "hole": metrics.hole,
-        "efficiency": metrics.efficiency,
-        "amplification": metrics.amplification,
-        "lost_fraction": metrics.lost_fraction,
+        name: None if value is None else round(value, DECIMALS)
+        for name, value in dataclasses.asdict(metrics).items()
     }
 
 
