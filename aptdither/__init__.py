@@ -22,35 +22,35 @@ _HOMES = {
     "AptDitherError": "aptdither.errors",
     "Aperture": "aptdither.optics.aperture",
     "Coverage": "aptdither.dither.coverage",
-    "Options": "aptdither.plan",
+    "Options": "aptdither.planning.plan",
     "Pattern": "aptdither.dither.pattern",
-    "Plan": "aptdither.plan",
+    "Plan": "aptdither.planning.plan",
     "PosTarg": "aptdither.apt.proposal",
     "Proposal": "aptdither.apt.proposal",
     "Region": "aptdither.dither.region",
-    "SetOptions": "aptdither.sets",
+    "SetOptions": "aptdither.planning.selection",
     "evaluate": "aptdither.dither.coverage",
     "get_aperture": "aptdither.optics.aperture",
     "get_element": "aptdither.optics.filters",
     "load_catalog": "aptdither.dither.pattern",
-    "make_plan": "aptdither.plan",
-    "optimize": "aptdither.dither.optimize",
+    "make_plan": "aptdither.planning.plan",
+    "optimize": "aptdither.dither.optimizer.optimize",
     "parse_proposal": "aptdither.apt.proposal",
-    "rewrite_proposal": "aptdither.apt.rewrite",
+    "rewrite_proposal": "aptdither.apt.writer",
 }
 
 if TYPE_CHECKING:
     from aptdither.apt.proposal import PosTarg, Proposal, parse_proposal
-    from aptdither.apt.rewrite import rewrite_proposal
+    from aptdither.apt.writer import rewrite_proposal
     from aptdither.dither.coverage import Coverage, evaluate
-    from aptdither.dither.optimize import optimize
+    from aptdither.dither.optimizer.optimize import optimize
     from aptdither.dither.pattern import Pattern, load_catalog
     from aptdither.dither.region import Region
     from aptdither.errors import AptDitherError
     from aptdither.optics.aperture import Aperture, get_aperture
     from aptdither.optics.filters import get_element
-    from aptdither.plan import Options, Plan, make_plan
-    from aptdither.sets import SetOptions
+    from aptdither.planning.plan import Options, Plan, make_plan
+    from aptdither.planning.selection import SetOptions
 
 __all__ = [
     "Aperture",

@@ -37,7 +37,7 @@ def shortened(text: str, most: int) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Location:
     """Where in a proposal something is; every part may be unknown."""
 
     path: str | None = None
@@ -55,7 +55,7 @@ class Place:
         )
         return ", ".join(words.format(value) for value, words in named if value is not None)
 
-    def inside(self, outer: Place) -> Place:
+    def inside(self, outer: Location) -> Location:
         """Return this place with its unknown parts taken from `outer`."""
         unknown = {
             name: getattr(outer, name)
@@ -65,7 +65,7 @@ class Place:
         return replace(self, **unknown)
 
 
-NOWHERE = Place()
+NOWHERE = Location()
 
 
 class AptDitherError(Exception):
@@ -75,29 +75,29 @@ class AptDitherError(Exception):
     ----------
     message : str
         One sentence or more: what was found, what is allowed, what to do.
-    place : Place, optional
+    place : Location, optional
         Where it was found.
     """
 
     exit_code = 3
 
-    def __init__(self, message: str, *, place: Place = NOWHERE) -> None:
+    def __init__(self, message: str, *, location: Location = NOWHERE) -> None:
         super().__init__(message)
         self.message = shortened(message, MAX_MESSAGE)
-        self.place = place
+        self.location = location
 
     def __str__(self) -> str:
         """Return ``place: message``."""
-        where = str(self.place)
+        where = str(self.location)
         return f"{where}: {self.message}" if where else self.message
 
     def lines(self) -> tuple[str, ...]:
         """Return one line for each thing that is wrong."""
         return (str(self),)
 
-    def located(self, outer: Place) -> AptDitherError:
+    def located(self, outer: Location) -> AptDitherError:
         """Fill the unknown parts of the place from `outer`, in place; return the error itself."""
-        self.place = self.place.inside(outer)
+        self.location = self.location.inside(outer)
         return self
 
 
@@ -181,7 +181,7 @@ class ManyErrors(AptDitherError):
         """Return the lines of all its errors."""
         return tuple(line for error in self.errors for line in error.lines())
 
-    def located(self, outer: Place) -> AptDitherError:
+    def located(self, outer: Location) -> AptDitherError:
         """Fill the unknown parts of every error's place; return the error itself."""
         for error in self.errors:
             error.located(outer)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from aptdither.errors import MAX_MESSAGE, NOWHERE, Place, UsageError, shortened
+from aptdither.errors import MAX_MESSAGE, NOWHERE, Location, UsageError, shortened
 
 
 class Severity(StrEnum):
@@ -48,6 +48,18 @@ class Finding:
     exposure: str | None = None
     line: int | None = None
 
+    @classmethod
+    def of(cls, code: str, message: str, location: Location = NOWHERE) -> Finding:
+        """Return a finding of the registered severity of `code`, at `location`."""
+        return cls(
+            code=code,
+            severity=RULES[code].severity,
+            message=shortened(message, MAX_MESSAGE),
+            visit=location.visit,
+            exposure=location.exposure,
+            line=location.line,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
@@ -75,15 +87,15 @@ class Rule:
     source: str
 
 
-def found(code: str, message: str, place: Place = NOWHERE) -> Finding:
+def found(code: str, message: str, location: Location = NOWHERE) -> Finding:
     """Return a finding of the registered severity of `code`, at `place`."""
     return Finding(
         code=code,
         severity=RULES[code].severity,
         message=shortened(message, MAX_MESSAGE),
-        visit=place.visit,
-        exposure=place.exposure,
-        line=place.line,
+        visit=location.visit,
+        exposure=location.exposure,
+        line=location.line,
     )
 
 

@@ -14,8 +14,8 @@ from xml.sax.saxutils import escape
 from hypothesis import strategies as st
 
 from aptdither.apt.proposal import PosTarg, Proposal
-from aptdither.apt.rewrite import Changes, ExposureChange, Pointing
 from aptdither.apt.tags import Receipt
+from aptdither.apt.writer import Changes, ExposureChange, NewPosition
 
 NAMES = st.text("abcXYZ0189._+-", min_size=1, max_size=8)
 ARCSEC = st.floats(-60, 60).map(lambda value: round(value, 3) + 0.0)
@@ -292,10 +292,10 @@ def _written_exposure(writer: _Writer, made: MadeExposure) -> str:
 # What a plan may want ------------------------------------------------------------------------------
 
 
-def pointings(index: int, total: int, made_by: str = "") -> st.SearchStrategy[Pointing]:
+def pointings(index: int, total: int, made_by: str = "") -> st.SearchStrategy[NewPosition]:
     """Draw a pointing whose receipt has an index and a total."""
     return st.builds(
-        lambda pos_targ, base, pattern: Pointing(
+        lambda pos_targ, base, pattern: NewPosition(
             pos_targ=pos_targ,
             receipt=Receipt(
                 index=index,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from aptdither.apt.proposal import parse_proposal
-from aptdither.apt.rewrite import rewrite_proposal
+from aptdither.apt.writer import rewrite_proposal
 from tests.strategies import Made, changes_of, proposals
 
 SCHEMA = etree.RelaxNG(

@@ -16,10 +16,10 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 #: The floors, ground first: a room imports from its own wing's earlier rooms and from lower floors.
 FLOORS = (
     ("version", "errors", "findings"),
-    ("atomic", "ecsv", "files", "scan", "apt", "optics"),
+    ("apt", "optics", "io"),
     ("dither",),
-    ("layout", "tagged", "refusals", "sets", "observed", "choose", "judge", "plan"),
-    ("checks",),
+    ("planning",),
+    ("review",),
     ("report",),
     ("cli",),
 )

@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aptdither.apt.proposal import parse_proposal
-from aptdither.apt.rewrite import rewrite_proposal
 from aptdither.apt.tags import parse_size
-from aptdither.checks import Reviewer, ReviewOptions
+from aptdither.apt.writer import rewrite_proposal
 from aptdither.errors import UsageError
 from aptdither.findings import RULES, Finding, Selection, Severity, rule_of, rules_as_markdown
-from aptdither.plan import make_plan
+from aptdither.planning.plan import make_plan
+from aptdither.review.options import ReviewOptions
+from aptdither.review.reviewer import Reviewer
 from tests.made import box_pattern, exposure, group, proposal, visit
 
 #: Said by ``apply`` alone.
@@ -363,7 +364,7 @@ def test_a_set_is_judged_once() -> None:
 
 
 def test_memory_of_a_long_run_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aptdither.checks.review.REMEMBERED", 3)
+    monkeypatch.setattr("aptdither.review.reviewer.CACHE_SIZE", 3)
     reviewer = Reviewer()
     most = 0
     for number in range(10):

@@ -13,9 +13,9 @@ from numpy.testing import assert_allclose
 from aptdither.dither.clusters import (
     BLOB_PIX,
     GUIDE_STAR_LIMIT_ARCSEC,
-    combine,
     hexagonal_spiral,
     interleave,
+    offset_clusters,
     split_counts,
 )
 from aptdither.dither.coverage import evaluate
@@ -79,7 +79,7 @@ def test_no_split_of_nothing() -> None:
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_clusters_clear_a_blob_and_keep_their_pattern(name: str, count: int) -> None:
     pattern = load_catalog().get(name).postargs(IR)
-    combined = combine([pattern] * count, IR)
+    combined = offset_clusters([pattern] * count, IR)
     assert combined.shape == (count * len(pattern), 2)
     assert_allclose(combined[: len(pattern)], pattern, atol=1e-9)
     assert between_clusters(combined, len(pattern)) >= BLOB_PIX - 0.02
@@ -91,7 +91,7 @@ def test_clusters_clear_a_blob_and_keep_their_pattern(name: str, count: int) -> 
 
 def test_a_cluster_is_as_good_by_itself_as_its_pattern() -> None:
     pattern = load_catalog().get("tight-8").postargs(IR)
-    combined = combine([pattern, pattern], IR)
+    combined = offset_clusters([pattern, pattern], IR)
     element = get_element("F125W")
     alone = evaluate(pattern, IR, element, Region.full(), grid=5)
     second = evaluate(combined[8:] - combined[8], IR, element, Region.full(), grid=5)
@@ -102,7 +102,7 @@ def test_a_cluster_is_as_good_by_itself_as_its_pattern() -> None:
 @pytest.mark.parametrize("name", ["WFC3-IR-DITHER-LINE", "WFC3-IR-DITHER-BOX-MIN", "go-13417"])
 def test_sixteen_are_not_twice_the_same_eight(name: str) -> None:
     pattern = load_catalog().get(name).postargs(IR)
-    both = evaluate(combine([pattern] * 2, IR), IR, get_element("F125W"), Region.point())
+    both = evaluate(offset_clusters([pattern] * 2, IR), IR, get_element("F125W"), Region.point())
     once = evaluate(pattern, IR, get_element("F125W"), Region.point())
     assert both.center.packing_of_limit > 0.8
     assert both.center.hole < 0.75 * once.center.hole
@@ -129,14 +129,16 @@ def test_interleaving_finds_what_a_fine_grid_finds() -> None:
 
 def test_steps_are_about_two_arcsec() -> None:
     pattern = load_catalog().get("WFC3-IR-DITHER-BOX-MIN").postargs(IR)
-    combined = combine([pattern, pattern], IR)
+    combined = offset_clusters([pattern, pattern], IR)
     assert 1.9 <= float(np.hypot(*(combined[4] - combined[0]))) <= 3.0
 
 
 @pytest.mark.parametrize("m", [10, 27, 1000])
 def test_any_number_stays_with_the_guide_stars(m: int) -> None:
     catalog = load_catalog()
-    combined = combine([catalog.get(f"tight-{n}").postargs(IR) for n in split_counts(m)], IR)
+    combined = offset_clusters(
+        [catalog.get(f"tight-{n}").postargs(IR) for n in split_counts(m)], IR
+    )
     assert len(combined) == m
     assert span(combined) < GUIDE_STAR_LIMIT_ARCSEC
 
@@ -144,28 +146,30 @@ def test_any_number_stays_with_the_guide_stars(m: int) -> None:
 def test_what_the_guide_stars_cannot_hold_is_refused() -> None:
     far = np.array([(0.0, 0.0), (125.0, 0.0)])
     with pytest.raises(RefusalError, match=r"40 clusters with 80 points .* guide stars hold"):
-        combine([far] * 40, IR)
+        offset_clusters([far] * 40, IR)
 
 
 def test_clusters_interleave_where_a_base_puts_the_target() -> None:
     pattern = load_catalog().get("WFC3-IR-DITHER-BOX-MIN").postargs(IR)
     base = (40.0, -35.0)
     element = get_element("F125W")
-    there = evaluate(combine([pattern] * 2, IR, base=base), IR, element, Region.point(), base=base)
-    elsewhere = evaluate(combine([pattern] * 2, IR), IR, element, Region.point(), base=base)
+    there = evaluate(
+        offset_clusters([pattern] * 2, IR, base=base), IR, element, Region.point(), base=base
+    )
+    elsewhere = evaluate(offset_clusters([pattern] * 2, IR), IR, element, Region.point(), base=base)
     assert there.center.packing > elsewhere.center.packing + 0.02
 
 
 def test_one_cluster_stays_as_it_is() -> None:
     pattern = load_catalog().get("go-13417").postargs(IR)
-    assert np.array_equal(combine([pattern], IR), pattern)
+    assert np.array_equal(offset_clusters([pattern], IR), pattern)
     with pytest.raises(ValueError, match="no clusters"):
-        combine([], IR)
+        offset_clusters([], IR)
 
 
 def test_same_answer_every_time() -> None:
     pattern = load_catalog().get("go-13417").postargs(IR)
-    assert np.array_equal(combine([pattern] * 3, IR), combine([pattern] * 3, IR))
+    assert np.array_equal(offset_clusters([pattern] * 3, IR), offset_clusters([pattern] * 3, IR))
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 8, 19, 120])

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from aptdither.dither.coverage import Coverage, Metrics, evaluate
-from aptdither.dither.efficiency import Band
 from aptdither.dither.pattern import load_catalog
 from aptdither.dither.phases import FloatArray, packing_distance, packing_limit
 from aptdither.dither.region import Region
+from aptdither.dither.sampling import AliasingModel
 from aptdither.errors import RefusalError
 from aptdither.optics.aperture import Aperture, get_aperture
 from aptdither.optics.filters import get_element
@@ -299,7 +299,7 @@ def test_patterns_in_use_with_one_band(name: str) -> None:
     points = np.array(load_catalog().get(NAMES[name]).points)
     field = FULL.sample(IR, n=5)
     x_scale, y_scale = IR.scale_at(field.x_pix, field.y_pix)
-    band = Band(F125W.wavelength_nm, np.mean(x_scale), np.mean(y_scale))
+    band = AliasingModel(F125W.wavelength_nm, np.mean(x_scale), np.mean(y_scale))
     dx, dy = IR.offset_from_postarg(
         points[:, 0], points[:, 1], at=(field.x_pix[:, None], field.y_pix[:, None])
     )

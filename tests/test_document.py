@@ -14,13 +14,13 @@ from lxml import etree
 
 from aptdither.apt import limits
 from aptdither.apt.document import Edit, apply_edits, read_document
-from aptdither.apt.places import (
+from aptdither.apt.proposal import PLACED, parse_proposal
+from aptdither.apt.spans import (
     find_attributes,
     find_children,
     find_text,
     space_before,
 )
-from aptdither.apt.proposal import PLACED, parse_proposal
 from aptdither.errors import AptDitherError, DocumentError, ProposalError, RewriteError
 from tests.strategies import Made, proposals
 
@@ -189,7 +189,7 @@ def test_what_is_refused_says_where_and_why(source: bytes, line: int | None, sai
     with pytest.raises(DocumentError) as caught:
         parse_proposal(source, "x.apt")
     assert said in caught.value.message
-    assert (caught.value.place.path, caught.value.place.line) == ("x.apt", line)
+    assert (caught.value.location.path, caught.value.location.line) == ("x.apt", line)
 
 
 def test_a_file_of_too_many_bytes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,18 +277,19 @@ def test_places_are_where_expat_sees_them(made: Made) -> None:
 @given(proposals())
 def test_each_place_holds_exactly_its_element(made: Made) -> None:
     document, _, places = read_document(made.source, PLACED)
-    for meant, place in places.items():
+    for meant, location in places.items():
         whole = etree.fromstring(
-            document.view[place.start : place.stop], etree.XMLParser(encoding=document.encoding)
+            document.view[location.start : location.stop],
+            etree.XMLParser(encoding=document.encoding),
         )
         assert whole.tag == meant.tag
         assert dict(whole.attrib) == dict(meant.attrib)
-        attributes = find_attributes(document.view, place.start, place.open_stop)
+        attributes = find_attributes(document.view, location.start, location.open_stop)
         assert [name.decode() for name in attributes] == list(meant.attrib)
-        assert document.view[place.start :].startswith(b"<" + place.name.encode())
-        if place.is_self_closing:
+        assert document.view[location.start :].startswith(b"<" + location.name.encode())
+        if location.is_self_closing:
             continue
-        children = list(find_children(document.view, place.open_stop, place.close_start))
+        children = list(find_children(document.view, location.open_stop, location.close_start))
         assert [child.name.decode() for child in children] == [child.tag for child in meant]
         for child, element in zip(children, meant, strict=True):
             if child.name == b"Comments":
@@ -307,10 +308,10 @@ def test_each_place_holds_exactly_its_element(made: Made) -> None:
 def test_each_character_of_a_comment_stands_where_it_is_said(made: Made) -> None:
     document, _, _ = read_document(made.source, PLACED)
     view = document.view
-    for place in document.elements:
-        if place.name != "Exposure" or place.is_self_closing:
+    for location in document.elements:
+        if location.name != "Exposure" or location.is_self_closing:
             continue
-        for child in find_children(view, place.open_stop, place.close_start):
+        for child in find_children(view, location.open_stop, location.close_start):
             if child.name != b"Comments":
                 continue
             text = find_text(view, child.open_stop, child.close_start, document.encoding)
@@ -342,9 +343,9 @@ def test_a_greater_sign_and_a_tag_in_an_attribute_mislead_nothing() -> None:
     source = ROOT.replace(b'Number="1"', b"""Label='/> "x' A="&lt;Exposure>'" Number = '1'""")
     document, _, places = read_document(source, PLACED)
     assert [element.name for element in document.elements] == ["Visit", "Exposure"]
-    place = document.elements[1]
-    assert re.fullmatch(rb"<Exposure .* />", document.view[place.start : place.stop])
-    attributes = find_attributes(source, place.start, place.open_stop)
+    location = document.elements[1]
+    assert re.fullmatch(rb"<Exposure .* />", document.view[location.start : location.stop])
+    attributes = find_attributes(source, location.start, location.open_stop)
     number = attributes[b"Number"]
     assert source[number.value_start : number.value_stop] == b"1"
     assert len(places) == 2

@@ -12,9 +12,9 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from aptdither.dither.coverage import evaluate, field_points, offsets_at
-from aptdither.dither.efficiency import FINE_CELLS_PER_AXIS, LOST_AMPLIFICATION, Band
+from aptdither.dither.optimizer.starts import lattices
 from aptdither.dither.region import Region
-from aptdither.dither.seeds import lattices
+from aptdither.dither.sampling import FINE_CELLS_PER_AXIS, LOST_AMPLIFICATION, AliasingModel
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
 
@@ -76,14 +76,16 @@ def plain(
 def test_a_plain_second_implementation_agrees_on_efficiency(wavelength: float, n: int) -> None:
     phases = np.random.default_rng(n).random((n, 2))
     expected, _, _ = plain(phases, wavelength)
-    assert Band(wavelength, *SCALES).efficiency(phases) == pytest.approx(expected, abs=1e-12)
+    assert AliasingModel(wavelength, *SCALES).efficiency(phases) == pytest.approx(
+        expected, abs=1e-12
+    )
 
 
 @pytest.mark.parametrize(("wavelength", "n"), [(F098M, 9), (F125W, 5), (F160W, 3)])
 def test_a_plain_second_implementation_agrees_on_amplification(wavelength: float, n: int) -> None:
     phases = np.random.default_rng(n).random((n, 2))
     _, amplification, lost = plain(phases, wavelength, cells=FINE_CELLS_PER_AXIS)
-    found, found_lost = Band(wavelength, *SCALES).amplification(phases)
+    found, found_lost = AliasingModel(wavelength, *SCALES).amplification(phases)
     assert found == pytest.approx(amplification, rel=1e-6)
     assert found_lost == pytest.approx(lost, abs=1e-12)
 
@@ -93,7 +95,7 @@ def test_the_frequency_grid_is_fine_enough(wavelength: float) -> None:
     rng = np.random.default_rng(1)
     lattice = np.array([[0, 0], [0.2, 0.4], [0.4, 0.8], [0.6, 0.2], [0.8, 0.6]])
     good = lattice + rng.normal(scale=0.03, size=(50, 5, 2))
-    coarse, fine = Band(wavelength, *SCALES), Band(wavelength, *SCALES, cells=40)
+    coarse, fine = AliasingModel(wavelength, *SCALES), AliasingModel(wavelength, *SCALES, cells=40)
     assert np.max(np.abs(coarse.efficiency(good) - fine.efficiency(good))) < 5e-5
     bad = rng.random((50, 5, 2))
     assert np.max(np.abs(coarse.efficiency(bad) - fine.efficiency(bad))) < 3e-4
@@ -104,18 +106,18 @@ def test_the_frequency_grid_is_fine_enough(wavelength: float) -> None:
     ("wavelength", "smallest"), [(F160W, 4), (F140W, 5), (F125W, 8), (F110W, 8), (F098M, 9)]
 )
 def test_the_smallest_alias_free_lattice(wavelength: float, smallest: int) -> None:
-    band = Band(wavelength, *SCALES)
+    band = AliasingModel(wavelength, *SCALES)
     for n in range(1, smallest + 1):
         lost = [float(band.amplification(lattice)[1]) for lattice in lattices(n)]
         assert (min(lost) == 0) == (n == smallest)
     box = np.array([[0, 0], [0.5, 0], [0, 0.5], [0.5, 0.5]])
-    assert Band(F160W, *SCALES).amplification(box)[1] == pytest.approx(0.02, abs=0.005)
+    assert AliasingModel(F160W, *SCALES).amplification(box)[1] == pytest.approx(0.02, abs=0.005)
 
 
 @pytest.mark.parametrize("n", range(1, 11))
 def test_a_lattice_amplifies_nothing_or_is_lost(n: int) -> None:
     for lattice in lattices(n):
-        amplification, lost = Band(F125W, *SCALES).amplification(lattice)
+        amplification, lost = AliasingModel(F125W, *SCALES).amplification(lattice)
         if lost < 1:
             assert amplification == pytest.approx(1, abs=1e-6)
         else:
@@ -124,18 +126,18 @@ def test_a_lattice_amplifies_nothing_or_is_lost(n: int) -> None:
 
 def test_efficiency_of_the_alias_free_ideal_is_1() -> None:
     eighths = np.array([(i / 8, 3 * i / 8) for i in range(8)])
-    assert Band(F125W, *SCALES).efficiency(eighths) == pytest.approx(1, abs=1e-12)
+    assert AliasingModel(F125W, *SCALES).efficiency(eighths) == pytest.approx(1, abs=1e-12)
 
 
 def test_fewer_exposures_than_aliases_recover_nothing_there() -> None:
-    amplification, lost = Band(F125W, *SCALES).amplification([[0.0, 0.0]])
+    amplification, lost = AliasingModel(F125W, *SCALES).amplification([[0.0, 0.0]])
     assert amplification == np.inf
     assert lost == 1
 
 
 def test_two_coinciding_phases_lose_what_one_less_would() -> None:
     three = np.array([[0, 0], [0.3, 0.4], [0.7, 0.6]])
-    band = Band(F160W, *SCALES)
+    band = AliasingModel(F160W, *SCALES)
     doubled = band.amplification(np.concatenate([three, three[:1]]))[1]
     assert doubled == pytest.approx(band.amplification(three)[1], abs=1e-12)
     assert doubled > 0
@@ -144,7 +146,7 @@ def test_two_coinciding_phases_lose_what_one_less_would() -> None:
 @given(phases=phase_arrays(), data=st.data())
 def test_whole_pixels_order_and_origin_do_not_matter(phases: Floats, data: st.DataObject) -> None:
     n = len(phases)
-    band = Band(F125W, *SCALES)
+    band = AliasingModel(F125W, *SCALES)
     whole = data.draw(arrays(np.int64, (n, 2), elements=st.integers(-50, 50)))
     order = data.draw(st.permutations(range(n)))
     origin = data.draw(arrays(np.float64, 2, elements=st.floats(-1, 1)))
@@ -154,7 +156,7 @@ def test_whole_pixels_order_and_origin_do_not_matter(phases: Floats, data: st.Da
 
 @given(phases=phase_arrays())
 def test_the_bounds(phases: Floats) -> None:
-    band = Band(F140W, *SCALES)
+    band = AliasingModel(F140W, *SCALES)
     assert 0 < band.efficiency(phases) <= 1 + 1e-12
     amplification, lost = band.amplification(phases)
     assert amplification >= 1
@@ -163,14 +165,14 @@ def test_the_bounds(phases: Floats) -> None:
 
 @given(phases=phase_arrays(), mirrored=st.sampled_from([(-1, 1), (1, -1), (-1, -1)]))
 def test_mirror_images_are_equally_good(phases: Floats, mirrored: tuple[int, int]) -> None:
-    band = Band(F125W, *SCALES)
+    band = AliasingModel(F125W, *SCALES)
     other = band.efficiency(phases * np.array(mirrored))
     assert other == pytest.approx(float(band.efficiency(phases)), abs=1e-9)
 
 
 @given(phases=phase_arrays(), wavelength=st.sampled_from([F098M, F125W, F160W]))
 def test_the_gradient_is_the_derivative(phases: Floats, wavelength: float) -> None:
-    band = Band(wavelength, *SCALES)
+    band = AliasingModel(wavelength, *SCALES)
     efficiency, gradient = band.efficiency_and_gradient(phases)
     assert efficiency == band.efficiency(phases)
     step = 1e-5
@@ -185,18 +187,22 @@ def test_field_points_and_patterns_are_leading_axes() -> None:
     rng = np.random.default_rng(3)
     scales = rng.uniform(0.97, 1.03, size=(2, 5)) * np.array(SCALES)[:, None]
     phases = rng.random((7, 5, 4, 2))
-    together = Band(F125W, *scales)
+    together = AliasingModel(F125W, *scales)
     efficiency, gradient = together.efficiency_and_gradient(phases)
     amplification, lost = together.amplification(phases)
     assert efficiency.shape == amplification.shape == lost.shape == (7, 5)
-    for pattern, place in ((0, 0), (6, 4), (3, 2)):
-        alone = Band(F125W, *scales[:, place])
-        one = phases[pattern, place]
-        assert efficiency[pattern, place] == pytest.approx(float(alone.efficiency(one)), abs=1e-12)
-        np.testing.assert_allclose(
-            gradient[pattern, place], alone.efficiency_and_gradient(one)[1], atol=1e-12
+    for pattern, location in ((0, 0), (6, 4), (3, 2)):
+        alone = AliasingModel(F125W, *scales[:, location])
+        one = phases[pattern, location]
+        assert efficiency[pattern, location] == pytest.approx(
+            float(alone.efficiency(one)), abs=1e-12
         )
-        assert lost[pattern, place] == pytest.approx(float(alone.amplification(one)[1]), abs=1e-12)
+        np.testing.assert_allclose(
+            gradient[pattern, location], alone.efficiency_and_gradient(one)[1], atol=1e-12
+        )
+        assert lost[pattern, location] == pytest.approx(
+            float(alone.amplification(one)[1]), abs=1e-12
+        )
 
 
 @pytest.mark.parametrize(
@@ -206,13 +212,13 @@ def test_field_points_and_patterns_are_leading_axes() -> None:
 )
 def test_phases_of_the_wrong_shape_are_refused(phases: Floats) -> None:
     with pytest.raises(ValueError, match=r"shape"):
-        Band(F125W, [0.13] * 5, 0.12).efficiency(phases)
+        AliasingModel(F125W, [0.13] * 5, 0.12).efficiency(phases)
 
 
 @pytest.mark.parametrize("cells", [0, 7])
 def test_an_odd_frequency_grid_is_refused(cells: int) -> None:
     with pytest.raises(ValueError, match="even"):
-        Band(F125W, *SCALES, cells=cells)
+        AliasingModel(F125W, *SCALES, cells=cells)
 
 
 # E over the whole field of aperture IR at F125W, centre and worst of a 5 x 5 grid with the corners,
@@ -232,7 +238,7 @@ def test_stock_patterns_at_one_band(name: str) -> None:
     aperture = get_aperture("IR", "F125W")
     field = field_points(aperture, Region.full(), grid=5)
     offsets = offsets_at(np.array(postargs, dtype=float), aperture, field)
-    efficiency = Band(F125W, *SCALES).efficiency(offsets)
+    efficiency = AliasingModel(F125W, *SCALES).efficiency(offsets)
     assert efficiency[field.index_of_center] == pytest.approx(center, abs=0.003)
     assert efficiency.min() == pytest.approx(worst, abs=0.003)
 

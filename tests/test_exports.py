@@ -18,7 +18,7 @@ from aptdither.apt.targets import read_position, read_targets
 from aptdither.cli import app
 from aptdither.errors import OpticsError
 from aptdither.optics.aperture import aperture_names, get_aperture
-from aptdither.optics.orient import sky_from_ideal, y_axis_angle
+from aptdither.optics.siaf import sky_from_ideal, y_axis_angle
 from tests.made import exposure, proposal, visit
 
 BOX = [(0.0, 0.0), (0.542, 0.182), (0.339, 0.485), (-0.203, 0.303)]
@@ -40,7 +40,7 @@ def refused(*words: object) -> str:
     return " ".join(result.stderr.split())
 
 
-def made(tmp_path: Path, *, number: str = "1", place: str = "05 32 10.0 -66 12 00") -> Path:
+def made(tmp_path: Path, *, number: str = "1", location: str = "05 32 10.0 -66 12 00") -> Path:
     """Return a proposal of a box by hand."""
     source = proposal(
         visit(
@@ -49,7 +49,7 @@ def made(tmp_path: Path, *, number: str = "1", place: str = "05 32 10.0 -66 12 0
         )
     )
     path = tmp_path / "in.apt"
-    path.write_bytes(source.replace(b"<Visits>", TARGET.format(place).encode() + b"<Visits>"))
+    path.write_bytes(source.replace(b"<Visits>", TARGET.format(location).encode() + b"<Visits>"))
     return path
 
 
@@ -125,8 +125,8 @@ def test_footprints_move_on_the_sky_against_the_postargs(tmp_path: Path) -> None
     aperture = get_aperture("IR")
     angle = np.radians(y_axis_angle(aperture.siaf_name, 210.0))
     corner = np.array(aperture.ideal_from_pixel(0.5, 0.5))
-    for place, polygon in zip(BOX, found, strict=True):
-        x, y = corner - place
+    for location, polygon in zip(BOX, found, strict=True):
+        x, y = corner - location
         sky = SkyCoord(*polygon[0], unit="deg")
         east, north = (value.arcsec for value in target.spherical_offsets_to(sky))
         # A flat sky is right to some milliarcsec over a quarter of the field's diagonal.
@@ -188,7 +188,7 @@ def test_distances_are_kept(ra: float, dec: float, angle: float, x: float, y: fl
 
 
 def test_the_sky_needs_an_orientation_and_a_target(tmp_path: Path) -> None:
-    path = made(tmp_path, place="somewhere")
+    path = made(tmp_path, location="somewhere")
     assert "--orient" in refused("export", "--proposal", path, "--format", "ds9-sky")
     words = ("export", "--proposal", path, "--format", "ds9-sky", "--orient", "10")
     assert "NGC-104" in refused(*words)

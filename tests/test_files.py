@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from aptdither.atomic import temporary_file
 from aptdither.errors import InputError, OutputError
-from aptdither.files import (
+from aptdither.io.atomic import temporary_file
+from aptdither.io.files import (
     Source,
     backup_path,
     check_in_place,
@@ -42,11 +42,11 @@ def source(tmp_path: Path) -> Source:
 
 
 @contextmanager
-def refused(error: type[Exception], place: Path, words: str) -> Iterator[None]:
+def refused(error: type[Exception], location: Path, words: str) -> Iterator[None]:
     """Expect one clear line that names the file."""
     with pytest.raises(error, match=re.escape(words)) as caught:
         yield
-    assert str(caught.value).startswith(f"{place}: ")
+    assert str(caught.value).startswith(f"{location}: ")
     assert "\n" not in str(caught.value)
 
 

@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose
 from aptdither.errors import OpticsError
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.distortion import FloatArray
-from aptdither.optics.fit import (
+from aptdither.optics.pointing_fit import (
     CorrectedFrame,
     Measured,
     fit_dithers,

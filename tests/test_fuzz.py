@@ -93,7 +93,7 @@ def test_the_harness_sees_faults(runner: Runner, monkeypatch: pytest.MonkeyPatch
         return good.replace(b"NGC-104", b"NGC-105")
 
     monkeypatch.setattr(road, "rewrite_proposal", another)
-    assert "was reported and is not in the file" in watched().fault
+    assert "was exit_on_error and is not in the file" in watched().fault
 
 
 def test_one_command_runs_it(tmp_path: Path) -> None:

@@ -20,18 +20,19 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from aptdither import choose, judge
 from aptdither.apt.document import Document, Edit, in_order, spans_outside
 from aptdither.apt.proposal import Exposure, Proposal, Visit, parse_proposal
-from aptdither.apt.rewrite import rewrite_proposal
 from aptdither.apt.tags import DitherRequest, parse_comments
-from aptdither.choose import region_of
+from aptdither.apt.writer import rewrite_proposal
 from aptdither.dither.coverage import Coverage, evaluate
 from aptdither.errors import AptDitherError, RewriteError
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
-from aptdither.plan import Options, Plan, make_plan
-from aptdither.sets import SetOptions
+from aptdither.planning import choice as choose
+from aptdither.planning import evaluation as judge
+from aptdither.planning.choice import region_of
+from aptdither.planning.plan import Options, Plan, make_plan
+from aptdither.planning.selection import SetOptions
 from tests.strategies import LAYOUTS, Layout, proposals
 
 #: Patterns by name, and the number of their points.
@@ -53,7 +54,7 @@ BASES = (None, None, ("1.25", "-3"), ("0.0004", "-0.61181"), (None, ".5"))
 
 @pytest.fixture(scope="module", autouse=True)
 def remembered() -> Iterator[None]:
-    """Judge each set of POS TARGs once, as one run does, but over all examples.
+    """Evaluator each set of POS TARGs once, as one run does, but over all examples.
 
     What is remembered are pure functions of their arguments; the law about coverage asks the
     functions themselves.
@@ -584,8 +585,8 @@ def _numbers(coverage: Coverage) -> list[float]:
     """Return every metric at the centre and at the worst place; infinity for none."""
     return [
         math.inf if value is None else value
-        for place in (coverage.center, coverage.worst)
-        for value in asdict(place).values()
+        for location in (coverage.center, coverage.worst)
+        for value in asdict(location).values()
     ]
 
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aptdither.apt.patterns import pattern_points
 from aptdither.apt.proposal import AptPattern, parse_proposal
 from aptdither.dither.pattern import load_catalog
 from aptdither.errors import ProposalError
-from aptdither.layout import pattern_points
-from aptdither.observed import MAX_SHOTS, ObservedVisit, observe
 from aptdither.optics.aperture import get_aperture
+from aptdither.planning.pointings import MAX_SHOTS, ObservedVisit, observe
 from tests.made import box_pattern, exposure, group, proposal, visit
 
 
@@ -213,7 +213,7 @@ def test_same_pos_as_shares_the_place_point_by_point() -> None:
         patterns=box_pattern(),
     )
     first, second, third = at(found)
-    assert [place[1:] for place in first] == [place[1:] for place in second]
+    assert [location[1:] for location in first] == [location[1:] for location in second]
     assert third == [("3", 0.1, 0.2), ("4", 0.1, 0.2)]
     assert {node: source.number for node, source in found.sets[2].followers.items()} == {
         found.sets[2].exposures[1].node: "3"

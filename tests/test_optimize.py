@@ -10,12 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aptdither.dither.bounds import best_possible_efficiency
 from aptdither.dither.coverage import evaluate
-from aptdither.dither.design import CENTRAL_HALF_PIX, NAMES, design
-from aptdither.dither.efficiency import Band
-from aptdither.dither.explore import QUICK, Effort, Site
-from aptdither.dither.limit import best_possible_efficiency
-from aptdither.dither.optimize import (
+from aptdither.dither.optimizer.build_catalog import CENTRAL_HALF_PIX, NAMES, design
+from aptdither.dither.optimizer.objective import FieldMap, Objective, ascend
+from aptdither.dither.optimizer.optimize import (
     EQUAL_EFFICIENCY,
     MAX_POINTS,
     TIGHT_SPACING_PIX,
@@ -28,11 +27,12 @@ from aptdither.dither.optimize import (
     tradeoff,
     widest_spacing,
 )
+from aptdither.dither.optimizer.starts import lattices, lay_out, move_one_point
+from aptdither.dither.optimizer.strategy import QUICK, DesignProblem, Effort
 from aptdither.dither.pattern import load_catalog
 from aptdither.dither.phases import min_separation, packing_distance, packing_limit
 from aptdither.dither.region import Region
-from aptdither.dither.search import FieldMap, Landscape, ascend
-from aptdither.dither.seeds import lattices, lay_out, move_one_point
+from aptdither.dither.sampling import AliasingModel
 from aptdither.errors import UsageError
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
@@ -93,7 +93,7 @@ def test_layouts_keep_phases_and_spacing(n: int, spacing: float, seed: int) -> N
 
 
 def test_the_field_map_is_the_distortion_model() -> None:
-    site = Site(n=9, aperture=IR, wavelength_nm=F125W.wavelength_nm, region=Region.full())
+    site = DesignProblem(n=9, aperture=IR, wavelength_nm=F125W.wavelength_nm, region=Region.full())
     pattern = np.random.default_rng(0).uniform(-5, 5, size=(9, 2))
     landscape = site.landscape(2.0, fine=True)
     x, y = IR.postarg_from_offset(pattern[:, 0], pattern[:, 1])
@@ -105,7 +105,7 @@ def test_the_field_map_is_the_distortion_model() -> None:
 
 @pytest.mark.parametrize("kind", ["efficiency", "packing"])
 def test_the_objectives_have_the_right_derivative(kind: str) -> None:
-    site = Site(n=5, aperture=IR, wavelength_nm=F125W.wavelength_nm, region=Region.full())
+    site = DesignProblem(n=5, aperture=IR, wavelength_nm=F125W.wavelength_nm, region=Region.full())
     landscape = site.landscape(2.0, fine=False)
     rng = np.random.default_rng(2)
     pattern = rng.uniform(-2, 2, size=(3, 5, 2))  # some pairs are nearer than the spacing
@@ -124,7 +124,7 @@ def test_the_objectives_have_the_right_derivative(kind: str) -> None:
 
 
 def test_an_ascent_never_falls_and_finds_a_known_optimum() -> None:
-    here = Landscape(field=FieldMap.here(), band=Band(F125W.wavelength_nm, 0.1356, 0.1213))
+    here = Objective(field=FieldMap.here(), band=AliasingModel(F125W.wavelength_nm, 0.1356, 0.1213))
     start = np.random.default_rng(0).random((32, 8, 2))
     before = here.efficiency(start)[:, 0]
     _, value = ascend(here.worst_efficiency(1.0), start, steps=80)
@@ -236,7 +236,7 @@ def test_the_bound_at_one_place() -> None:
     wavelength = F125W.wavelength_nm
     one = best_possible_efficiency(1, wavelength, 0.1356, 0.1213)
     assert one == pytest.approx(
-        float(Band(wavelength, 0.1356, 0.1213).efficiency([[0.3, 0.1]])), abs=1e-12
+        float(AliasingModel(wavelength, 0.1356, 0.1213).efficiency([[0.3, 0.1]])), abs=1e-12
     )
     bounds = [best_possible_efficiency(n, wavelength, 0.1356, 0.1213) for n in (1, 2, 3, 8)]
     assert bounds == sorted(bounds)
@@ -246,7 +246,7 @@ def test_the_bound_at_one_place() -> None:
 @given(seed=st.integers(0, 10**6), n=st.integers(2, 4))
 @settings(max_examples=20)
 def test_no_phases_exceed_the_bound(seed: int, n: int) -> None:
-    band = Band(F160W.wavelength_nm, 0.1356, 0.1213)
+    band = AliasingModel(F160W.wavelength_nm, 0.1356, 0.1213)
     phases = np.random.default_rng(seed).random((500, n, 2))
     bound = best_possible_efficiency(n, F160W.wavelength_nm, 0.1356, 0.1213)
     assert band.efficiency(phases).max() <= bound + 1e-9

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from aptdither.report.phasemap import COLUMNS, PIXEL_START, ROWS, phase_map, side_by_side
+from aptdither.report.ascii_map import COLUMNS, PIXEL_START, ROWS, phase_map, side_by_side
 from aptdither.report.text import PhasePicture
 
 phases = st.floats(-40, 40, allow_nan=False)
@@ -99,5 +99,5 @@ def test_the_summary_shows_the_centre_and_the_worst_place(width: int, encoding: 
     assert all(len(line) <= width for line in text.splitlines())
     assert ("Worst E, pixel" in text) == (width == 80)
     worst = int(found.efficiency.argmin())
-    place = f"({found.field.x_pix[worst]:.0f}, {found.field.y_pix[worst]:.0f})"
-    assert (place in text) == (width == 80)
+    location = f"({found.field.x_pix[worst]:.0f}, {found.field.y_pix[worst]:.0f})"
+    assert (location in text) == (width == 80)

@@ -90,9 +90,11 @@ def test_largest_hole_is_the_slow_one(seed: int) -> None:
 
 @given(point_sets(), st.tuples(coordinates, coordinates))
 def test_no_place_is_farther_than_the_largest_hole(
-    points: Points, place: tuple[float, float]
+    points: Points, location: tuple[float, float]
 ) -> None:
-    there = min(hypot(*(d - round(d) for d in (place[0] - x, place[1] - y))) for x, y in points)
+    there = min(
+        hypot(*(d - round(d) for d in (location[0] - x, location[1] - y))) for x, y in points
+    )
     assert there <= float(largest_hole(points)) + 1e-12
 
 

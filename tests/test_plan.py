@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from aptdither.apt.proposal import PosTarg, Proposal, parse_proposal
-from aptdither.apt.rewrite import rewrite_proposal
 from aptdither.apt.tags import DitherRequest, parse_comments, parse_size
-from aptdither.choose import choose_pattern
+from aptdither.apt.writer import rewrite_proposal
 from aptdither.errors import AptDitherError
 from aptdither.optics.aperture import get_aperture
-from aptdither.plan import Options, Plan, make_plan
-from aptdither.sets import SetOptions
+from aptdither.planning.choice import choose_pattern
+from aptdither.planning.plan import Options, Plan, make_plan
+from aptdither.planning.selection import SetOptions
 from tests.made import box_pattern, exposure, group, proposal, six, visit
 
 #: A pattern by name needs no search, which keeps these tests quick.
@@ -152,7 +152,7 @@ def test_a_multiple_becomes_clusters_stepped_apart() -> None:
 def test_many_exposures_are_split_into_the_fewest_clusters(
     m: int, sizes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from aptdither import plan as hall
+    from aptdither.planning import plan as hall
 
     seen = []
 
@@ -294,7 +294,7 @@ def test_twice_is_once_and_a_changed_tag_starts_from_the_base(
 
 
 def test_the_same_question_is_answered_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    from aptdither import plan as hall
+    from aptdither.planning import plan as hall
 
     asked = []
     original = choose_pattern

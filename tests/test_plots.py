@@ -10,21 +10,21 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from aptdither.cli import app
-from aptdither.judge import PlannedGroup
+from aptdither.planning.evaluation import DitherGroup
 from tests.made import exposure, proposal, visit
 
 pytest.importorskip("matplotlib")
 
 from matplotlib.figure import Figure
 
-from aptdither.choose import chosen_as_given
-from aptdither.cli.shared import parse_pairs, parse_size_option
+from aptdither.cli.options import parse_pairs, parse_size_option
 from aptdither.dither.coverage import evaluate
 from aptdither.dither.region import Region
-from aptdither.judge import judge_chosen
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
-from aptdither.report.figures import canvas, curves, field, layout, maps, places
+from aptdither.planning.choice import chosen_as_given
+from aptdither.planning.evaluation import evaluate_pattern
+from aptdither.report.plots import curves, field, geometry, maps, pattern, style
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 GO_13417 = "0,0 0.612,0 0.307,0.273 0.919,0.273 0.002,0.547 0.614,0.547 0.309,0.820 0.921,0.820"
@@ -44,12 +44,10 @@ def options(kind: str) -> list[str]:
     return ["--pattern", "WFC3-IR-DITHER-BOX-MIN", "--element", "F125W"]
 
 
-def group(
-    postargs: str = GO_13417, *, aperture: str = "IR-FIX", size: str = "full"
-) -> PlannedGroup:
+def group(postargs: str = GO_13417, *, aperture: str = "IR-FIX", size: str = "full") -> DitherGroup:
     chosen = chosen_as_given(parse_pairs(postargs, "--postargs"))
     element = get_element("F125W")
-    return judge_chosen(chosen, get_aperture(aperture), element, parse_size_option(size), 0)
+    return evaluate_pattern(chosen, get_aperture(aperture), element, parse_size_option(size), 0)
 
 
 def texts_of(svg: bytes) -> str:
@@ -122,10 +120,10 @@ def test_without_matplotlib_one_line_says_what_to_do(
 
 def test_the_layout_says_everything_that_it_is_of(tmp_path: Path) -> None:
     one = group(size="60arcsec")
-    svg = canvas.render(
-        partial(layout.draw_layout, group=one),
-        layout.size_of(one),
-        canvas.Kind.SVG,
+    svg = style.render(
+        partial(pattern.draw_layout, group=one),
+        pattern.size_of(one),
+        style.Kind.SVG,
         title="t",
         searchable=True,
     )
@@ -192,24 +190,24 @@ def test_the_distortion_picture_has_the_numbers_of_figure_1() -> None:
 
 def test_nine_places_are_in_the_region() -> None:
     small = group(size="20arcsec")
-    center = places.center_of(small)
-    reach = np.hypot(*(places.nine_places(small) - center).T)
+    center = geometry.center_of(small)
+    reach = np.hypot(*(geometry.nine_places(small) - center).T)
     assert reach[4] == 0
     # Ten arcsec are 74 to 83 pixels.
     assert np.all((reach[[0, 1, 2, 3, 5, 6, 7, 8]] > 70) & (reach[[0, 1, 2, 3, 5, 6, 7, 8]] < 86))
-    assert len(places.outline(group(size="point"))) == 0
-    border = places.outline(group(aperture="IRSUB256"))
+    assert len(geometry.outline(group(size="point"))) == 0
+    border = geometry.outline(group(aperture="IRSUB256"))
     np.testing.assert_allclose((border.min(), border.max()), (380, 635))
 
 
 def test_the_border_of_the_region_moves_a_phase_as_coverage_says() -> None:
     one = group()
-    border = places.outline(one)
+    border = geometry.outline(one)
     corner = border[0]
     np.testing.assert_allclose(corner, (1014, 1014))
-    whole = evaluate(places.steps_of(one), one.aperture, one.element, Region.full(), grid=2)
+    whole = evaluate(geometry.steps_of(one), one.aperture, one.element, Region.full(), grid=2)
     at = np.flatnonzero((whole.field.x_pix == 1014) & (whole.field.y_pix == 1014))[0]
-    moved = places.offsets_over(one, corner[None])[0] % 1
+    moved = geometry.offsets_over(one, corner[None])[0] % 1
     apart = moved - whole.phases[at]
     np.testing.assert_allclose(apart - np.rint(apart), 0, atol=1e-9)
 
@@ -220,7 +218,7 @@ def test_maps_hold_the_coverage_of_every_place() -> None:
     assert found.values.shape == (5, 5)
     np.testing.assert_allclose(found.x_pix, found.y_pix)
     whole = evaluate(
-        places.steps_of(group()),
+        geometry.steps_of(group()),
         get_aperture("IR-FIX"),
         get_element("F125W"),
         Region.full(),
@@ -257,11 +255,11 @@ def test_clusters_have_markers_of_their_own_and_outlines_of_their_own(tmp_path: 
         proposal(visit(exposure(1, comments="@dither n=16 pattern=tight-8", element="F125W")))
     )
     from aptdither.apt.proposal import parse_proposal
-    from aptdither.plan import make_plan
+    from aptdither.planning.plan import make_plan
 
     (sixteen,) = make_plan(parse_proposal(path.read_bytes())).groups
-    np.testing.assert_array_equal(places.clusters_of(sixteen), [0] * 8 + [1] * 8)
-    center, border = layout._centre_and_border(sixteen)
+    np.testing.assert_array_equal(geometry.clusters_of(sixteen), [0] * 8 + [1] * 8)
+    center, border = pattern._centre_and_border(sixteen)
     # The first exposure of each cluster stays; within a cluster phases move by fractions.
     for first in (0, 8):
         np.testing.assert_allclose(border[:, first], np.tile(center[first], (len(border), 1)))
@@ -271,7 +269,7 @@ def test_clusters_have_markers_of_their_own_and_outlines_of_their_own(tmp_path: 
 def test_phases_that_coincide_get_one_label() -> None:
     one = group("0,0 0.474,0.424 0,0")
     phases = one.coverage.center_phases
-    found, labels = layout.merged(phases, one)
+    found, labels = pattern.merged(phases, one)
     assert labels == ["1, 3", "2"]
     assert len(found) == 2
 
@@ -279,7 +277,7 @@ def test_phases_that_coincide_get_one_label() -> None:
 def test_labels_keep_off_points_and_each_other() -> None:
     axes = Figure().subplots()
     points = np.array([(0.0, 0.0), (0.1, 0.0), (0.0, 0.1), (0.1, 0.1)])
-    canvas.label_points(axes, points, list("1234"), np.empty((0, 2)), reach=0.07)
+    style.label_points(axes, points, list("1234"), np.empty((0, 2)), reach=0.07)
     at = np.array([text.get_position() for text in axes.texts])
     everything = np.concatenate([points, at])
     apart = np.hypot(*(everything[:, None] - everything[None]).transpose(2, 0, 1))
@@ -289,8 +287,8 @@ def test_labels_keep_off_points_and_each_other() -> None:
 def test_the_tradeoff_is_drawn_from_the_curve(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from aptdither import choose
-    from aptdither.dither.optimize import tradeoff
+    from aptdither.dither.optimizer.optimize import tradeoff
+    from aptdither.planning import choice as choose
 
     curve = tradeoff(
         2, get_aperture("IR"), get_element("F160W"), Region.point(), (2.0, 15.0), seed=0
@@ -311,14 +309,14 @@ def test_the_tradeoff_is_drawn_from_the_curve(
 
 
 def test_the_fit_picture_counts_from_the_first_prediction() -> None:
-    track = curves.Track(
+    track = curves.StarPositions(
         name="d",
         labels=("1", "2"),
         predicted_pix=np.array([(600.0, 480.0), (604.5, 480.0)]),
         observed_pix=np.array([(600.0, 480.0), (604.6, 480.2)]),
     )
     draw = partial(curves.draw_fits, tracks=[track], facts=["here"])
-    svg = canvas.render(draw, curves.FIT_IN, canvas.Kind.SVG, title="t", searchable=True)
+    svg = style.render(draw, curves.FIT_IN, style.Kind.SVG, title="t", searchable=True)
     # Root mean square over both exposures: 0.1 / sqrt(2), 0.2 / sqrt(2).
     assert "rms 0.071, 0.141 pixels" in texts_of(svg)
 

@@ -11,7 +11,7 @@ import pytest
 from aptdither.dither.coverage import evaluate
 from aptdither.dither.pattern import load_catalog
 from aptdither.dither.phases import FloatArray
-from aptdither.dither.pointing import (
+from aptdither.dither.pointing_errors import (
     PointingBudget,
     PointingExpectation,
     _pixels_per_arcsec,

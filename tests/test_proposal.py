@@ -16,7 +16,7 @@ from aptdither.apt.proposal import (
     parse_proposal,
     read_decimal,
 )
-from aptdither.apt.rewrite import Changes, rewrite_proposal
+from aptdither.apt.writer import Changes, rewrite_proposal
 from aptdither.errors import AptDitherError, ProposalError
 from tests.strategies import Made, proposals
 
@@ -317,9 +317,9 @@ def test_same_pos_as_that_cannot_be_followed_says_where(source: bytes, said: str
     (visit,) = parse_proposal(source).visits
     with pytest.raises(ProposalError, match=said) as caught:
         visit.resolve_same_pos_as(visit.exposures[0])
-    assert caught.value.place.visit == "01"
-    assert caught.value.place.exposure in ("1", "2")
-    assert caught.value.place.line is not None
+    assert caught.value.location.visit == "01"
+    assert caught.value.location.exposure in ("1", "2")
+    assert caught.value.location.line is not None
 
 
 # Patterns and the whole -----------------------------------------------------------------------------
@@ -381,4 +381,4 @@ def test_a_pattern_whose_points_cannot_be_read_keeps_a_problem(text: str) -> Non
 def test_what_is_no_hst_proposal_is_refused_by_name(source: bytes, said: str) -> None:
     with pytest.raises(ProposalError, match=said) as caught:
         parse_proposal(source, "x.apt")
-    assert caught.value.place.path == "x.apt"
+    assert caught.value.location.path == "x.apt"

@@ -11,18 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aptdither.apt import rewrite
+from aptdither.apt import writer as rewrite
 from aptdither.apt.document import Document, Edit, in_order, spans_outside
-from aptdither.apt.proof import prove
 from aptdither.apt.proposal import Exposure, ExposureGroup, PosTarg, Proposal, Visit, parse_proposal
-from aptdither.apt.rewrite import (
+from aptdither.apt.tags import Receipt, parse_comments, parse_receipt
+from aptdither.apt.verify import verify_rewrite
+from aptdither.apt.writer import (
     Changes,
     ExposureChange,
-    Pointing,
+    NewPosition,
     format_arcsec,
     rewrite_proposal,
 )
-from aptdither.apt.tags import Receipt, parse_comments, parse_receipt
 from aptdither.errors import ProposalError, RewriteError
 from tests.strategies import Made, changes_of, proposals
 
@@ -41,8 +41,8 @@ def receipt(index: int = 1, total: int = 2, made_by: str = "") -> Receipt:
     )
 
 
-def pointing(x: float, y: float, index: int = 1, made_by: str = "") -> Pointing:
-    return Pointing(
+def pointing(x: float, y: float, index: int = 1, made_by: str = "") -> NewPosition:
+    return NewPosition(
         pos_targ=PosTarg(x_arcsec=x, y_arcsec=y), receipt=receipt(index, made_by=made_by)
     )
 
@@ -409,7 +409,7 @@ def test_iterations_and_pattern_positions_are_dealt_out() -> None:
     change = ExposureChange(
         exposure=change.exposure,
         pointings=tuple(
-            Pointing(pos_targ=p.pos_targ, receipt=receipt(j + 1, 3, p.receipt.made_by))
+            NewPosition(pos_targ=p.pos_targ, receipt=receipt(j + 1, 3, p.receipt.made_by))
             for j, p in enumerate(change.pointings)
         ),
         deal=True,
@@ -455,7 +455,7 @@ def test_a_visit_that_cannot_be_renumbered_is_refused(others: str, said: str) ->
     change = ExposureChange(exposure=exposures_of(proposal)[0], pointings=pointings)
     with pytest.raises(ProposalError, match=said) as caught:
         rewrite_proposal(proposal, Changes(exposures=(change,)))
-    assert (caught.value.place.path, caught.value.place.visit) == ("x.apt", "01")
+    assert (caught.value.location.path, caught.value.location.visit) == ("x.apt", "01")
 
 
 def test_a_reference_to_a_copy_that_goes_is_refused() -> None:
@@ -469,7 +469,7 @@ def test_markup_in_the_middle_of_a_receipt_is_refused() -> None:
     source = wrap(tall("<Comments>@dithered 1/<![CDATA[9]]> x</Comments>"))
     with pytest.raises(ProposalError, match="markup runs through the line") as caught:
         point_first(source, 0, 0)
-    assert caught.value.place.exposure == "1"
+    assert caught.value.location.exposure == "1"
 
 
 @pytest.mark.parametrize(
@@ -651,9 +651,9 @@ def _neutral(
             for (count, _), element in reversed(
                 list(zip(copies_of[index], exposures, strict=True))
             ):
-                place = list(parents[element]).index(element)
+                location = list(parents[element]).index(element)
                 for _ in range(count - 1):
-                    parents[element].insert(place, element)
+                    parents[element].insert(location, element)
         touched += list(visit.iter("Exposure"))
     for element in {id(element): element for element in touched}.values():
         for name in ("Number", "SamePosAs", "NumberOfIterations"):
@@ -736,7 +736,7 @@ def test_the_proof_finds_bytes_that_moved() -> None:
     proposal = parse_proposal(PROVEN)
     for result in (PROVEN + b"\n", PROVEN[:-1], PROVEN.replace(b"ToolData", b"ToolDatb")):
         with pytest.raises(RewriteError, match="failed its proof"):
-            prove(proposal.document, proposal.visits, [], [], result)
+            verify_rewrite(proposal.document, proposal.visits, [], [], result)
 
 
 def test_the_honest_rewriting_of_the_same_file_is_proven() -> None:

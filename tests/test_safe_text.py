@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aptdither.report.safe import csv_cell, safe_line, safe_text, utf8_text
+from aptdither.report.sanitize import csv_cell, safe_line, safe_text, utf8_text
 
 # Half of it from what does harm: any text holds little of that.
 _HARMFUL = (

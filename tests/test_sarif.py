@@ -13,8 +13,8 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from aptdither.errors import Place
-from aptdither.findings import RULES, Finding, found
+from aptdither.errors import Location
+from aptdither.findings import RULES, Finding
 from aptdither.report.check import CheckedFile
 from aptdither.report.sarif import artifact_uri, sarif_log
 
@@ -25,11 +25,11 @@ TEXTS = st.text(max_size=30)
 
 def findings() -> st.SearchStrategy[Finding]:
     return st.builds(
-        found,
+        Finding.of,
         st.sampled_from(sorted(RULES)),
         st.text(min_size=1, max_size=60),
         st.builds(
-            Place,
+            Location,
             visit=st.none() | TEXTS,
             exposure=st.none() | TEXTS,
             line=st.none() | st.integers(1, 10**6),
@@ -131,9 +131,13 @@ def test_names_become_uris(path: str, uri: str) -> None:
 
 def test_fingerprints_outlive_moved_lines_and_tell_twins_apart() -> None:
     def prints(*lines: int) -> list[str]:
-        place = [Place(visit="01", exposure="1", line=line) for line in lines]
+        location = [Location(visit="01", exposure="1", line=line) for line in lines]
         log = sarif_log(
-            [CheckedFile(path="a.apt", findings=tuple(found("ADT201", "m", p) for p in place))]
+            [
+                CheckedFile(
+                    path="a.apt", findings=tuple(Finding.of("ADT201", "m", p) for p in location)
+                )
+            ]
         )
         return [r["partialFingerprints"]["placeInProposal/v1"] for r in log["runs"][0]["results"]]
 

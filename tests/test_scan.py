@@ -17,7 +17,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aptdither.scan import AHEAD, BATCH, Listed, Outcome, find_proposals, map_in_order
+from aptdither.io.batch import (
+    BATCH,
+    MAX_PENDING_BATCHES,
+    Listed,
+    Outcome,
+    find_proposals,
+    map_in_order,
+)
 from tests.scan_work import length, stall
 
 # The walk ----------------------------------------------------------------------------------------
@@ -126,7 +133,7 @@ def test_no_more_is_under_way_than_bounded_memory_allows() -> None:
     executor = Counting()
     running: Iterator[Outcome[int]] = map_in_order(length, items, jobs=2, executor=executor)
     for taken, _ in zip(range(1, 2000), running, strict=False):
-        assert executor.submitted <= AHEAD * 2 + taken / BATCH + 1
+        assert executor.submitted <= MAX_PENDING_BATCHES * 2 + taken / BATCH + 1
 
 
 class Losing(Executor):

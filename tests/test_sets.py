@@ -8,7 +8,7 @@ import pytest
 
 from aptdither.apt.proposal import PosTarg, parse_proposal
 from aptdither.errors import AptDitherError
-from aptdither.sets import DitherSet, SetOptions, find_sets
+from aptdither.planning.selection import DitherSet, SetOptions, find_sets
 from tests.made import box_pattern, exposure, group, proposal, six, visit
 
 ZERO = PosTarg(x_arcsec=0.0, y_arcsec=0.0)

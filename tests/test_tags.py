@@ -196,8 +196,8 @@ def test_receipts_say_the_same_whatever_version_wrote_them() -> None:
     assert old is not None
     assert new is not None
     assert other is not None
-    assert old.says_the_same(new)
-    assert not old.says_the_same(other)
+    assert old.equals_ignoring_version(new)
+    assert not old.equals_ignoring_version(other)
 
 
 POSITIVE = st.floats(min_value=1e-6, max_value=1e6)

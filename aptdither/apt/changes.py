@@ -2,7 +2,7 @@
 
 Reading order: :class:`Changes` is what a plan hands over; :func:`plan_visits` settles from it a
 :class:`Row` for each exposure of each touched visit, numbers and SamePosAs included. Rows are what
-:mod:`aptdither.apt.rewrite` writes and what :mod:`aptdither.apt.proof` looks for.
+:mod:`aptdither.apt.writer` writes and what :mod:`aptdither.apt.verify` looks for.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 from aptdither.apt.proposal import Exposure, ExposureGroup, PosTarg, Proposal, Visit
 from aptdither.apt.tags import LINE_END, LineKind, Receipt, kind_of_line, parse_receipt
-from aptdither.errors import AptDitherError, Place, ProposalError, raise_all
+from aptdither.errors import AptDitherError, Location, ProposalError, raise_all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pointing:
+class NewPosition:
     """Where an exposure shall point, and the receipt that says so."""
 
     pos_targ: PosTarg
@@ -32,7 +32,7 @@ class ExposureChange:
     ----------
     exposure : Exposure
         As read.
-    pointings : tuple of Pointing
+    pointings : tuple of NewPosition
         None: it is deleted (a copy that an earlier run made). One: it points there. More: it takes
         the first, and a new exposure after it each of the others.
     deal : bool
@@ -41,7 +41,7 @@ class ExposureChange:
     """
 
     exposure: Exposure
-    pointings: tuple[Pointing, ...]
+    pointings: tuple[NewPosition, ...]
     deal: bool = False
 
 
@@ -101,7 +101,7 @@ class Row(NamedTuple):
         if self.pos_targ != exposure.pos_targ:
             return True
         receipts = receipt_lines(exposure.comments)
-        return len(receipts) != 1 or not says_it(receipts[0], self.receipt)
+        return len(receipts) != 1 or not matches_receipt(receipts[0], self.receipt)
 
 
 class VisitPlan(NamedTuple):
@@ -126,7 +126,7 @@ def plan_visits(proposal: Proposal, changes: Changes) -> list[VisitPlan]:
         try:
             rows = _plan_rows(visit, [exposure for exposure, _ in walked], by_node)
         except ProposalError as error:
-            errors.append(error.located(Place(path=proposal.path or None)))
+            errors.append(error.located(Location(path=proposal.path or None)))
             continue
         plans.append(VisitPlan(visit=visit, rows=rows, unwrapped=frozenset(groups)))
     raise_all(errors)
@@ -180,12 +180,14 @@ def _renumbered(visit: Visit, rows: Sequence[Row]) -> tuple[Row, ...]:
             new_numbers.setdefault(row.exposure.number, []).append(number)
     for index, row in enumerate(renumbered):
         named = row.exposure.same_pos_as
-        place = Place(visit=visit.number, exposure=row.exposure.number, line=row.exposure.line)
+        location = Location(
+            visit=visit.number, exposure=row.exposure.number, line=row.exposure.line
+        )
         if not row.exposure.number:
             raise ProposalError(
                 "it has no Number, so the visit's exposures cannot be renumbered; save the "
                 "proposal again in APT",
-                place=place,
+                location=location,
             )
         if row.number is None or row.receipt is not None or named is None:
             continue
@@ -199,7 +201,7 @@ def _renumbered(visit: Visit, rows: Sequence[Row]) -> tuple[Row, ...]:
             raise ProposalError(
                 f"SamePosAs is {named!r}, a number that {what}, so it cannot follow when exposures "
                 "are renumbered; name one exposure of the visit",
-                place=place,
+                location=location,
             )
         renumbered[index] = row._replace(same_pos_as=target[0])
     return tuple(renumbered)
@@ -217,9 +219,9 @@ def receipt_lines(comments: str) -> list[str]:
     return [line for line in LINE_END.split(comments) if kind_of_line(line) is LineKind.RECEIPT]
 
 
-def says_it(line: str, wanted: Receipt) -> bool:
+def matches_receipt(line: str, wanted: Receipt) -> bool:
     """Tell whether a line is a receipt that says what is wanted."""
     if line == wanted.text:
         return True
     receipt = parse_receipt(line)
-    return receipt is not None and receipt.says_the_same(wanted)
+    return receipt is not None and receipt.equals_ignoring_version(wanted)

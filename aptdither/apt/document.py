@@ -1,7 +1,7 @@
 """The bytes of an XML file: read with care, and changed only where an edit says.
 
 lxml gives the meaning (hardened: no DOCTYPE, no entities but XML's five, no network, bounded by
-:mod:`aptdither.apt.limits`), :mod:`aptdither.apt.places` gives the places, and both must agree. An
+:mod:`aptdither.apt.limits`), :mod:`aptdither.apt.spans` gives the places, and both must agree. An
 edit is a value; applying edits leaves every other byte alone.
 
 A document is edited through its *view*: its own bytes, or, when they are UTF-16, the same text in
@@ -21,8 +21,8 @@ from xml.parsers import expat
 from lxml import etree
 
 from aptdither.apt import limits
-from aptdither.apt.places import Element, find_elements
-from aptdither.errors import DocumentError, Place, ProposalError, RewriteError
+from aptdither.apt.spans import Element, find_elements
+from aptdither.errors import DocumentError, Location, ProposalError, RewriteError
 
 #: Names (case-folded) of the encodings that are read, and Python's codec for each. All but UTF-16
 #: have ASCII's own bytes for ASCII. APT writes UTF-8, and ISO-8859-1 in its versions 14 to 17.
@@ -198,7 +198,7 @@ def read_document(
         if [element.name for element in elements] != [_local_name(element) for element in meant]:
             _fail("its tags are not where its parser sees them; please report this file", None)
     except (DocumentError, ProposalError) as error:
-        raise error.located(Place(path=path or None)) from error.__cause__
+        raise error.located(Location(path=path or None)) from error.__cause__
     line_end = _LINE_END.search(view)
     document = Document(
         source=source,
@@ -229,13 +229,13 @@ def parse_bytes(
         if "Excessive depth" in (error.msg or ""):
             raise DocumentError(
                 f"its elements are nested more than {limits.MAX_DEPTH} deep, which APT never does",
-                place=Place(line=line or None),
+                location=Location(line=line or None),
             ) from error
         what = _PARSER_PLACE.sub("", error.msg or "").strip()
         raise DocumentError(
             f"it is not well-formed XML: {what} (column {column}); is the file complete? "
             "Save it again in APT",
-            place=Place(line=line or None),
+            location=Location(line=line or None),
         ) from error
 
 
@@ -372,14 +372,14 @@ def _local_name(element: etree._Element) -> str:
 
 
 def _fail(message: str, line: int | None) -> NoReturn:
-    raise DocumentError(message, place=Place(line=line))
+    raise DocumentError(message, location=Location(line=line))
 
 
 def _fail_expat(error: expat.ExpatError) -> NoReturn:
     raise DocumentError(
         f"it is not well-formed XML: {expat.ErrorString(error.code)} (column {error.offset + 1}); "
         "is the file complete? Save it again in APT",
-        place=Place(line=error.lineno),
+        location=Location(line=error.lineno),
     ) from error
 
 

@@ -20,8 +20,8 @@ from lxml import etree
 
 from aptdither.apt.document import Document, read_document
 from aptdither.apt.limits import MAX_POINTS
-from aptdither.apt.places import Element
-from aptdither.errors import Place, ProposalError
+from aptdither.apt.spans import Element
+from aptdither.errors import Location, ProposalError
 
 #: Elements whose places are wanted.
 PLACED = frozenset({"Visit", "HstQuadPattern", "ExposureGroup", "Exposure", "Pattern"})
@@ -204,10 +204,12 @@ class Visit:
         if at.same_pos_as is not None and by_number is None:
             by_number = self.by_number()
         while at.same_pos_as is not None and by_number is not None:
-            place = Place(visit=self.number, exposure=at.number, line=at.line)
+            location = Location(visit=self.number, exposure=at.number, line=at.line)
             if at.number in seen:
                 chain = " -> ".join([*itertools.islice(seen, 10), at.number])
-                raise ProposalError(f"SamePosAs runs in a circle ({chain}); open it", place=place)
+                raise ProposalError(
+                    f"SamePosAs runs in a circle ({chain}); open it", location=location
+                )
             seen[at.number] = None
             named = by_number.get(at.same_pos_as, [])
             if len(named) != 1:
@@ -215,13 +217,13 @@ class Visit:
                 raise ProposalError(
                     f"SamePosAs is {at.same_pos_as!r}, a number that {how} in this visit; name "
                     "one exposure of the visit",
-                    place=place,
+                    location=location,
                 )
             if at is not exposure and at.pos_targ is not None:
                 raise ProposalError(
                     f"it has a POS TARG and SamePosAs {at.same_pos_as!r}; which one holds is not "
                     "known: keep one",
-                    place=place,
+                    location=location,
                 )
             at = named[0]
         return at
@@ -359,22 +361,22 @@ def _check_root(root: etree._Element, path: str) -> None:
     if name.localname.lower().startswith("jwst") or "jwst" in (name.namespace or "").lower():
         raise ProposalError(
             f"it is a JWST proposal (its root is {name.localname}); only HST proposals are read",
-            place=Place(path=path or None),
+            location=Location(path=path or None),
         )
     if root.tag != "HSTProposal":
         raise ProposalError(
             f"it is XML, but no HST proposal: its root is {str(root.tag)[:80]!r}, not "
             "'HSTProposal'; give the .apt file that APT saves",
-            place=Place(path=path or None),
+            location=Location(path=path or None),
         )
 
 
 def _read_visit(element: etree._Element, places: dict[etree._Element, Element]) -> Visit:
-    place = places[element]
+    location = places[element]
     tic = element.find("TicData/TicDataCurrent")
     return Visit(
-        node=place.node,
-        line=place.line,
+        node=location.node,
+        line=location.line,
         number=element.get("Number", ""),
         status=element.get("Status", ""),
         comments=element.findtext("Comments") or "",
@@ -396,8 +398,8 @@ def _read_children(
         at, waiting, children = stack[-1]
         for child in waiting:
             if child.tag == "Exposure":
-                place = places[child]
-                children.append(_read_exposure(child, place.node, place.line))
+                location = places[child]
+                children.append(_read_exposure(child, location.node, location.line))
             else:
                 stack.append((child, child.iterchildren(*tags), []))
                 break
@@ -405,11 +407,11 @@ def _read_children(
             stack.pop()
             if not stack:
                 return tuple(children)
-            place = places[at]
+            location = places[at]
             stack[-1][2].append(
                 ExposureGroup(
-                    node=place.node,
-                    line=place.line,
+                    node=location.node,
+                    line=location.line,
                     type=at.get("Type"),
                     pattern_number=at.get("Pattern"),
                     children=tuple(children),

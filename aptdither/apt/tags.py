@@ -169,7 +169,7 @@ class Receipt:
         made_by = f" {self.made_by}" if self.made_by else ""
         return f"{words} aptdither={self.version}{made_by}"
 
-    def says_the_same(self, other: Receipt) -> bool:
+    def equals_ignoring_version(self, other: Receipt) -> bool:
         """Tell whether both say the same; the version that wrote them does not matter."""
         return (self.index, self.total, self.pattern, self.made_by) == (
             other.index,

@@ -37,8 +37,8 @@ def read_targets(source: bytes, path: str = "") -> dict[str, Position]:
     _, root, _ = read_document(source, frozenset({"FixedTarget"}), path=path)
     found: dict[str, Position] = {}
     for target in root.iterfind("Targets/FixedTarget"):
-        place = target.find("EquatorialPosition")
-        position = None if place is None else read_position(place.get("Value", ""))
+        location = target.find("EquatorialPosition")
+        position = None if location is None else read_position(location.get("Value", ""))
         if position is not None:
             found.setdefault(target.get("Name", ""), position)
     return found

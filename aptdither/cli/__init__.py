@@ -1,7 +1,7 @@
 """The command line: parse, call, render, exit code.
 
 Each command has a room of its own here; what they share (option types, consoles, the way from an
-error to an exit code) is in :mod:`aptdither.cli.shared`. Working rooms are imported inside the
+error to an exit code) is in :mod:`aptdither.cli.options`. Working rooms are imported inside the
 commands, so that ``--help`` stays quick.
 """
 

@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
-from aptdither.cli import apply, check, convert, design, fit, pictures
-from aptdither.cli.shared import EXIT_INPUT, say
+from aptdither.cli import apply, check, convert, design, fit
+from aptdither.cli import plot as pictures
+from aptdither.cli.options import EXIT_INPUT, say
 from aptdither.version import __version__
 
 app = typer.Typer(

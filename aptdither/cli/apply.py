@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aptdither.cli.shared import (
+from aptdither.cli.options import (
     EXIT_FINDINGS,
     EXIT_FINE,
     CatalogOption,
@@ -20,20 +20,20 @@ from aptdither.cli.shared import (
     SeedOption,
     SizeOption,
     SpacingOption,
+    exit_on_error,
     open_catalog,
     out,
     print_json,
     progress_bar,
-    reported,
     require_distortion,
     say,
 )
-from aptdither.errors import AptDitherError, Place, UsageError
+from aptdither.errors import AptDitherError, Location, UsageError
 
 if TYPE_CHECKING:
     from aptdither.apt.tags import DitherRequest
-    from aptdither.files import Source, Written
-    from aptdither.plan import Plan
+    from aptdither.io.files import Source, Written
+    from aptdither.planning.plan import Plan
 
 
 def register(app: typer.Typer) -> None:
@@ -41,7 +41,7 @@ def register(app: typer.Typer) -> None:
     app.command("apply")(apply)
 
 
-@reported
+@exit_on_error
 def apply(
     proposal: Annotated[
         Path, typer.Argument(metavar="IN.apt", help="The proposal, as APT saves it.")
@@ -106,11 +106,11 @@ def apply(
     if diff and fmt is Format.JSON:
         raise UsageError("--diff and --format json both want standard output; give one of them")
 
-    from aptdither import files
     from aptdither.apt.proposal import parse_proposal
-    from aptdither.apt.rewrite import rewrite_proposal
-    from aptdither.plan import Options, make_plan
-    from aptdither.sets import SetOptions
+    from aptdither.apt.writer import rewrite_proposal
+    from aptdither.io import files
+    from aptdither.planning.plan import Options, make_plan
+    from aptdither.planning.selection import SetOptions
 
     options = Options(
         defaults=_defaults(n, size, pattern, method, spacing),
@@ -138,7 +138,7 @@ def apply(
             plan = make_plan(parsed, options, progress=progress)
         new = rewrite_proposal(parsed, plan.changes)
     except AptDitherError as error:
-        raise error.located(Place(path=str(proposal))) from error
+        raise error.located(Location(path=str(proposal))) from error
 
     written: files.Written | None = None
     if may_write and in_place:
@@ -148,7 +148,7 @@ def apply(
 
     if diff:
         from aptdither.report.diff import unified_diff
-        from aptdither.report.safe import safe_text
+        from aptdither.report.sanitize import safe_text
 
         text = unified_diff(
             source.data, new, encoding=parsed.document.encoding, names=(proposal, target)

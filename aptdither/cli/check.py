@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aptdither.cli.shared import (
+from aptdither.cli.options import (
     EXIT_FINDINGS,
     EXIT_FINE,
     EXIT_INPUT,
@@ -24,9 +24,9 @@ from aptdither.cli.shared import (
     NoColorOption,
     SizeOption,
     err,
+    exit_on_error,
     open_catalog,
     out,
-    reported,
     require_distortion,
     say,
 )
@@ -37,14 +37,15 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from aptdither.apt.tags import Size
-    from aptdither.checks import Reviewer, ReviewOptions
     from aptdither.report.check import CheckedFile
+    from aptdither.review.options import ReviewOptions
+    from aptdither.review.reviewer import Reviewer
 
 #: What a shell says of a program that Ctrl-C ended.
 EXIT_INTERRUPTED = 130
 
 #: What workers import before they get their first file.
-PRELOAD = ("aptdither.cli.check", "aptdither.checks.review", "aptdither.report.check")
+PRELOAD = ("aptdither.cli.check", "aptdither.review.reviewer", "aptdither.report.check")
 
 
 class CheckFormat(StrEnum):
@@ -61,7 +62,7 @@ def register(app: typer.Typer) -> None:
     app.command("check")(check)
 
 
-@reported
+@exit_on_error
 def check(
     paths: Annotated[
         list[str] | None,
@@ -125,8 +126,8 @@ def check(
     if not paths:
         raise UsageError("give a proposal or a folder of them: aptdither check IN.apt")
 
-    from aptdither.checks import ReviewOptions
-    from aptdither.scan import default_jobs
+    from aptdither.io.batch import default_jobs
+    from aptdither.review.options import ReviewOptions
 
     options = ReviewOptions(
         size=_parse_size(size),
@@ -176,8 +177,8 @@ def check_file(path: str, *, options: ReviewOptions, with_groups: bool) -> Check
     with_groups : bool
         Whether the judged sets are wanted too, with what pointing errors do to them.
     """
-    from aptdither import files
     from aptdither.apt.proposal import parse_proposal
+    from aptdither.io import files
     from aptdither.report.check import CheckedFile
     from aptdither.report.json import group_as_json
 
@@ -191,7 +192,7 @@ def check_file(path: str, *, options: ReviewOptions, with_groups: bool) -> Check
         groups = [group_as_json(reviewer.group(one)) for one in review.sets if with_groups]
     except AptDitherError as error:
         # The file's name is said beside it.
-        error.place = replace(error.place, path=None)
+        error.location = replace(error.location, path=None)
         message = str(error)
         return CheckedFile(path=path, sha256=sha256, error=message)
     return CheckedFile(path=path, sha256=sha256, groups=tuple(groups), findings=review.findings)
@@ -200,7 +201,7 @@ def check_file(path: str, *, options: ReviewOptions, with_groups: bool) -> Check
 @functools.lru_cache(maxsize=1)
 def _reviewer(options: ReviewOptions) -> Reviewer:
     """Return this process's reviewer, which remembers what it has judged."""
-    from aptdither.checks import Reviewer
+    from aptdither.review.reviewer import Reviewer
 
     return Reviewer(options)
 
@@ -213,8 +214,8 @@ def _checked(
     executor: Executor | None,
 ) -> tuple[Generator[CheckedFile, None, None], int]:
     """Return the checked files in order, and how many there will be."""
+    from aptdither.io.batch import Outcome, find_proposals, map_in_order
     from aptdither.report.check import CheckedFile
-    from aptdither.scan import Outcome, find_proposals, map_in_order
 
     listed = find_proposals(paths)
     if not listed:

@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
-from aptdither.cli.shared import (
+from aptdither.cli.options import (
     EXIT_FINE,
     DistortionOption,
     NoColorOption,
+    exit_on_error,
     out,
     parse_pairs,
     print_json,
-    reported,
     usage,
 )
 from aptdither.errors import UsageError
@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
     app.command("convert")(convert)
 
 
-@reported
+@exit_on_error
 def convert(
     aperture: Annotated[str, typer.Option("--aperture", help="APT aperture.")] = "IR",
     element: Annotated[
@@ -77,18 +77,18 @@ def convert(
 
     with usage():
         found = get_aperture(aperture, element, distortion_file=distortion)
-    place = (found.x_ref_pix, found.y_ref_pix)
+    location = (found.x_ref_pix, found.y_ref_pix)
     if at is not None:
         pairs = parse_pairs(at, "--at")
         if len(pairs) > 1:
             raise UsageError("--at takes one place: x and y joined by a comma")
-        place = pairs[0]
+        location = pairs[0]
     if pixels is not None:
         dx, dy = np.array(parse_pairs(pixels, "--pixels")).T
-        x, y = found.postarg_from_offset(dx, dy, at=place)
+        x, y = found.postarg_from_offset(dx, dy, at=location)
     else:
         x, y = np.array(parse_pairs(postargs or "", "--postargs")).T
-        dx, dy = found.offset_from_postarg(x, y, at=place)
+        dx, dy = found.offset_from_postarg(x, y, at=location)
     rows = [tuple(float(value) + 0.0 for value in row) for row in zip(dx, dy, x, y, strict=True)]
 
     names = ("dx_pix", "dy_pix", "postarg_x", "postarg_y")
@@ -99,7 +99,7 @@ def convert(
             {
                 "report_version": REPORT_VERSION,
                 "aperture": found.name,
-                "at": [float(value) for value in place],
+                "at": [float(value) for value in location],
                 "points": [
                     dict(zip(names, (round(value, 9) for value in row), strict=True))
                     for row in rows
@@ -115,6 +115,8 @@ def convert(
         from aptdither.report.text import offsets_table
 
         console = out(no_color=no_color)
-        console.print(Text(f"{found.name} at ({place[0]:g}, {place[1]:g}) of the full-frame image"))
+        console.print(
+            Text(f"{found.name} at ({location[0]:g}, {location[1]:g}) of the full-frame image")
+        )
         console.print(offsets_table(rows))
     return EXIT_FINE

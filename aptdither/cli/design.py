@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aptdither.cli.shared import (
+from aptdither.cli.options import (
     EXIT_FINE,
     ApertureOption,
     CatalogOption,
@@ -22,13 +22,13 @@ from aptdither.cli.shared import (
     SeedOption,
     SizeOption,
     SpacingOption,
+    exit_on_error,
     open_catalog,
     out,
     parse_pairs,
     parse_size_option,
     print_json,
     progress_bar,
-    reported,
     say,
     usage,
 )
@@ -36,9 +36,9 @@ from aptdither.errors import UsageError
 
 if TYPE_CHECKING:
     from aptdither.apt.tags import Size, Spacing
-    from aptdither.judge import PlannedGroup
     from aptdither.optics.aperture import Aperture
     from aptdither.optics.filters import SpectralElement
+    from aptdither.planning.evaluation import DitherGroup
 
 DEFAULT_APERTURE = "IR"
 DEFAULT_ELEMENT = "F160W"
@@ -51,7 +51,7 @@ def register(app: typer.Typer) -> None:
     app.command("optimize")(optimize)
 
 
-@reported
+@exit_on_error
 def patterns(
     name: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="One pattern, in full.")
@@ -70,8 +70,8 @@ def patterns(
 ) -> int:
     """List the catalogue, or show one pattern: pixels, POS TARGs, source, coverage."""
     known = open_catalog(catalog)
-    from aptdither.choose import chosen_from_catalog
-    from aptdither.judge import judge_chosen
+    from aptdither.planning.choice import chosen_from_catalog
+    from aptdither.planning.evaluation import evaluate_pattern
 
     if name is None and coverage:
         with usage():
@@ -81,7 +81,9 @@ def patterns(
                 parse_size_option(size),
             )
         groups = [
-            judge_chosen(chosen_from_catalog(pattern, where, "listed"), where, optics, asked, seed)
+            evaluate_pattern(
+                chosen_from_catalog(pattern, where, "listed"), where, optics, asked, seed
+            )
             for pattern in sorted(known, key=lambda pattern: pattern.n)
         ]
         if fmt is Format.JSON:
@@ -107,12 +109,12 @@ def patterns(
         pattern = known.get(name)
         where = _aperture(aperture, element, distortion)
         chosen = chosen_from_catalog(pattern, where, "it was asked for")
-        group = judge_chosen(chosen, where, _element(element), parse_size_option(size), seed)
+        group = evaluate_pattern(chosen, where, _element(element), parse_size_option(size), seed)
     _print_groups("patterns", [group], fmt, seed=seed, no_color=no_color)
     return EXIT_FINE
 
 
-@reported
+@exit_on_error
 def evaluate(
     postargs: Annotated[
         str | None,
@@ -150,8 +152,8 @@ def evaluate(
         asked = None if size is None else parse_size_option(size)
         groups = _groups_of_proposal(proposal, visit, asked, distortion, seed)
     else:
-        from aptdither.choose import chosen_as_given, chosen_from_catalog
-        from aptdither.judge import judge_chosen
+        from aptdither.planning.choice import chosen_as_given, chosen_from_catalog
+        from aptdither.planning.evaluation import evaluate_pattern
 
         with usage():
             where = _aperture(aperture, element, distortion)
@@ -160,12 +162,14 @@ def evaluate(
             else:
                 found = open_catalog(catalog).get(pattern or "")
                 chosen = chosen_from_catalog(found, where, "it was asked for")
-            groups = [judge_chosen(chosen, where, _element(element), parse_size_option(size), seed)]
+            groups = [
+                evaluate_pattern(chosen, where, _element(element), parse_size_option(size), seed)
+            ]
     _print_groups("evaluate", groups, fmt, seed=seed, no_color=no_color)
     return EXIT_FINE
 
 
-@reported
+@exit_on_error
 def optimize(
     n: Annotated[int, typer.Option("-n", min=1, help="Number of points.")],
     aperture: ApertureOption = DEFAULT_APERTURE,
@@ -189,9 +193,9 @@ def optimize(
     no_color: NoColorOption = False,
 ) -> int:
     """Design a pattern for an aperture, a spectral element, a region and a spacing."""
-    from aptdither import files
-    from aptdither.choose import design, spacing_of, tradeoff_of
     from aptdither.dither.pattern import check_name
+    from aptdither.io import files
+    from aptdither.planning.choice import design, spacing_of, tradeoff_of
 
     asked = parse_size_option(size)
     wanted = spacing_of(_spacing(spacing), asked)
@@ -217,16 +221,16 @@ def optimize(
             out(no_color=no_color).print(tradeoff_table(curve, where, optics))
         return EXIT_FINE
     if output is not None:
-        from aptdither.choose import as_pattern
         from aptdither.dither.pattern import write_ecsv
+        from aptdither.planning.choice import as_pattern
 
         text = io.StringIO()
         write_ecsv(as_pattern(chosen, name or output.stem), text)
         files.write_output(output, text.getvalue().encode(), force=force)
         say(f"wrote {output}: use it with --catalog {output}")
-    from aptdither.judge import judge_chosen
+    from aptdither.planning.evaluation import evaluate_pattern
 
-    group = judge_chosen(chosen, where, optics, asked, seed)
+    group = evaluate_pattern(chosen, where, optics, asked, seed)
     _print_groups("optimize", [group], fmt, seed=seed, no_color=no_color)
     return EXIT_FINE
 
@@ -252,12 +256,12 @@ def _spacing(text: str | None) -> Spacing | None:
 
 def _groups_of_proposal(
     path: Path, visit: str | None, size: Size | None, distortion: Path | None, seed: int
-) -> list[PlannedGroup]:
-    """Judge the sets of a proposal as they stand, dithered or not."""
-    from aptdither import files
+) -> list[DitherGroup]:
+    """Evaluate the sets of a proposal as they stand, dithered or not."""
     from aptdither.apt.proposal import parse_proposal
-    from aptdither.judge import Judge, judge_observed
-    from aptdither.observed import observe
+    from aptdither.io import files
+    from aptdither.planning.evaluation import Evaluator, evaluate_observed
+    from aptdither.planning.pointings import observe
 
     proposal = parse_proposal(files.read_input(path).data, path=str(path))
     visits = [seen for seen in observe(proposal) if visit in (None, seen.visit.number)]
@@ -268,9 +272,9 @@ def _groups_of_proposal(
         for unjudged in seen.unjudged:
             listed = ", ".join(exposure.number for exposure in unjudged.exposures)
             say(f"visit {seen.visit.number}, exposure {listed}: not judged: {unjudged.reason}")
-    judge = Judge(seed=seed)
+    judge = Evaluator(seed=seed)
     groups = [
-        judge_observed(judge, found, size=size, distortion=distortion)
+        evaluate_observed(judge, found, size=size, distortion=distortion)
         for seen in visits
         for found in seen.sets
     ]
@@ -280,7 +284,7 @@ def _groups_of_proposal(
 
 
 def _print_groups(
-    command: str, groups: Sequence[PlannedGroup], fmt: Format, *, seed: int, no_color: bool
+    command: str, groups: Sequence[DitherGroup], fmt: Format, *, seed: int, no_color: bool
 ) -> None:
     if fmt is Format.JSON:
         from aptdither.report.json import groups_report

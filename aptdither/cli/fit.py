@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aptdither.cli.shared import (
+from aptdither.cli.options import (
     EXIT_FINE,
     ApertureOption,
     DistortionOption,
@@ -16,11 +16,11 @@ from aptdither.cli.shared import (
     FormatOption,
     NoColorOption,
     SizeOption,
+    exit_on_error,
     out,
     parse_pairs,
     parse_size_option,
     print_json,
-    reported,
     usage,
 )
 from aptdither.errors import UsageError
@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
     app.command("fit")(fit)
 
 
-@reported
+@exit_on_error
 def fit(
     file: Annotated[
         Path,
@@ -59,23 +59,23 @@ def fit(
     A and B are the ISR's: pixels per arcsec in a frame without distortion. Scale and roll are
     against the SIAF: 1 and 0 for a perfect telescope.
     """
-    from aptdither.choose import region_of
     from aptdither.dither.coverage import evaluate
     from aptdither.optics.aperture import get_aperture
     from aptdither.optics.filters import get_element
-    from aptdither.optics.fit import fit_dithers, read_measurements
+    from aptdither.optics.pointing_fit import fit_dithers, read_measurements
+    from aptdither.planning.choice import region_of
 
     with usage():
         where = get_aperture(aperture, element, distortion_file=distortion)
         optics = get_element(element)
         region = region_of(parse_size_option(size))
-    place = (where.x_ref_pix, where.y_ref_pix)
+    location = (where.x_ref_pix, where.y_ref_pix)
     if at is not None:
         pairs = parse_pairs(at, "--at")
         if len(pairs) > 1:
             raise UsageError("--at takes one place: x and y joined by a comma")
-        place = pairs[0]
-    fits = [fit_dithers(measured, where) for measured in read_measurements(file, at=place)]
+        location = pairs[0]
+    fits = [fit_dithers(measured, where) for measured in read_measurements(file, at=location)]
     # Coverage counts from the first exposure, commanded and achieved alike.
     coverages = [
         tuple(

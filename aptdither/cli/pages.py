@@ -10,7 +10,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aptdither.cli.shared import (
+from aptdither.cli.inputs import (
+    DEFAULT_APERTURE,
+    DEFAULT_ELEMENT,
+    GroupOption,
+    PatternsOption,
+    PlotInputs,
+    PostargsOption,
+    ProposalOption,
+    VisitOption,
+    groups_of,
+    surveyed,
+    with_matplotlib,
+)
+from aptdither.cli.options import (
     EXIT_FINE,
     ApertureOption,
     CatalogOption,
@@ -19,29 +32,16 @@ from aptdither.cli.shared import (
     ForceOption,
     SeedOption,
     SizeOption,
+    exit_on_error,
     parse_size_option,
     progress_bar,
-    reported,
     say,
-)
-from aptdither.cli.subjects import (
-    DEFAULT_APERTURE,
-    DEFAULT_ELEMENT,
-    Asked,
-    GroupOption,
-    PatternsOption,
-    PostargsOption,
-    ProposalOption,
-    VisitOption,
-    groups_of,
-    surveyed,
-    with_matplotlib,
 )
 from aptdither.errors import UsageError
 
 if TYPE_CHECKING:
-    from aptdither.judge import PlannedGroup
-    from aptdither.report.exports import Sky
+    from aptdither.planning.evaluation import DitherGroup
+    from aptdither.report.tables import Sky
 
 
 class ExportFormat(StrEnum):
@@ -60,7 +60,7 @@ def register(app: typer.Typer) -> None:
     app.command("export")(export)
 
 
-@reported
+@exit_on_error
 def report(
     proposal: Annotated[
         Path, typer.Argument(metavar="IN.apt", help="The proposal, as APT saves it.")
@@ -79,13 +79,14 @@ def report(
     The page needs no network and no script. It is written for untagged proposals too: what is
     there is judged as it stands.
     """
-    from aptdither import files
-    from aptdither.apt.rewrite import rewrite_proposal
-    from aptdither.checks import Reviewer, ReviewOptions
+    from aptdither.apt.writer import rewrite_proposal
+    from aptdither.io import files
     from aptdither.report.diff import unified_diff
+    from aptdither.review.options import ReviewOptions
+    from aptdither.review.reviewer import Reviewer
 
     with with_matplotlib():
-        from aptdither.report.html import Subject, html_report
+        from aptdither.report.html import PageHeader, html_report
     source = files.read_input(proposal)
     files.check_output(output, source=source, force=force)
     asked_size = None if size is None else parse_size_option(size)
@@ -104,7 +105,7 @@ def report(
             names = (proposal.name, files.default_output(proposal).name)
             encoding = parsed.document.source_encoding
             diff = unified_diff(source.data, new, encoding=encoding, names=names)
-        subject = Subject(
+        subject = PageHeader(
             path=proposal.name,
             sha256=source.sha256,
             phase2_id=parsed.phase2_id,
@@ -116,7 +117,7 @@ def report(
     return EXIT_FINE
 
 
-@reported
+@exit_on_error
 def export(
     fmt: Annotated[
         ExportFormat,
@@ -156,12 +157,12 @@ def export(
     seed: SeedOption = 0,
 ) -> int:
     """Write POS TARGs as a table, or footprints as DS9 regions."""
-    from aptdither import files
-    from aptdither.report import exports
+    from aptdither.io import files
+    from aptdither.report import tables as exports
 
     if output is not None:
         files.check_output(output, force=force)
-    asked = Asked(
+    asked = PlotInputs(
         patterns=pattern or (),
         postargs=postargs or (),
         proposal=proposal,
@@ -195,26 +196,26 @@ def export(
 
 
 def _sky(
-    asked: Asked, groups: Sequence[PlannedGroup], orient: float | None, position: str | None
+    asked: PlotInputs, groups: Sequence[DitherGroup], orient: float | None, position: str | None
 ) -> Sky:
     import math
 
-    from aptdither import files
     from aptdither.apt.proposal import parse_proposal
     from aptdither.apt.targets import read_position, read_targets
-    from aptdither.report.exports import Sky
+    from aptdither.io import files
+    from aptdither.report.tables import Sky
 
     if orient is None or not math.isfinite(orient):
         raise UsageError(
             "ds9-sky needs --orient, the ORIENT of the visit: the angle of U3, degrees"
         )
     if position is not None:
-        place = read_position(position)
-        if place is None:
+        location = read_position(position)
+        if location is None:
             raise UsageError(
                 f"--position is {position!r}; allowed: '05 32 10.0 -66 12 00' or '83.04 -66.2'"
             )
-        return Sky(ra_deg=place[0], dec_deg=place[1], orient_deg=orient)
+        return Sky(ra_deg=location[0], dec_deg=location[1], orient_deg=orient)
     if asked.proposal is None:
         raise UsageError("ds9-sky needs --position, the target's right ascension and declination")
     data = files.read_input(asked.proposal).data

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from aptdither.optics.aperture import Aperture
 
 #: Points of a cluster: nine degrees of freedom a pixel (ISR WFC3 2016-14, section 1).
-MOST_IN_CLUSTER = 9
+MAX_CLUSTER_SIZE = 9
 #: Step between clusters, arcsec (ISR WFC3 2016-14, section 7: "perhaps 2.0").
 STEP_ARCSEC = 2.0
 #: Blobs are 10 to 15 pixels across (same place, after Pirzkal, Viana & Rajan 2010).
@@ -46,7 +46,7 @@ _DISTINCT = 8
 _GRID = 24
 
 
-def split_counts(m: int, most: int = MOST_IN_CLUSTER) -> tuple[int, ...]:
+def split_counts(m: int, most: int = MAX_CLUSTER_SIZE) -> tuple[int, ...]:
     """Return the sizes of the fewest clusters for `m` points, as equal as can be, larger first.
 
     Parameters
@@ -68,7 +68,9 @@ def split_counts(m: int, most: int = MOST_IN_CLUSTER) -> tuple[int, ...]:
     return (share + 1,) * rest + (share,) * (count - rest)
 
 
-def combine(postargs: Sequence[Any], aperture: Aperture, *, base: Any = (0.0, 0.0)) -> FloatArray:
+def offset_clusters(
+    postargs: Sequence[Any], aperture: Aperture, *, base: Any = (0.0, 0.0)
+) -> FloatArray:
     """Step patterns apart so that their phases interleave and no blob is met in two clusters.
 
     Parameters
@@ -96,7 +98,7 @@ def combine(postargs: Sequence[Any], aperture: Aperture, *, base: Any = (0.0, 0.
     """
     given = [to_arcsec(cluster) for cluster in postargs]
     if not given:
-        raise ValueError("there are no clusters to combine")
+        raise ValueError("there are no clusters to offset_clusters")
     if len(given) == 1:
         return rounded(given[0])
     x_base, y_base = to_arcsec(base)

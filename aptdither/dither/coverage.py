@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aptdither.dither.efficiency import Band
 from aptdither.dither.phases import (
     FloatArray,
     largest_hole,
@@ -21,6 +20,7 @@ from aptdither.dither.phases import (
     wrap,
 )
 from aptdither.dither.region import FieldPoints, Region, to_arcsec
+from aptdither.dither.sampling import AliasingModel
 from aptdither.errors import RefusalError
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def offsets_at(postargs_arcsec: FloatArray, aperture: Aperture, field: FieldPoin
     return np.stack([dx, dy], axis=-1)
 
 
-def band_at(aperture: Aperture, element: SpectralElement, field: FieldPoints) -> Band:
+def band_at(aperture: Aperture, element: SpectralElement, field: FieldPoints) -> AliasingModel:
     """Return the band of a spectral element with the local pixel scale of every field point."""
     x_scale, y_scale = aperture.scale_at(field.x_pix, field.y_pix)
     scales = np.asarray(x_scale, dtype=float), np.asarray(y_scale, dtype=float)
@@ -201,6 +201,6 @@ def band_at(aperture: Aperture, element: SpectralElement, field: FieldPoints) ->
 
 
 @lru_cache(maxsize=32)
-def _band(wavelength_nm: float, x_scale: bytes, y_scale: bytes) -> Band:
+def _band(wavelength_nm: float, x_scale: bytes, y_scale: bytes) -> AliasingModel:
     """Return the band of equal scales once: its tables cost more than evaluating a pattern."""
-    return Band(wavelength_nm, np.frombuffer(x_scale), np.frombuffer(y_scale))
+    return AliasingModel(wavelength_nm, np.frombuffer(x_scale), np.frombuffer(y_scale))

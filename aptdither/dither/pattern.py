@@ -23,8 +23,8 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from aptdither.dither.phases import FloatArray
-from aptdither.ecsv import trouble_in
-from aptdither.errors import AptDitherError, CatalogError, Place, raise_all
+from aptdither.errors import AptDitherError, CatalogError, Location, raise_all
+from aptdither.io.ecsv import find_ecsv_problem
 
 if TYPE_CHECKING:
     from aptdither.optics.aperture import Aperture
@@ -231,7 +231,7 @@ def load_catalog(user_file: str | PathLike[str] | None = None) -> Catalog:
     raise_all(
         CatalogError(
             f"{pattern.name} is the name of a built-in pattern: rename yours",
-            place=Place(path=str(path)),
+            location=Location(path=str(path)),
         )
         for pattern in own
         if pattern.name in built_in
@@ -344,28 +344,28 @@ def read_ecsv(source: bytes, *, path: str = "") -> tuple[Pattern, ...]:
         Naming row and column; several mistakes are listed together. Rows are counted from 1 below
         the line of column names.
     """
-    place = Place(path=path or None)
+    location = Location(path=path or None)
     try:
         return _patterns_of(_read_table(source))
     except AptDitherError as error:
-        raise error.located(place) from None
+        raise error.located(location) from None
 
 
 def _read_bytes(path: Path) -> bytes:
-    place = Place(path=str(path))
+    location = Location(path=str(path))
     try:
         if not path.is_file():
             what = "is a directory or a device" if path.exists() else "does not exist"
-            raise CatalogError(f"the catalogue file {what}", place=place)
+            raise CatalogError(f"the catalogue file {what}", location=location)
         with path.open("rb") as file:
             source = file.read(MAX_CATALOG_BYTES + 1)
     except OSError as error:
         raise CatalogError(
-            f"the catalogue file cannot be read: {error.strerror}", place=place
+            f"the catalogue file cannot be read: {error.strerror}", location=location
         ) from error
     if len(source) > MAX_CATALOG_BYTES:
         raise CatalogError(
-            f"the catalogue file is larger than {MAX_CATALOG_BYTES} bytes", place=place
+            f"the catalogue file is larger than {MAX_CATALOG_BYTES} bytes", location=location
         )
     return source
 
@@ -383,7 +383,7 @@ def _read_table(source: bytes) -> dict[str, Any]:
             "the catalogue file is not ECSV: its first line is `# %ECSV 1.0`; "
             "`aptdither optimize -o pattern.ecsv` writes an example"
         )
-    trouble = trouble_in(text)
+    trouble = find_ecsv_problem(text)
     if trouble is not None:
         raise CatalogError(f"the catalogue file {trouble}")
     try:

@@ -348,7 +348,7 @@ class _Workspace:
         rows = self.memory[:, : x.size]
         np.subtract(x, origin[0], out=rows[1], casting="same_kind")
         np.subtract(y, origin[1], out=rows[2], casting="same_kind")
-        # Asked this way round, NaN is refused too.
+        # PlotInputs this way round, NaN is refused too.
         if finite and not max(rows[1:3].max(), -rows[1:3].min()) <= FARTHEST:
             raise OpticsError(
                 "a position is not a finite number (NaN or infinite, or too large): there is no "

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from aptdither.findings import RULES, Finding, Rule, Severity
 from aptdither.report.json import findings_as_json
-from aptdither.report.safe import safe_line, utf8_text
+from aptdither.report.sanitize import safe_line, utf8_text
 from aptdither.report.styles import STYLES
 
 #: Longest message that is printed; a proposal can hold words of any length.

@@ -14,10 +14,11 @@ from importlib.resources import files
 from matplotlib.figure import Figure
 
 from aptdither.findings import Finding
-from aptdither.judge import PlannedGroup
-from aptdither.report.figures.canvas import Kind, render
-from aptdither.report.figures.layout import decimals, draw_offsets, draw_phases
-from aptdither.report.figures.maps import (
+from aptdither.planning.evaluation import DitherGroup
+from aptdither.planning.survey import Survey
+from aptdither.report.plots.captions import region_words
+from aptdither.report.plots.inline import inline_svg
+from aptdither.report.plots.maps import (
     QUANTITIES,
     FieldMap,
     draw_map,
@@ -25,10 +26,9 @@ from aptdither.report.figures.maps import (
     maps_of,
     numbers_of,
 )
-from aptdither.report.figures.words import region_words
-from aptdither.report.inline import inline_svg
-from aptdither.report.safe import safe_line, safe_text
-from aptdither.report.survey import Survey
+from aptdither.report.plots.pattern import decimals, draw_offsets, draw_phases
+from aptdither.report.plots.style import Kind, render
+from aptdither.report.sanitize import safe_line, safe_text
 from aptdither.version import __version__
 
 #: A picture on the page, inches: at its natural size on a telephone.
@@ -41,7 +41,7 @@ Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class PageHeader:
     """The proposal that a page is about.
 
     Attributes
@@ -61,7 +61,7 @@ class Subject:
 
 
 def html_report(
-    subject: Subject,
+    subject: PageHeader,
     survey: Survey,
     *,
     findings: Sequence[Finding] = (),
@@ -72,7 +72,7 @@ def html_report(
 
     Parameters
     ----------
-    subject : Subject
+    subject : PageHeader
         What it is about.
     survey : Survey
         Its groups, and what stands in the way.
@@ -130,7 +130,7 @@ def html_report(
     )
 
 
-def _header(title: str, subject: Subject) -> str:
+def _header(title: str, subject: PageHeader) -> str:
     facts = [("Program", subject.phase2_id), ("APT", subject.apt_version)]
     items = [f"{name} {_safe(value)}" for name, value in facts if value.strip()]
     items.append(f"SHA-256 <code>{_safe(subject.sha256[:16])}…</code>")
@@ -186,7 +186,7 @@ def _summary(survey: Survey) -> str:
 # --- one group -----------------------------------------------------------------------------------
 
 
-def _group_section(group: PlannedGroup, k: int, pictures: _Pictures, *, is_planned: bool) -> str:
+def _group_section(group: DitherGroup, k: int, pictures: _Pictures, *, is_planned: bool) -> str:
     title = (
         f"Visit {_safe(group.visit or '-')}: {_safe(group.aperture.name)} "
         f"{_safe(group.element.name)}, {_count(len(group.points), 'point')}"
@@ -215,7 +215,7 @@ def _group_section(group: PlannedGroup, k: int, pictures: _Pictures, *, is_plann
     )
 
 
-def _layout(group: PlannedGroup) -> str:
+def _layout(group: DitherGroup) -> str:
     if len(group.points) == 1:
         return "one point"
     return (
@@ -224,7 +224,7 @@ def _layout(group: PlannedGroup) -> str:
     )
 
 
-def _points_table(group: PlannedGroup, *, is_planned: bool) -> str:
+def _points_table(group: DitherGroup, *, is_planned: bool) -> str:
     exposures = [point.exposure for point in group.points]
     is_new = any(exposure.was is None for exposure in exposures)
     had_one = any(exposure.old_pos_targ is not None for exposure in exposures)
@@ -253,7 +253,7 @@ def _points_table(group: PlannedGroup, *, is_planned: bool) -> str:
     return _table("POS TARGs", heads, rows)
 
 
-def _coverage_table(group: PlannedGroup) -> str:
+def _coverage_table(group: DitherGroup) -> str:
     places = (group.coverage.center, group.coverage.worst)
     figures: tuple[tuple[str, list[str]], ...] = (
         ("De-aliasing efficiency E", [f"{m.efficiency:.3f}" for m in places]),
@@ -264,7 +264,7 @@ def _coverage_table(group: PlannedGroup) -> str:
             "Noise amplification",
             ["-" if m.amplification is None else f"{m.amplification:.2f}" for m in places],
         ),
-        ("Band that is lost", [f"{m.lost_fraction:.0%}" for m in places]),
+        ("AliasingModel that is lost", [f"{m.lost_fraction:.0%}" for m in places]),
     )
     rows = [_row((name, False), *((value, True) for value in values)) for name, values in figures]
     return _table("Coverage", (("Figure", False), ("Centre", True), ("Worst", True)), rows)
@@ -276,7 +276,7 @@ class _Pictures:
     def __init__(self) -> None:
         self._drawn: dict[object, int] = {}
 
-    def of(self, group: PlannedGroup, k: int) -> str:
+    def of(self, group: DitherGroup, k: int) -> str:
         """Return the pictures of group `k`."""
         points = tuple((p.exposure.number, p.exposure.pos_targ) for p in group.points)
         key = (
@@ -303,7 +303,7 @@ class _Pictures:
 
 
 def _drawings(
-    group: PlannedGroup,
+    group: DitherGroup,
 ) -> Iterable[tuple[str, str, tuple[float, float], Callable[[Figure], None]]]:
     """Yield title, description, size and drawing of each picture of a group."""
     setup = f"{group.aperture.name} {group.element.name}, region: {region_words(group.region)}"

@@ -9,20 +9,20 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from aptdither.report.safe import utf8_text
+from aptdither.report.sanitize import utf8_text
 from aptdither.version import __version__
 
 if TYPE_CHECKING:
     from aptdither.dither.coverage import Coverage, Metrics
-    from aptdither.dither.optimize import TradeoffPoint
+    from aptdither.dither.optimizer.optimize import TradeoffPoint
     from aptdither.dither.pattern import Catalog
-    from aptdither.files import Source, Written
     from aptdither.findings import Finding
-    from aptdither.judge import PlannedGroup
+    from aptdither.io.files import Source, Written
     from aptdither.optics.aperture import Aperture
     from aptdither.optics.filters import SpectralElement
-    from aptdither.optics.fit import DitherFit
-    from aptdither.plan import Plan
+    from aptdither.optics.pointing_fit import DitherFit
+    from aptdither.planning.evaluation import DitherGroup
+    from aptdither.planning.plan import Plan
 
 REPORT_VERSION = 1
 
@@ -68,7 +68,7 @@ def apply_report(plan: Plan, *, source: Source, written: Written | None) -> dict
     }
 
 
-def groups_report(command: str, groups: Iterable[PlannedGroup], *, seed: int) -> dict[str, Any]:
+def groups_report(command: str, groups: Iterable[DitherGroup], *, seed: int) -> dict[str, Any]:
     """Return the report of a command that has no proposal: groups without visit and tag."""
     return {**header(command), "seed": seed, "groups": [group_as_json(group) for group in groups]}
 
@@ -157,7 +157,7 @@ def places_as_json(coverage: Coverage) -> dict[str, Any]:
     }
 
 
-def group_as_json(group: PlannedGroup) -> dict[str, Any]:
+def group_as_json(group: DitherGroup) -> dict[str, Any]:
     """Return one group object."""
     found: dict[str, Any] = {}
     if group.visit is not None:

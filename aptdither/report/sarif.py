@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from aptdither.findings import RULES, Finding, Rule
 from aptdither.report.check import CheckedFile
-from aptdither.report.safe import safe_line, utf8_text
+from aptdither.report.sanitize import safe_line, utf8_text
 from aptdither.version import __version__
 
 VERSION = "2.1.0"

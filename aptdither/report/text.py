@@ -14,8 +14,8 @@ from rich.text import Text
 
 from aptdither.dither.phases import COVERING_BEST, packing_limit
 from aptdither.findings import Finding
-from aptdither.report.phasemap import phase_map, side_by_side
-from aptdither.report.safe import safe_line
+from aptdither.report.ascii_map import phase_map, side_by_side
+from aptdither.report.sanitize import safe_line
 from aptdither.report.styles import STYLES
 
 if TYPE_CHECKING:
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
     from aptdither.apt.proposal import PosTarg
     from aptdither.dither.coverage import Coverage, Metrics
-    from aptdither.dither.optimize import TradeoffPoint
+    from aptdither.dither.optimizer.optimize import TradeoffPoint
     from aptdither.dither.pattern import Catalog
-    from aptdither.judge import PlannedGroup
     from aptdither.optics.aperture import Aperture
     from aptdither.optics.filters import SpectralElement
-    from aptdither.optics.fit import DitherFit
-    from aptdither.plan import Plan
+    from aptdither.optics.pointing_fit import DitherFit
+    from aptdither.planning.evaluation import DitherGroup
+    from aptdither.planning.plan import Plan
 
 
 def print_plan(console: Console, plan: Plan, *, path: str | os.PathLike[str]) -> None:
@@ -52,7 +52,7 @@ def print_plan(console: Console, plan: Plan, *, path: str | os.PathLike[str]) ->
     print_findings(console, plan.findings)
 
 
-def group_summary(group: PlannedGroup) -> Group:
+def group_summary(group: DitherGroup) -> Group:
     """Return the summary of one group: what was done, the points, the coverage, a picture."""
     chosen = group.chosen
     n = len(group.points)
@@ -83,7 +83,7 @@ def group_summary(group: PlannedGroup) -> Group:
     )
 
 
-def region_words(group: PlannedGroup) -> str:
+def region_words(group: DitherGroup) -> str:
     """Say in words where the coverage is judged."""
     size = group.size
     if size.kind == "full":
@@ -94,7 +94,7 @@ def region_words(group: PlannedGroup) -> str:
     return f"a disc of {size.value:g} {unit} about the place where the target lands"
 
 
-def layout_words(group: PlannedGroup) -> str:
+def layout_words(group: DitherGroup) -> str:
     """Say in words how far the points are apart and what the moves cost."""
     if len(group.points) == 1:
         return "one point"
@@ -104,7 +104,7 @@ def layout_words(group: PlannedGroup) -> str:
     )
 
 
-def points_table(group: PlannedGroup) -> Table:
+def points_table(group: DitherGroup) -> Table:
     """Return the exposures with their offsets in pixels and POS TARGs in arcsec, old and new."""
     table = _table()
     table.add_column("Exp.", justify="right")
@@ -145,7 +145,7 @@ def offsets_table(rows: Iterable[tuple[float, ...]]) -> Table:
     return table
 
 
-def coverage_table(group: PlannedGroup) -> Table:
+def coverage_table(group: DitherGroup) -> Table:
     """Return the metrics at the centre and at the worst place, beside what is possible."""
     coverage, n = group.coverage, len(group.points)
     table = _table()
@@ -276,7 +276,7 @@ def catalog_table(catalog: Catalog) -> Table:
     return table
 
 
-def comparison_table(groups: Sequence[PlannedGroup]) -> Table:
+def comparison_table(groups: Sequence[DitherGroup]) -> Table:
     """Return patterns side by side: efficiency and packing at the centre and the worst place."""
     table = _table()
     table.add_column("Pattern", no_wrap=True)

@@ -20,11 +20,11 @@ PARSE = "import sys; from lxml import etree; etree.parse(sys.argv[1])"
 REWRITE = """
 import sys
 from aptdither.apt.proposal import PosTarg, parse_proposal
-from aptdither.apt.rewrite import Changes, ExposureChange, Pointing, rewrite_proposal
+from aptdither.apt.writer import Changes, ExposureChange, NewPosition, rewrite_proposal
 from aptdither.apt.tags import Receipt
 proposal = parse_proposal(open(sys.argv[1], "rb").read())
 changes = Changes(exposures=tuple(
-    ExposureChange(exposure=exposure, pointings=(Pointing(
+    ExposureChange(exposure=exposure, pointings=(NewPosition(
         pos_targ=PosTarg(x_arcsec=0.1 * i, y_arcsec=0.05 * i),
         receipt=Receipt(index=i + 1, total=6, pattern="tight-6", base_x_arcsec=0.0,
                         base_y_arcsec=0.0, version="0.1.0"),
@@ -126,7 +126,7 @@ def main() -> None:
             seconds, peak = measure(REWRITE, path)
             print(
                 f"{name}: {size:.1f} MB; lxml.etree.parse {peer_seconds:.2f} s, {peer_peak:.0f} MB;"
-                f" read, rewrite and prove {seconds:.2f} s, {peak:.0f} MB:"
+                f" read, rewrite and verify_rewrite {seconds:.2f} s, {peak:.0f} MB:"
                 f" {seconds / peer_seconds:.1f} times the time, {peak / size:.1f} times the file"
             )
 

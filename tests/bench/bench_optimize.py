@@ -15,8 +15,8 @@ import time
 import numpy as np
 from scipy.optimize import differential_evolution
 
-from aptdither.dither.explore import Site
-from aptdither.dither.optimize import TIGHT_SPACING_PIX, optimize
+from aptdither.dither.optimizer.optimize import TIGHT_SPACING_PIX, optimize
+from aptdither.dither.optimizer.strategy import DesignProblem
 from aptdither.dither.region import Region
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
@@ -32,7 +32,9 @@ def main() -> int:
     start = time.process_time()
     result = optimize(N, aperture, element, Region.full(), TIGHT_SPACING_PIX)
     ours = time.process_time() - start
-    site = Site(n=N, aperture=aperture, wavelength_nm=element.wavelength_nm, region=Region.full())
+    site = DesignProblem(
+        n=N, aperture=aperture, wavelength_nm=element.wavelength_nm, region=Region.full()
+    )
     landscape = site.landscape(TIGHT_SPACING_PIX, fine=True)
     target = result.efficiency_worst
 

@@ -52,8 +52,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "by hand": proposal(
             visit(
                 *(
-                    exposure(k + 1, postarg=place)
-                    for k, place in enumerate([("0", "0"), ("0.474", "0.424"), ("1", "1")])
+                    exposure(k + 1, postarg=location)
+                    for k, location in enumerate([("0", "0"), ("0.474", "0.424"), ("1", "1")])
                 )
             )
         ),

@@ -10,8 +10,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from aptdither import files
 from aptdither.errors import OutputError
+from aptdither.io import files
 
 from .kills import Outcome, error_faults
 from .scenarios import INPUT, NEW, SCENARIOS, Scenario, lasting_faults, read_folder

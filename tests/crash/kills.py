@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from aptdither import files
 from aptdither.errors import OutputError
+from aptdither.io import files
 
 from .scenarios import NEW, Scenario, lasting_faults, read_folder
 from .system import (

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aptdither import atomic, files
+from aptdither.io import atomic, files
 
 # Long enough for several pages and for a write to be cut anywhere; all different from the start.
 INPUT = b"<Proposal the='input'/>\n" * 2200

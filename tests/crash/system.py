@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from aptdither import atomic, files
+from aptdither.io import atomic, files
 
 # Every call that `files` and `atomic` make of the system, but for access(2), which only asks.
 CALLS = frozenset(

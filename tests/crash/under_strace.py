@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from aptdither import files
+from aptdither.io import files
 
 from .kills import Outcome, next_run_faults
 from .scenarios import SCENARIOS, Scenario, lasting_faults

@@ -18,16 +18,16 @@ from pathlib import Path
 from rich.console import Console
 
 from aptdither.apt.proposal import parse_proposal
-from aptdither.apt.rewrite import rewrite_proposal
 from aptdither.apt.tags import DitherRequest
-from aptdither.checks import Reviewer
+from aptdither.apt.writer import rewrite_proposal
 from aptdither.errors import AptDitherError, RewriteError
-from aptdither.plan import Options, make_plan
+from aptdither.planning.plan import Options, make_plan
+from aptdither.planning.selection import SetOptions
 from aptdither.report.check import CheckedFile, checked_as_json, print_checked
 from aptdither.report.diff import unified_diff
 from aptdither.report.json import findings_as_json, group_as_json
 from aptdither.report.text import print_plan
-from aptdither.sets import SetOptions
+from aptdither.review.reviewer import Reviewer
 
 #: One input may take this long; the slowest good file of the corpus takes less than a second.
 SECONDS = 20
@@ -124,7 +124,7 @@ class Runner:
             for exposure in visit.exposures
         ]
         for item in wanted:
-            assert item in there, f"{item} was reported and is not in the file"
+            assert item in there, f"{item} was exit_on_error and is not in the file"
         _check_text(lambda console: print_plan(console, plan, path="in.apt"))
         report = [*map(group_as_json, plan.groups), *findings_as_json(plan.findings)]
         json.dumps(report, allow_nan=False).encode("ascii")

@@ -9,7 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from aptdither.dither.explore import NORMAL, Site, explore, finish, good_phases
+from aptdither.dither.optimizer.strategy import (
+    NORMAL,
+    DesignProblem,
+    candidate_phases,
+    explore,
+    finish,
+)
 from aptdither.dither.phases import packing_limit
 from aptdither.dither.region import Region
 from aptdither.optics.aperture import get_aperture
@@ -25,7 +31,7 @@ def main() -> None:
     print("| --- |" + " --- |" * len(ENDS))
     for n in range(2, 10):
         element = get_element("F160W" if n < 4 else "F125W")
-        site = Site(
+        site = DesignProblem(
             n=n,
             aperture=get_aperture("IR", element.name),
             wavelength_nm=element.wavelength_nm,
@@ -35,7 +41,7 @@ def main() -> None:
         cells = []
         for equal in ENDS.values():
             rng = np.random.default_rng(0)
-            sets = good_phases(site, rng)
+            sets = candidate_phases(site, rng)
             pool = explore(site, SPACING_PIX, sets, rng, effort=NORMAL)
             found, _ = finish(site, SPACING_PIX, pool, sets, rng, effort=NORMAL, equal=equal)
             efficiency, packing, _ = site.measure(found.postargs, 9)

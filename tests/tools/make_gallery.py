@@ -19,7 +19,7 @@ from aptdither.dither.pattern import load_catalog
 from aptdither.dither.region import Region
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
-from aptdither.optics.fit import fit_dithers, read_measurements
+from aptdither.optics.pointing_fit import fit_dithers, read_measurements
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 GALLERY = EXAMPLES / "gallery" / "README.md"

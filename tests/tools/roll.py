@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from aptdither.dither.pattern import load_catalog
-from aptdither.dither.pointing import PointingBudget, expect
+from aptdither.dither.pointing_errors import PointingBudget, expect
 from aptdither.dither.region import Region
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element

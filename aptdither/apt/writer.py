@@ -1,0 +1,476 @@
+"""From what a plan wants to the bytes of a new proposal: alone knows where and how APT writes.
+
+Reading order: :func:`rewrite_proposal` takes from :mod:`aptdither.apt.changes` what every exposure of
+the touched visits becomes, turns that into edits, splices them and hands the result to
+:mod:`aptdither.apt.verify`. An edit is made only where the wanted state differs from what is there,
+so rewriting twice is rewriting once.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from aptdither.apt.changes import (
+    Changes,
+    ExposureChange,
+    NewPosition,
+    Row,
+    VisitPlan,
+    format_arcsec,
+    matches_receipt,
+    plan_visits,
+)
+from aptdither.apt.document import Document, Edit, apply_edits
+from aptdither.apt.limits import MAX_BYTES, MAX_COMMENTS
+from aptdither.apt.proposal import Proposal
+from aptdither.apt.spans import (
+    Attribute,
+    Child,
+    Element,
+    TextPlaces,
+    find_attributes,
+    find_children,
+    find_text,
+    first_attribute,
+    space_after,
+    space_before,
+)
+from aptdither.apt.tags import LineKind, Receipt, lines_of
+from aptdither.apt.verify import verify_rewrite
+from aptdither.errors import Location, ProposalError
+
+__all__ = ["Changes", "ExposureChange", "NewPosition", "format_arcsec", "rewrite_proposal"]
+
+#: What APT adds to the indentation for each level, and for the attributes of an element.
+_INDENT = b"   "
+
+#: Children of an Exposure that APT writes after its Comments.
+_AFTER_COMMENTS = (b"InstrumentParameters", b"SubExposures")
+
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+
+
+def rewrite_proposal(proposal: Proposal, changes: Changes) -> bytes:
+    """Write what changes into a proposal.
+
+    Parameters
+    ----------
+    proposal : Proposal
+        As read; its document keeps the bytes.
+    changes : Changes
+        What shall be different.
+
+    Returns
+    -------
+    bytes
+        The new file; the very same object when nothing differs from what is wanted. Every byte
+        outside the edits is the old file's.
+
+    Raises
+    ------
+    ProposalError
+        If a visit cannot be renumbered, or markup runs through a line that must be changed.
+    RewriteError
+        If the new file is not what was planned, a fault of ours.
+    """
+    document = proposal.document
+    plans = plan_visits(proposal, changes)
+    edits: list[Edit] = []
+    size = len(document.view)
+    for plan in plans:
+        made = _VisitWriter(document, plan).edits()
+        size += _new_bytes(made)
+        if size > MAX_BYTES:
+            raise _too_large(Location(visit=plan.visit.number, line=plan.visit.line))
+        edits += made
+    if not edits:
+        return document.source
+    result = document.apply(edits)
+    verify_rewrite(document, proposal.visits, edits, plans, result)
+    return result
+
+
+# From rows to edits --------------------------------------------------------------------------------
+
+
+class _VisitWriter:
+    """Writes the edits of one visit."""
+
+    def __init__(self, document: Document, plan: VisitPlan) -> None:
+        self.document = document
+        self.view = document.view
+        self.plan = plan
+        self.element = document.elements[plan.visit.node]
+
+    def edits(self) -> list[Edit]:
+        """Return the edits of the visit, in no order; none when it is as wanted already."""
+        edits: list[Edit] = []
+        size = 0
+        for row in self.plan.rows:
+            element = self.document.elements[row.exposure.node]
+            try:
+                made = self._row_edits(row, element)
+            except ProposalError as error:
+                raise error.located(
+                    Location(
+                        visit=self.plan.visit.number,
+                        exposure=row.exposure.number,
+                        line=row.exposure.line,
+                    )
+                ) from None
+            size += _new_bytes(made)
+            if size > MAX_BYTES:
+                raise _too_large(
+                    Location(visit=self.plan.visit.number, exposure=row.exposure.number)
+                )
+            edits += made
+        for node in self.plan.unwrapped:
+            group = self.document.elements[node]
+            attributes = find_attributes(self.view, group.start, group.open_stop)
+            edits += [
+                _removal(attributes[name]) for name in (b"Type", b"Pattern") if name in attributes
+            ]
+        if edits:
+            edits += self._stale_tic()
+        return edits
+
+    def _row_edits(self, row: Row, element: Element) -> list[Edit]:
+        view = self.view
+        if row.number is None:
+            start = space_before(view, element.start)
+            return [Edit(start=start, stop=element.stop, new=b"")]
+        if row.copy == 0:
+            return list(_ExposureWriter(self.document, row, element).edits())
+        before = view[space_before(view, element.start) : element.start]
+        inside = [
+            Edit(start=edit.start - element.start, stop=edit.stop - element.start, new=edit.new)
+            for edit in _ExposureWriter(self.document, row, element).edits()
+        ]
+        copy = apply_edits(view[element.start : element.stop], inside)
+        return [Edit(start=element.stop, stop=element.stop, new=before + copy)]
+
+    def _stale_tic(self) -> Iterator[Edit]:
+        """Say that the orbit planner's result is not of these pointings."""
+        # APT writes TicData before the exposures: looking there first spares reading them all.
+        first = self.document.elements[self.plan.visit.children[0].node]
+        yield from self._tic_edits(first.start) or self._tic_edits(self.element.close_start)
+
+    def _tic_edits(self, stop: int) -> list[Edit]:
+        view = self.view
+        for data in find_children(view, self.element.open_stop, stop):
+            if data.name != b"TicData":
+                continue
+            for child in find_children(view, data.open_stop, data.close_start):
+                content = view[child.open_stop : child.close_start]
+                if child.name == b"TicDataCurrent" and content.strip() not in (b"", b"false"):
+                    start = child.close_start - len(content.lstrip())
+                    return [Edit(start=start, stop=start + len(content.strip()), new=b"false")]
+        return []
+
+
+class _ExposureWriter:
+    """Writes the edits that make one exposure what a row wants."""
+
+    def __init__(self, document: Document, row: Row, element: Element) -> None:
+        self.document = document
+        self.view = document.view
+        self.row = row
+        self.element = element
+
+    def edits(self) -> Iterator[Edit]:
+        """Yield the edits, at their places in the document."""
+        row, element, view = self.row, self.element, self.view
+        differs = row.differs
+        if not differs and (row.number, row.same_pos_as) == (
+            row.exposure.number,
+            row.exposure.same_pos_as,
+        ):
+            return
+        wishes = {
+            b"Number": (row.exposure.number, row.number),
+            b"SamePosAs": (row.exposure.same_pos_as, row.same_pos_as),
+            b"NumberOfIterations": (None, "1" if row.deal else None),
+        }
+        if any(found != wanted for found, wanted in wishes.values()):
+            attributes = find_attributes(view, element.start, element.open_stop)
+            for name, (found, wanted) in wishes.items():
+                if found != wanted and name in attributes:
+                    yield from self._attribute_edits(attributes[name], wanted)
+        if differs:
+            children = self._children()
+            if children:
+                yield from self._in_children(children)
+            else:
+                yield self._without_children()
+            if row.deal:
+                yield from self._dealt(children)
+
+    def _attribute_edits(self, attribute: Attribute, wanted: str | None) -> Iterator[Edit]:
+        if wanted is None:
+            yield _removal(attribute)
+        elif self.view[attribute.value_start : attribute.value_stop] != wanted.encode():
+            start, stop = attribute.value_start, attribute.value_stop
+            yield Edit(start=start, stop=stop, new=wanted.encode())
+
+    # Where there are children already -------------------------------------------------------------
+
+    def _children(self) -> list[Child]:
+        """Return the children, but none after those that must be changed."""
+        row, element = self.row, self.element
+        waiting = {b"Comments"}
+        if row.exposure.pos_targ is not None or row.exposure.problems:
+            waiting.add(b"PosTarg")
+        if row.deal:
+            waiting.add(b"SubExposures")
+        children: list[Child] = []
+        for child in find_children(self.view, element.open_stop, element.close_start):
+            children.append(child)
+            waiting.discard(child.name)
+            if not waiting:
+                break
+        return children
+
+    def _in_children(self, children: Sequence[Child]) -> Iterator[Edit]:
+        open_stop = self.element.open_stop
+        for child in children:
+            if child.name == b"PosTarg":
+                yield from self._existing_pos_targ(child)
+                break
+        else:
+            separator = space_after(self.view, open_stop)
+            new = separator + self._pos_targ(separator)
+            yield Edit(start=open_stop, stop=open_stop, new=new)
+        for child in children:
+            if child.name == b"Comments":
+                yield from self._existing_comments(child)
+                return
+        yield self._missing_comments(children)
+
+    def _existing_pos_targ(self, child: Child) -> Iterator[Edit]:
+        view = self.view
+        attributes = find_attributes(view, child.start, child.open_stop)
+        x, y = self._coordinates()
+        for name, value in ((b"X", x), (b"Y", y)):
+            if name in attributes:
+                start, stop = attributes[name].value_start, attributes[name].value_stop
+                if view[start:stop] != value:
+                    yield Edit(start=start, stop=stop, new=value)
+        if b"X" in attributes and b"Y" in attributes:
+            return
+        present = attributes.get(b"X") or attributes.get(b"Y")
+        if present is None:
+            at = child.start + len(b"<PosTarg")
+            before = view[space_before(view, child.start) : child.start]
+            new = self._coordinate_attributes(before)
+        else:
+            separator = view[present.before : present.name_start]
+            quote = view[present.value_start - 1 : present.value_start]
+            missing, value = (b"Y", y) if b"X" in attributes else (b"X", x)
+            at = present.stop if missing == b"Y" else present.before
+            new = separator + missing + b"=" + quote + value + quote
+        yield Edit(start=at, stop=at, new=new)
+
+    def _missing_comments(self, children: Sequence[Child]) -> Edit:
+        view = self.view
+        new = b"<Comments>" + self._receipt() + b"</Comments>"
+        for child in children:
+            if child.name in _AFTER_COMMENTS:
+                before = view[space_before(view, child.start) : child.start]
+                return Edit(start=child.start, stop=child.start, new=new + before)
+        last = children[-1]
+        before = view[space_before(view, last.start) : last.start]
+        return Edit(start=last.stop, stop=last.stop, new=before + new)
+
+    def _dealt(self, children: Sequence[Child]) -> Iterator[Edit]:
+        """Keep one SubExposure, without what told it from the others."""
+        view = self.view
+        for holder in children:
+            if holder.name != b"SubExposures":
+                continue
+            subs = [
+                child
+                for child in find_children(view, holder.open_stop, holder.close_start)
+                if child.name == b"SubExposure"
+            ]
+            for index, sub in enumerate(subs):
+                if index != min(self.row.copy, len(subs) - 1):
+                    yield Edit(start=space_before(view, sub.start), stop=sub.stop, new=b"")
+                    continue
+                for name, attribute in find_attributes(view, sub.start, sub.open_stop).items():
+                    if name == b"CopyNumber" or name.endswith(b"PatternPosition"):
+                        yield _removal(attribute)
+            return
+
+    # Comments --------------------------------------------------------------------------------------
+
+    def _existing_comments(self, child: Child) -> Iterator[Edit]:
+        view = self.view
+        if child.is_self_closing:
+            start = _end_of_attributes(view, child.open_stop)
+            new = b">" + self._receipt() + b"</Comments>"
+            yield Edit(start=start, stop=child.stop, new=new)
+            return
+        size = child.close_start - child.open_stop
+        if size > MAX_COMMENTS:
+            raise ProposalError(
+                f"its Comments take {size} bytes, and at most {MAX_COMMENTS} can be rewritten; "
+                "shorten them"
+            )
+        places = find_text(view, child.open_stop, child.close_start, self.document.encoding)
+        lines = list(lines_of(places.text))
+        receipts = [i for i, line in enumerate(lines) if line[2] is LineKind.RECEIPT]
+        tags = [i for i, line in enumerate(lines) if line[2] in (LineKind.TAG, LineKind.TYPO)]
+        ours = sorted(receipts + tags) if self.row.copy else receipts
+        if ours:
+            start, stop, _ = lines[ours[0]]
+            line = places.text[start:stop]  # the blanks around its words stay
+            start, stop = stop - len(line.lstrip()), start + len(line.rstrip())
+            if self.row.copy or not matches_receipt(places.text[start:stop], self._wanted()):
+                yield _text_edit(view, places, start, stop, self._receipt())
+            yield from self._lines_removed(places, lines, ours[1:])
+        elif tags:
+            yield self._line_after(places, lines[tags[0]][1])
+        elif places.text.strip():
+            full = [stop for start, stop, _ in lines if places.text[start:stop].strip()]
+            yield self._line_after(places, full[-1])
+        else:
+            yield Edit(start=child.open_stop, stop=child.open_stop, new=self._receipt())
+
+    def _line_after(self, places: TextPlaces, end: int) -> Edit:
+        """Insert the receipt as a line after the text that ends at `end`."""
+        at = places.stops[end - 1]
+        return Edit(start=at, stop=at, new=self._line_end(places) + self._receipt())
+
+    def _line_end(self, places: TextPlaces) -> bytes:
+        """Return the line end of the comment, or the file's where it has none of its own."""
+        index = places.text.find("\n")
+        if index >= 0:
+            raw = self.view[places.starts[index] : places.stops[index]]
+            if not raw.startswith(b"&"):
+                return raw
+        return self.document.line_end
+
+    def _lines_removed(
+        self,
+        places: TextPlaces,
+        lines: Sequence[tuple[int, int, LineKind]],
+        indices: Iterable[int],
+    ) -> Iterator[Edit]:
+        """Remove lines, each with one line end; the line before the first of them stays."""
+        waiting = list(indices)
+        while waiting:
+            first = last = waiting.pop(0)
+            while waiting and waiting[0] == last + 1:
+                last = waiting.pop(0)
+            if last + 1 < len(lines):
+                start, stop = lines[first][0], lines[last + 1][0]
+            else:
+                start, stop = lines[first - 1][1], lines[last][1]
+            yield _text_edit(self.view, places, start, stop, b"")
+
+    # New elements in APT's style ------------------------------------------------------------------
+
+    def _without_children(self) -> Edit:
+        """Give an exposure that holds no element its PosTarg and its Comments."""
+        view, element = self.view, self.element
+        before = view[space_before(view, element.start) : element.start]
+        end = _LINE_END.search(before)
+        separator = closing = b""
+        if end is not None:
+            separator = before + _INDENT
+            closing = end[0] + _last_line(before)
+        comments = b"<Comments>" + self._receipt() + b"</Comments>"
+        new = separator + self._pos_targ(separator) + separator + comments
+        if element.is_self_closing:
+            start = _end_of_attributes(view, element.open_stop)
+            new = b">" + new + closing + b"</Exposure>"
+            return Edit(start=start, stop=element.stop, new=new)
+        if element.open_stop == element.close_start:
+            new += closing
+        return Edit(start=element.open_stop, stop=element.open_stop, new=new)
+
+    def _pos_targ(self, before: bytes) -> bytes:
+        return b"<PosTarg" + self._coordinate_attributes(before) + b" />"
+
+    def _coordinate_attributes(self, before: bytes) -> bytes:
+        """Return X and Y in the style of the exposure's own attributes.
+
+        APT gives each attribute a line of its own, indented by one level more than its element.
+        """
+        view, start = self.view, self.element.start
+        separator, quote = b" ", b'"'
+        first = first_attribute(view, start, self.element.open_stop)
+        if first is not None:
+            quote = view[first.value_start - 1 : first.value_start]
+            outer = view[space_before(view, start) : start]
+            separator = _attribute_separator(outer, view[first.before : first.name_start], before)
+        x, y = self._coordinates()
+        x_part = separator + b"X=" + quote + x + quote
+        return x_part + separator + b"Y=" + quote + y + quote
+
+    def _coordinates(self) -> tuple[bytes, bytes]:
+        pos_targ = self.row.pos_targ
+        assert pos_targ is not None  # only rows with a pointing come here
+        return format_arcsec(pos_targ.x_arcsec).encode(), format_arcsec(pos_targ.y_arcsec).encode()
+
+    def _receipt(self) -> bytes:
+        return self._wanted().text.encode("ascii")
+
+    def _wanted(self) -> Receipt:
+        assert self.row.receipt is not None  # only rows with a pointing come here
+        return self.row.receipt
+
+
+def _new_bytes(edits: Iterable[Edit]) -> int:
+    return sum(len(edit.new) for edit in edits)
+
+
+def _too_large(location: Location) -> ProposalError:
+    return ProposalError(
+        f"with its copies the new file would have more than {MAX_BYTES} bytes, more than is read; "
+        "ask for fewer points",
+        location=location,
+    )
+
+
+def _removal(attribute: Attribute) -> Edit:
+    """Remove an attribute and the blanks before it: in APT's style its whole line."""
+    return Edit(start=attribute.before, stop=attribute.stop, new=b"")
+
+
+def _text_edit(view: bytes, places: TextPlaces, start: int, stop: int, new: bytes) -> Edit:
+    """Replace a stretch of text, if no markup stands in it."""
+    first = places.starts[start]
+    last = places.stops[stop - 1]
+    raw = view[first:last]
+    if b"<" in raw or b"]]>" in raw:
+        raise ProposalError(
+            f"markup runs through the line {places.text[start:stop].strip()!r} of its Comments; "
+            "save the proposal again in APT"
+        )
+    return Edit(start=first, stop=last, new=new)
+
+
+def _end_of_attributes(view: bytes, open_stop: int) -> int:
+    """Return where the blanks before the ``/>`` of a self-closing tag begin."""
+    return space_before(view, open_stop - len(b"/>"))
+
+
+@functools.lru_cache(maxsize=100)
+def _attribute_separator(outer: bytes, own: bytes, before: bytes) -> bytes:
+    """Return the blanks before each attribute of a new child.
+
+    `outer` are the blanks before its parent, `own` those before the parent's first attribute,
+    `before` those before the child.
+    """
+    end = _LINE_END.search(before)
+    if end is None or not _LINE_END.search(own):
+        return b" "
+    indent = _last_line(own).removeprefix(_last_line(outer)) or _INDENT
+    return end[0] + _last_line(before) + indent
+
+
+def _last_line(blanks: bytes) -> bytes:
+    return blanks[max(blanks.rfind(b"\n"), blanks.rfind(b"\r")) + 1 :]

@@ -1,0 +1,288 @@
+"""The engine of the optimizer: the quality of many patterns at once, and their ascent.
+
+Patterns are moved as offsets in pixels at the aperture's fiducial point, ``(C, N, 2)`` for `C`
+patterns at a time. What they become elsewhere on the detector is a quadratic map per field point,
+fitted to the full distortion model: over 50 px it errs by less than 1e-3 px, over 8 px by 1e-5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aptdither.dither.coverage import offsets_at
+from aptdither.dither.region import FieldPoints
+from aptdither.dither.sampling import AliasingModel
+
+if TYPE_CHECKING:
+    from aptdither.optics.aperture import Aperture
+
+Floats = NDArray[np.float64]
+ObjectiveFunction = Callable[[Floats], tuple[Floats, Floats]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldMap:
+    """What an offset at the fiducial point is at other places of the detector.
+
+    Attributes
+    ----------
+    coefficients : (F, 5, 2) array
+        For each place the offsets in x and y as sums of dx, dy, dx^2, dx dy, dy^2; pixels.
+    """
+
+    coefficients: Floats
+
+    @classmethod
+    def fit(cls, aperture: Aperture, field: FieldPoints, *, reach_pix: float) -> FieldMap:
+        """Fit the map to an aperture's distortion model.
+
+        Parameters
+        ----------
+        aperture : Aperture
+        field : FieldPoints
+            The places.
+        reach_pix : float
+            Largest offset that the map is good for.
+        """
+        line = np.linspace(-reach_pix, reach_pix, 5)
+        dx, dy = (a.ravel() for a in np.meshgrid(line, line))
+        postargs = np.stack(aperture.postarg_from_offset(dx, dy), axis=-1)
+        wanted = offsets_at(postargs, aperture, field)
+        terms = cls._terms(np.stack([dx, dy], axis=-1))
+        fitted, *_ = np.linalg.lstsq(
+            terms, np.swapaxes(wanted, 0, 1).reshape(len(terms), -1), rcond=None
+        )
+        return cls(coefficients=np.swapaxes(fitted.reshape(5, -1, 2), 0, 1))
+
+    @classmethod
+    def here(cls) -> FieldMap:
+        """Return the map of the fiducial point itself."""
+        return cls(coefficients=np.eye(5, 2)[None])
+
+    @staticmethod
+    def _terms(offsets: Floats) -> Floats:
+        x, y = offsets[..., 0], offsets[..., 1]
+        return np.stack([x, y, x * x, x * y, y * y], axis=-1)
+
+    def offsets(self, pattern: Floats) -> Floats:
+        """Return the offsets (C, F, N, 2), pixels, of patterns (C, N, 2)."""
+        result: Floats = self._terms(pattern)[:, None] @ self.coefficients
+        return result
+
+    def pull_back(self, pattern: Floats, gradient: Floats) -> Floats:
+        """Turn a derivative by the offsets (C, F, N, 2) into one by the pattern (C, N, 2)."""
+        by_term = np.sum(gradient @ np.swapaxes(self.coefficients, -1, -2), axis=1)
+        x, y = pattern[..., 0], pattern[..., 1]
+        along_x = by_term[..., 0] + 2 * x * by_term[..., 2] + y * by_term[..., 3]
+        along_y = by_term[..., 1] + x * by_term[..., 3] + 2 * y * by_term[..., 4]
+        return np.stack([along_x, along_y], axis=-1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """The quality of patterns over some field points, with derivatives.
+
+    Attributes
+    ----------
+    field : FieldMap
+    band : AliasingModel
+        Of the same field points, or one for all.
+    spacing_pix : float
+        Least distance between two points; 0 for none.
+    """
+
+    field: FieldMap
+    band: AliasingModel
+    spacing_pix: float = 0.0
+
+    def efficiency(self, pattern: Floats) -> Floats:
+        """Return `E` (C, F) of patterns (C, N, 2)."""
+        return self.band.efficiency(self.field.offsets(pattern))
+
+    def packing(self, pattern: Floats) -> Floats:
+        """Return the smallest distance of two phases, pixels, (C, F)."""
+        return self.packing_of(self.field.offsets(pattern))
+
+    @staticmethod
+    def packing_of(offsets: Floats) -> Floats:
+        """Return the smallest distance of two phases, pixels, of offsets (..., N, 2)."""
+        if offsets.shape[-2] == 1:
+            return np.ones(offsets.shape[:-2])  # the distance to its own image
+        _, length = _pair_phases(offsets)
+        least: Floats = length.min(axis=-1)
+        return least
+
+    def separation(self, pattern: Floats) -> Floats:
+        """Return the smallest distance of two points at the fiducial point, pixels, (C,)."""
+        if pattern.shape[-2] == 1:
+            return np.full(pattern.shape[:-2], np.inf)
+        least: Floats = _lengths(pattern)[1].min(axis=-1)
+        return least
+
+    def worst_efficiency(self, sharpness: float) -> ObjectiveFunction:
+        """Return the soft minimum of `E` over the field, less the penalty of crowded points.
+
+        The soft minimum ``-log(sum exp(-b E)) / b``, `b` the sharpness, lies below the minimum by
+        at most ``log(F) / b``.
+        """
+
+        def objective(pattern: Floats) -> tuple[Floats, Floats]:
+            offsets = self.field.offsets(pattern)
+            efficiency, gradient = self.band.efficiency_and_gradient(offsets)
+            value, weight = _soft_minimum(efficiency, sharpness)
+            slope = self.field.pull_back(pattern, gradient * weight[..., None, None])
+            return self._with_spacing(pattern, value, slope)
+
+        return objective
+
+    def worst_packing(self, sharpness: float, floor: Floats) -> ObjectiveFunction:
+        """Return the soft minimum of the packing distance, where `E` stays above `floor` (C,)."""
+
+        def objective(pattern: Floats) -> tuple[Floats, Floats]:
+            offsets = self.field.offsets(pattern)
+            step, length = _pair_phases(offsets)
+            shape = length.shape
+            value, weight = _soft_minimum(length.reshape(len(pattern), -1), sharpness)
+            pull = (weight.reshape(shape) / np.maximum(length, 1e-12))[..., None] * step
+            gradient = _differences(pattern.shape[-2]).T @ pull
+            efficiency, rise = self.band.efficiency_and_gradient(offsets)
+            short = np.maximum(floor[:, None] - efficiency, 0.0)
+            value = value - _FLOOR_PENALTY * np.sum(short**2, axis=-1)
+            gradient += 2.0 * _FLOOR_PENALTY * short[..., None, None] * rise
+            slope = self.field.pull_back(pattern, gradient)
+            return self._with_spacing(pattern, value, slope)
+
+        return objective
+
+    def with_spacing(self, pattern: Floats, value: Floats) -> Floats:
+        """Return values (C,) less the penalty of points that are nearer than the spacing."""
+        short = np.maximum(self.spacing_pix - _lengths(pattern)[1], 0.0)
+        penalized: Floats = value - _SPACING_PENALTY * np.sum(short**2, axis=-1)
+        return penalized
+
+    def _with_spacing(self, pattern: Floats, value: Floats, slope: Floats) -> tuple[Floats, Floats]:
+        gap, length = _lengths(pattern)
+        short = np.maximum(self.spacing_pix - length, 0.0)
+        pull = (2.0 * _SPACING_PENALTY * short / np.maximum(length, 1e-9))[..., None] * gap
+        back = _differences(pattern.shape[-2]).T
+        return self.with_spacing(pattern, value), slope + back @ pull
+
+
+# Penalties of what must not be: per square pixel that a pair is too near, per square of missing E.
+# They are soft enough for the quasi-Newton model; the finish asks for more where they fall short.
+_SPACING_PENALTY = 100.0
+_FLOOR_PENALTY = 5.0e4
+
+
+def ascend(
+    objective: ObjectiveFunction, pattern: Floats, *, steps: int, first_step_pix: float = 0.02
+) -> tuple[Floats, Floats]:
+    """Climb from many patterns at once, each with its own quasi-Newton (BFGS) model.
+
+    Every step evaluates all patterns together. A pattern whose trial does not rise enough stays and
+    halves its step; after four failures its model is forgotten. The first point of each pattern is
+    held: a shift of the whole pattern changes nothing that matters.
+
+    Parameters
+    ----------
+    objective : callable
+        Patterns (C, N, 2) to values (C,) and gradients (C, N, 2).
+    pattern : (C, N, 2) array
+    steps : int
+        Evaluations of the objective.
+    first_step_pix : float
+        Length of the first step, pixels.
+
+    Returns
+    -------
+    pattern : (C, N, 2) array
+        The best of each.
+    value : (C,) array
+    """
+    count, n, _ = pattern.shape
+    size = 2 * (n - 1)
+    best = pattern.copy()
+    value, gradient = objective(best)
+    if size == 0:
+        return best, value
+    slope = gradient[:, 1:].reshape(count, size)
+    model = np.zeros((count, size, size))
+    eye = np.eye(size)
+    model[:] = eye * (first_step_pix / np.maximum(_norm(slope), 1e-12))[:, None, None]
+    scale = np.ones(count)
+    failures = np.zeros(count, dtype=int)
+    for _ in range(steps):
+        direction = np.einsum("cij,cj->ci", model, slope)
+        length = _norm(direction)
+        move = direction * (scale * np.minimum(1.0, 0.25 / np.maximum(length, 1e-12)))[:, None]
+        trial = best.copy()
+        trial[:, 1:] += move.reshape(count, n - 1, 2)
+        trial_value, trial_gradient = objective(trial)
+        trial_slope = trial_gradient[:, 1:].reshape(count, size)
+        expected = np.einsum("ci,ci->c", slope, move)
+        rises = trial_value >= value + 1e-4 * expected
+        # BFGS for the maximum: change of the slope against the move.
+        change = slope - trial_slope
+        curvature = np.einsum("ci,ci->c", change, move)
+        learns = curvature > 1e-10 * _norm(change) * _norm(move)
+        rho = np.where(learns, 1.0 / np.where(learns, curvature, 1.0), 0.0)
+        left = eye - rho[:, None, None] * move[:, :, None] * change[:, None, :]
+        updated = left @ model @ np.swapaxes(left, 1, 2)
+        updated += rho[:, None, None] * move[:, :, None] * move[:, None, :]
+        model = np.where(learns[:, None, None], updated, model)
+        best = np.where(rises[:, None, None], trial, best)
+        value = np.where(rises, trial_value, value)
+        slope = np.where(rises[:, None], trial_slope, slope)
+        scale = np.where(rises, 1.0, scale * 0.4)
+        failures = np.where(rises, 0, failures + 1)
+        stuck = failures >= 4
+        if np.any(stuck):
+            step = 0.05 * first_step_pix / np.maximum(_norm(slope), 1e-12)
+            model = np.where(stuck[:, None, None], eye * step[:, None, None], model)
+            scale = np.where(stuck, 1.0, scale)
+            failures = np.where(stuck, 0, failures)
+    return best, value
+
+
+def _norm(vectors: Floats) -> Floats:
+    length: Floats = np.sqrt(np.einsum("ci,ci->c", vectors, vectors))
+    return length
+
+
+def _soft_minimum(values: Floats, sharpness: float) -> tuple[Floats, Floats]:
+    """Return the soft minimum over the last axis and its derivative."""
+    least = values.min(axis=-1, keepdims=True)
+    weight = np.exp(-sharpness * (values - least))
+    total = weight.sum(axis=-1, keepdims=True)
+    soft = least[..., 0] - np.log(total[..., 0]) / sharpness
+    return soft, weight / total
+
+
+@cache
+def _differences(n: int) -> Floats:
+    """Return the matrix (pairs, N) that takes the difference of each two of `n` points."""
+    pairs = list(combinations(range(n), 2))
+    matrix = np.zeros((len(pairs), n))
+    for row, (first, second) in enumerate(pairs):
+        matrix[row, first], matrix[row, second] = 1.0, -1.0
+    return matrix
+
+
+def _lengths(pattern: Floats) -> tuple[Floats, Floats]:
+    """Return the step between each two points, and its length."""
+    gap = _differences(pattern.shape[-2]) @ pattern
+    return gap, np.hypot(gap[..., 0], gap[..., 1])
+
+
+def _pair_phases(offsets: Floats) -> tuple[Floats, Floats]:
+    """Return the shortest step on the torus between each two phases, and its length."""
+    step = _differences(offsets.shape[-2]) @ offsets
+    step = step - np.round(step)
+    return step, np.hypot(step[..., 0], step[..., 1])

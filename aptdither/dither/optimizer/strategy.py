@@ -1,0 +1,490 @@
+"""The search for a pattern, in the order it goes.
+
+1. At one place: sets of phases climb to their own best `E`, and again to the best packing that
+   costs little `E`. Only good and different ones go on.
+2. Over the region: each set is laid out in many compact ways, all are scored, the best climb.
+3. Single points of the best are moved by whole pixels, and what improves climbs again.
+4. The finish: the best `E` is known now; everything that can hold it within `EQUAL_EFFICIENCY`
+   climbs in packing distance, is rounded to what is written, and the best is taken.
+
+All of it is deterministic for a seed and bounded by counts, not by the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aptdither.dither.coverage import field_points, offsets_at
+from aptdither.dither.optimizer.objective import FieldMap, Floats, Objective, ascend
+from aptdither.dither.optimizer.starts import lay_out, move_one_point, phase_sets
+from aptdither.dither.pattern import rounded
+from aptdither.dither.phases import order_points, packing_distance, packing_limit, span
+from aptdither.dither.region import FieldPoints, Region
+from aptdither.dither.sampling import AliasingModel
+
+if TYPE_CHECKING:
+    from aptdither.optics.aperture import Aperture
+
+Progress = Callable[[float, str], None]
+"""Called with the fraction done, 0 to 1, and what is being done."""
+
+EQUAL_EFFICIENCY = 0.002
+"""Worst-case efficiencies closer than this count as equal: packing distance decides. It is a fifth
+or less of what steps that repeat to 5 mas cost at any `N` (0.010 to 0.035)."""
+
+EQUAL_PACKING = 0.01
+"""Packing distances that differ by less, as a share of the limit, count as equal: span decides."""
+
+_ROUNDING_PIX = 0.012
+"""Spacing that is kept in hand for rounding two POS TARGs to 0.001 arcsec."""
+
+_COARSE_CELLS = 6
+_FINE_CELLS = 8
+_SETS = 96
+_KEPT_SETS = 32
+_LAYOUTS = 960
+_CLIMBERS = 24
+_CLIMB_COST = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """How much is tried.
+
+    Attributes
+    ----------
+    rounds : int
+        Independent searches whose results are pooled.
+    layouts, climbers : int
+        Layouts scored and patterns that climb, per round.
+    moves : int
+        Times that single points of the best patterns are moved, per round.
+    """
+
+    rounds: int = 1
+    layouts: int = _LAYOUTS
+    climbers: int = _CLIMBERS
+    moves: int = 1
+
+
+QUICK = Effort(layouts=_LAYOUTS // 2, climbers=_CLIMBERS // 2, moves=0)
+NORMAL = Effort()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """Patterns that were found, the best first, and what they came from.
+
+    Attributes
+    ----------
+    pattern : (C, N, 2) array
+        Offsets at the fiducial point, pixels.
+    score : (C,) array
+        What they are ordered by: worst-case `E`, or packing distance.
+    kinds : tuple of str
+    tried : int
+        How many were scored to find them.
+    """
+
+    pattern: Floats
+    score: Floats
+    kinds: tuple[str, ...]
+    tried: int
+
+    def join(self, other: Pool) -> Pool:
+        """Return both pools as one."""
+        score = np.concatenate([self.score, other.score])
+        pattern = np.concatenate([self.pattern, other.pattern])
+        kinds = self.kinds + other.kinds
+        order = np.argsort(-score, kind="stable")
+        return Pool(
+            pattern=pattern[order],
+            score=score[order],
+            kinds=tuple(kinds[i] for i in order),
+            tried=self.tried + other.tried,
+        )
+
+    def best(self, count: int) -> Pool:
+        """Return the first `count` patterns."""
+        return Pool(
+            pattern=self.pattern[:count],
+            score=self.score[:count],
+            kinds=self.kinds[:count],
+            tried=self.tried,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A pattern as it is written, and its worst values over the fine grid."""
+
+    postargs: Floats
+    efficiency: float
+    packing: float
+    span_pix: float
+    kind: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DesignProblem:
+    """Where a pattern is to be good: an aperture, a wavelength, a region and a base POS TARG."""
+
+    n: int
+    aperture: Aperture
+    wavelength_nm: float
+    region: Region
+    base: tuple[float, float] = (0.0, 0.0)
+
+    def places(self, grid: int) -> FieldPoints:
+        """Return the region's field points."""
+        return field_points(self.aperture, self.region, base=self.base, grid=grid)
+
+    def band(self, field: FieldPoints, *, cells: int = _FINE_CELLS) -> AliasingModel:
+        """Return the band with the local pixel scales of some places."""
+        x_scale, y_scale = self.aperture.scale_at(field.x_pix, field.y_pix)
+        return AliasingModel(self.wavelength_nm, x_scale, y_scale, cells=cells)
+
+    def landscape(self, spacing_pix: float, *, fine: bool) -> Objective:
+        """Return the landscape over 3 x 3 (coarse) or 5 x 5 (fine) field points."""
+        field = self.places(5 if fine else 3)
+        reach = spacing_pix * (np.sqrt(self.n) + 1.0) + 2.0
+        return Objective(
+            field=FieldMap.fit(self.aperture, field, reach_pix=reach),
+            band=self.band(field, cells=_FINE_CELLS if fine else _COARSE_CELLS),
+            spacing_pix=spacing_pix + _ROUNDING_PIX,
+        )
+
+    @cached_property
+    def here(self) -> Objective:
+        """The landscape at the centre of the region alone, where only phases count."""
+        field = self.places(3)
+        at = field.index_of_center
+        center = FieldPoints(
+            x_pix=field.x_pix[at : at + 1], y_pix=field.y_pix[at : at + 1], index_of_center=0
+        )
+        return Objective(field=FieldMap.here(), band=self.band(center, cells=_COARSE_CELLS))
+
+    def to_postargs(self, pattern: Floats) -> Floats:
+        """Return POS TARGs (N, 2), rounded to what APT is given."""
+        x, y = self.aperture.postarg_from_offset(pattern[:, 0], pattern[:, 1])
+        return rounded(np.stack([x, y], axis=-1))
+
+    def to_pixels(self, postargs: Floats) -> Floats:
+        """Return the offsets at the fiducial point (..., N, 2) of POS TARGs."""
+        x, y = self.aperture.offset_from_postarg(postargs[..., 0], postargs[..., 1])
+        return np.stack([x, y], axis=-1)
+
+    def measure(self, postargs: Floats, grid: int) -> tuple[Floats, Floats, int]:
+        """Return `E` and the packing distance (F,) through the full model, and the centre."""
+        field = self.places(grid)
+        offsets = offsets_at(postargs, self.aperture, field)
+        return (
+            self.band(field).efficiency(offsets),
+            packing_distance(offsets),
+            field.index_of_center,
+        )
+
+
+def candidate_phases(site: DesignProblem, rng: np.random.Generator) -> tuple[Floats, list[str]]:
+    """Return different sets of phases (S, N, 2) that are good at one place, and their kinds.
+
+    Half of them are chosen for `E` and half for the packing distance.
+    """
+    here = site.here
+    phases, kinds = phase_sets(site.n, _SETS, rng)
+    climbed, _ = ascend(here.worst_efficiency(1.0), phases, steps=40)
+    floor = here.efficiency(climbed)[:, 0] - 1.5 * EQUAL_EFFICIENCY
+    packed, _ = ascend(here.worst_packing(100.0, floor), climbed, steps=40)
+    phases, kinds = np.concatenate([climbed, packed]), kinds + kinds
+    efficiency, packing = here.efficiency(phases)[:, 0], here.packing(phases)[:, 0]
+    different: dict[tuple[float, float], int] = {}
+    for i in np.argsort(-efficiency, kind="stable"):
+        if efficiency[i] > efficiency.max() - 5 * EQUAL_EFFICIENCY:
+            different.setdefault((round(efficiency[i], 3), round(packing[i], 2)), int(i))
+    by_efficiency = list(different.values())
+    by_packing = sorted(by_efficiency, key=lambda i: -packing[i])
+    half = _KEPT_SETS // 2
+    chosen = by_packing[:half] + by_efficiency[:half]
+    return phases[chosen], [kinds[i] for i in chosen]
+
+
+def explore(
+    site: DesignProblem,
+    spacing_pix: float,
+    sets: tuple[Floats, list[str]],
+    rng: np.random.Generator,
+    *,
+    effort: Effort = NORMAL,
+    start: Pool | None = None,
+) -> Pool:
+    """Return patterns of good worst-case `E`, whatever their packing distance.
+
+    Parameters
+    ----------
+    site : DesignProblem
+    spacing_pix : float
+        Least distance between two points.
+    sets : (S, N, 2) array, list of str
+        Phases to lay out, and their kinds: from :func:`candidate_phases`.
+    rng : numpy.random.Generator
+    effort : Effort
+    start : Pool, optional
+        Patterns to climb beside those that are found.
+    """
+    coarse = site.landscape(spacing_pix, fine=False)
+    climbers = climber_budget(effort.climbers, coarse)
+    layouts, kinds = _layouts(sets, coarse, effort.layouts, rng)
+    score = coarse.efficiency(layouts).min(axis=-1)
+    first = np.argsort(-score, kind="stable")[:climbers]
+    pool = _climbed(coarse, layouts[first], tuple(kinds[i] for i in first), len(layouts))
+    if start is not None:
+        pool = pool.join(_climbed(coarse, start.pattern, start.kinds, 0))
+    for _ in range(effort.moves):
+        near, kinds = _neighbours(pool.best(max(4, climbers // 4)), coarse)
+        score = coarse.efficiency(near).min(axis=-1)
+        first = np.argsort(-score, kind="stable")[:climbers]
+        pool = pool.join(_climbed(coarse, near[first], tuple(kinds[i] for i in first), len(near)))
+    return pool
+
+
+def finish(
+    site: DesignProblem,
+    spacing_pix: float,
+    pool: Pool,
+    sets: tuple[Floats, list[str]],
+    rng: np.random.Generator,
+    *,
+    effort: Effort = NORMAL,
+    equal: float = EQUAL_EFFICIENCY,
+    least_efficiency: float = 0.0,
+) -> tuple[Finished, float]:
+    """Trade what counts as equal in `E` for packing distance, round, and choose.
+
+    Parameters
+    ----------
+    site : DesignProblem
+    spacing_pix : float
+    pool : Pool
+        From :func:`explore`.
+    sets : (S, N, 2) array, list of str
+        Phases to lay out for their packing distance.
+    rng : numpy.random.Generator
+    effort : Effort
+    equal : float
+        Differences of worst-case `E` that do not count.
+    least_efficiency : float
+        Worst-case `E` that must not be given away, even where it would count as equal.
+
+    Returns
+    -------
+    Finished
+        The pattern that the rule chooses.
+    float
+        The best worst-case `E` of all.
+    """
+    coarse = site.landscape(spacing_pix, fine=False)
+    fine = site.landscape(spacing_pix, fine=True)
+    top = pool.best(3)
+    sharpest, _ = ascend(fine.worst_efficiency(6000.0), top.pattern, steps=30)
+    finished = [
+        _rounded(site, fine, pattern, kind, -np.inf)
+        for pattern, kind in zip(sharpest, top.kinds, strict=True)
+    ]
+    best = max((f.efficiency for f in finished if _keeps(site, f, spacing_pix)), default=0.0)
+    floor = max(best - equal, least_efficiency)
+    climbers = climber_budget(effort.climbers, coarse)
+    able = pool.best(max(1, min(climbers, int(np.sum(pool.score > floor - 0.002)))))
+    packed = _packed(coarse, able.pattern, able.kinds, floor)
+    for _ in range(effort.rounds):
+        layouts, kinds = _layouts(sets, coarse, effort.layouts, rng)
+        packed = _improve_packing(coarse, packed, layouts, kinds, floor, climbers)
+        for _ in range(effort.moves):
+            near, kinds = _neighbours(packed.best(4), coarse)
+            packed = _improve_packing(coarse, packed, near, kinds, floor, climbers)
+    packed = packed.best(4)
+    # A little more than the floor: rounding to 0.001 arcsec moves E by 1e-4.
+    pattern = packed.pattern
+    missing = np.zeros(len(pattern))
+    for sharpness, steps in ((100.0, 30), (300.0, 25), (500.0, 25)):
+        at_least = floor + 0.0002 + missing
+        pattern, _ = ascend(fine.worst_packing(sharpness, at_least), pattern, steps=steps)
+        missing += _missing(fine, pattern, floor + 0.0002)
+    finished += [
+        _rounded(site, fine, one, kind, floor)
+        for one, kind in zip(pattern, packed.kinds, strict=True)
+    ]
+    kept = [f for f in finished if _keeps(site, f, spacing_pix)] or finished
+    best = max(f.efficiency for f in kept)
+    floor = min(best, max(best - equal, least_efficiency))
+    able_too = [f for f in kept if f.efficiency >= floor]
+    packing_best = max(f.packing for f in able_too)
+    near_best = packing_best - EQUAL_PACKING * packing_limit(site.n)
+    as_packed = [f for f in able_too if f.packing >= near_best]
+    return min(as_packed, key=lambda f: (round(f.span_pix, 1), -f.packing)), best
+
+
+def best_packing(
+    site: DesignProblem,
+    spacing_pix: float,
+    pool: Pool,
+    sets: tuple[Floats, list[str]],
+    rng: np.random.Generator,
+    *,
+    effort: Effort,
+    floor: float,
+) -> float:
+    """Return about the best worst-case packing distance, pixels, that holds a floor of `E`.
+
+    Zero where no pattern of the pool comes near the floor.
+    """
+    if pool.score[0] < floor:
+        return 0.0
+    coarse = site.landscape(spacing_pix, fine=False)
+    climbers = climber_budget(effort.climbers, coarse)
+    able = pool.best(min(climbers, int(np.sum(pool.score > floor - EQUAL_EFFICIENCY))))
+    packed = _packed(coarse, able.pattern, able.kinds, floor)
+    layouts, kinds = _layouts(sets, coarse, effort.layouts, rng)
+    packed = _improve_packing(coarse, packed, layouts, kinds, floor, climbers)
+    return float(packed.score[0])
+
+
+def _layouts(
+    sets: tuple[Floats, list[str]], landscape: Objective, count: int, rng: np.random.Generator
+) -> tuple[Floats, list[str]]:
+    """Return `count` compact layouts (C, N, 2) of sets of phases, and their kinds."""
+    phases, kinds = sets
+    member = np.arange(count) % len(phases)
+    chosen = phases[member]
+    # The band does not tell a pattern from its mirror image; the distortion does.
+    mirror = np.where(rng.random((count, 1)) < 0.5, -1.0, 1.0)
+    chosen = np.stack([chosen[..., 0] * mirror, chosen[..., 1]], axis=-1)
+    return lay_out(chosen, landscape.spacing_pix, rng), [kinds[i] for i in member]
+
+
+def _neighbours(pool: Pool, landscape: Objective) -> tuple[Floats, list[str]]:
+    """Return the patterns that differ from those of a pool by whole pixels in one point."""
+    groups = [move_one_point(pattern, landscape.spacing_pix - 0.1) for pattern in pool.pattern]
+    kinds = [kind for kind, group in zip(pool.kinds, groups, strict=True) for _ in group]
+    return np.concatenate(groups), kinds
+
+
+def _packed(landscape: Objective, pattern: Floats, kinds: tuple[str, ...], floor: float) -> Pool:
+    """Climb in packing distance with `E` above a floor; the pool's best is the best packed."""
+    missing = np.zeros(len(pattern))
+    for sharpness, keep in ((60.0, 8), (300.0, 4)):
+        pattern, _ = ascend(landscape.worst_packing(sharpness, floor + missing), pattern, steps=40)
+        missing += _missing(landscape, pattern, floor)
+        holds = landscape.efficiency(pattern).min(axis=-1) > floor - EQUAL_EFFICIENCY / 2
+        holds &= landscape.separation(pattern) > landscape.spacing_pix - 0.02
+        packing = np.where(holds, landscape.packing(pattern).min(axis=-1), 0.0)
+        first = np.argsort(-packing, kind="stable")[:keep]
+        pattern, missing = pattern[first], missing[first]
+        kinds = tuple(kinds[i] for i in first)
+    return Pool(pattern=pattern, score=packing[first], kinds=kinds, tried=0)
+
+
+def _missing(landscape: Objective, pattern: Floats, floor: float) -> Floats:
+    """Return what `E` lacks to a floor that only a penalty holds: the next climb asks for more."""
+    missing: Floats = np.maximum(floor - landscape.efficiency(pattern).min(axis=-1), -0.0001)
+    return missing
+
+
+def _improve_packing(
+    landscape: Objective,
+    packed: Pool,
+    candidates: Floats,
+    kinds: list[str],
+    floor: float,
+    climbers: int,
+) -> Pool:
+    """Climb also from the best packed of the candidates that may come to hold the floor."""
+    holds = landscape.efficiency(candidates).min(axis=-1) > floor - 6 * EQUAL_EFFICIENCY
+    packing = np.where(holds, landscape.packing(candidates).min(axis=-1), 0.0)
+    first = np.argsort(-packing, kind="stable")[: min(climbers, int(holds.sum()))]
+    if not len(first):
+        return packed
+    return packed.join(_packed(landscape, candidates[first], tuple(kinds[i] for i in first), floor))
+
+
+def climber_budget(count: int, landscape: Objective) -> int:
+    """Return how many of `count` may climb: fewer where the band has many aliases."""
+    return int(np.clip(count * _CLIMB_COST / landscape.band.cost, 4, count))
+
+
+def _climbed(landscape: Objective, pattern: Floats, kinds: tuple[str, ...], tried: int) -> Pool:
+    pattern, _ = ascend(landscape.worst_efficiency(300.0), pattern, steps=30)
+    better = np.argsort(-landscape.efficiency(pattern).min(axis=-1), kind="stable")
+    better = better[: max(4, len(better) // 2)]
+    pattern, _ = ascend(landscape.worst_efficiency(2000.0), pattern[better], steps=40)
+    kinds = tuple(kinds[i] for i in better)
+    efficiency = landscape.efficiency(pattern).min(axis=-1)
+    # What the penalty could not push apart is no pattern.
+    efficiency = np.where(
+        landscape.separation(pattern) > landscape.spacing_pix - 0.02, efficiency, 0.0
+    )
+    order = np.argsort(-efficiency, kind="stable")
+    return Pool(
+        pattern=pattern[order],
+        score=efficiency[order],
+        kinds=tuple(kinds[i] for i in order),
+        tried=tried,
+    )
+
+
+def _rounded(
+    site: DesignProblem, fine: Objective, pattern: Floats, kind: str, floor: float
+) -> Finished:
+    """Round a pattern, then move single numbers by 0.001 arcsec while that improves it.
+
+    What improves: first the spacing, if rounding broke it, then `E` up to `floor`, then packing.
+    """
+    n = len(pattern)
+    steps = np.zeros((4 * (n - 1), n, 2))
+    steps.reshape(n - 1, 4, n, 2)[np.arange(n - 1), :, np.arange(1, n)] = 0.001 * np.array(
+        [[1, 0], [-1, 0], [0, 1], [0, -1]]
+    )
+    least = fine.spacing_pix - _ROUNDING_PIX
+    current = site.to_postargs(_in_order(pattern))
+    for _ in range(15):
+        trials = rounded(np.concatenate([current[None], current + steps]))
+        pixels = site.to_pixels(trials)
+        apart = np.minimum(fine.separation(pixels), least)
+        efficiency = fine.efficiency(pixels).min(axis=-1)
+        packing = fine.packing(pixels).min(axis=-1)
+        goal = packing if np.isfinite(floor) else efficiency
+        order = np.lexsort((-goal, -np.minimum(efficiency, floor), -apart))
+        if order[0] == 0 or n == 1:
+            break
+        current = trials[order[0]]
+    efficiency, packing, _ = site.measure(current, 9)
+    return Finished(
+        postargs=current,
+        efficiency=float(efficiency.min()),
+        packing=float(packing.min()),
+        span_pix=span(site.to_pixels(current)),
+        kind=kind,
+    )
+
+
+def _in_order(pattern: Floats) -> Floats:
+    """Order points for the shortest path, from the end that makes it so; the first is (0, 0)."""
+    paths = []
+    for first in range(len(pattern)):
+        rolled = np.roll(pattern, -first, axis=0)
+        path = rolled[list(order_points(rolled))]
+        steps = np.diff(path, axis=0)
+        paths.append((round(float(np.hypot(steps[:, 0], steps[:, 1]).sum()), 6), first, path))
+    shortest = min(paths, key=lambda path: path[:2])[2]
+    ordered: Floats = shortest - shortest[0]
+    return ordered
+
+
+def _keeps(site: DesignProblem, finished: Finished, spacing_pix: float) -> bool:
+    pixels = site.to_pixels(finished.postargs)
+    here = site.here
+    return bool(here.separation(pixels[None])[0] >= spacing_pix)
