@@ -14,6 +14,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from aptdither.types import PosTarg, Region
 from aptdither.version import __version__
 
 #: Where each public name lives. Names are fetched when they are used: the command line's ``--help``
@@ -25,9 +26,9 @@ _HOMES = {
     "Options": "aptdither.planning.plan",
     "Pattern": "aptdither.dither.pattern",
     "Plan": "aptdither.planning.plan",
-    "PosTarg": "aptdither.apt.proposal",
+    "PosTarg": "aptdither.types",
     "Proposal": "aptdither.apt.proposal",
-    "Region": "aptdither.dither.region",
+    "Region": "aptdither.types",
     "SetOptions": "aptdither.planning.selection",
     "evaluate": "aptdither.dither.coverage",
     "get_aperture": "aptdither.optics.aperture",
@@ -40,12 +41,11 @@ _HOMES = {
 }
 
 if TYPE_CHECKING:
-    from aptdither.apt.proposal import PosTarg, Proposal, parse_proposal
+    from aptdither.apt.proposal import Proposal, parse_proposal
     from aptdither.apt.writer import rewrite_proposal
     from aptdither.dither.coverage import Coverage, evaluate
     from aptdither.dither.optimizer.optimize import optimize
     from aptdither.dither.pattern import Pattern, load_catalog
-    from aptdither.dither.region import Region
     from aptdither.errors import AptDitherError
     from aptdither.optics.aperture import Aperture, get_aperture
     from aptdither.optics.filters import get_element

@@ -11,9 +11,13 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-FloatArray: TypeAlias = "npt.NDArray[np.float64]"  # noqa: F821  a name for type checkers alone
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+FloatArray: TypeAlias = "npt.NDArray[np.float64]"
 
 #: Called with the fraction done, 0 to 1, and what is being done.
 Progress: TypeAlias = Callable[[float, str], None]

@@ -13,9 +13,10 @@ from xml.sax.saxutils import escape
 
 from hypothesis import strategies as st
 
-from aptdither.apt.proposal import PosTarg, Proposal
+from aptdither.apt.proposal import Proposal
 from aptdither.apt.tags import Receipt
 from aptdither.apt.writer import Changes, ExposureChange, NewPosition
+from aptdither.types import PosTarg
 
 NAMES = st.text("abcXYZ0189._+-", min_size=1, max_size=8)
 ARCSEC = st.floats(-60, 60).map(lambda value: round(value, 3) + 0.0)

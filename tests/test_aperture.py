@@ -17,7 +17,7 @@ from numpy.testing import assert_allclose
 
 from aptdither.errors import OpticsError
 from aptdither.optics.aperture import Aperture, aperture_names, get_aperture
-from aptdither.optics.distortion import FloatArray
+from aptdither.types import FloatArray
 
 TOP = Path(__file__).resolve().parents[1]
 

@@ -15,7 +15,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 #: The floors, ground first: a room imports from its own wing's earlier rooms and from lower floors.
 FLOORS = (
-    ("version", "errors", "findings"),
+    ("version", "errors", "findings", "types"),
     ("apt", "optics", "io"),
     ("dither",),
     ("planning",),

@@ -20,11 +20,11 @@ from aptdither.dither.clusters import (
 )
 from aptdither.dither.coverage import evaluate
 from aptdither.dither.pattern import load_catalog
-from aptdither.dither.phases import FloatArray, packing_distance, span
-from aptdither.dither.region import Region
+from aptdither.dither.phases import packing_distance, span
 from aptdither.errors import RefusalError
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
+from aptdither.types import FloatArray, Region
 
 IR = get_aperture("IR")
 

@@ -16,12 +16,13 @@ from numpy.testing import assert_allclose
 
 from aptdither.dither.coverage import Coverage, Metrics, evaluate
 from aptdither.dither.pattern import load_catalog
-from aptdither.dither.phases import FloatArray, packing_distance, packing_limit
-from aptdither.dither.region import Region
+from aptdither.dither.phases import packing_distance, packing_limit
+from aptdither.dither.region import sample_region
 from aptdither.dither.sampling import AliasingModel
 from aptdither.errors import RefusalError
 from aptdither.optics.aperture import Aperture, get_aperture
 from aptdither.optics.filters import get_element
+from aptdither.types import FloatArray, Region
 
 IR = get_aperture("IR")
 F125W = get_element("F125W")
@@ -297,7 +298,7 @@ def test_patterns_in_use(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_patterns_in_use_with_one_band(name: str) -> None:
     points = np.array(load_catalog().get(NAMES[name]).points)
-    field = FULL.sample(IR, n=5)
+    field = sample_region(FULL, IR, n=5)
     x_scale, y_scale = IR.scale_at(field.x_pix, field.y_pix)
     band = AliasingModel(F125W.wavelength_nm, np.mean(x_scale), np.mean(y_scale))
     dx, dy = IR.offset_from_postarg(

@@ -9,16 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from numpy.typing import NDArray
 
 from aptdither.dither.coverage import evaluate, field_points, offsets_at
 from aptdither.dither.optimizer.starts import lattices
-from aptdither.dither.region import Region
 from aptdither.dither.sampling import FINE_CELLS_PER_AXIS, LOST_AMPLIFICATION, AliasingModel
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
-
-Floats = NDArray[np.float64]
+from aptdither.types import FloatArray, Region
 
 # Pixel scales of aperture IR at its fiducial point, arcsec per pixel.
 SCALES = (0.135601, 0.121307)
@@ -33,7 +30,7 @@ def phase_arrays(least: int = 1, most: int = 9) -> st.SearchStrategy[Any]:
 
 
 def plain(
-    phases: Floats,
+    phases: FloatArray,
     wavelength_nm: float,
     *,
     cells: int = 8,
@@ -144,7 +141,9 @@ def test_two_coinciding_phases_lose_what_one_less_would() -> None:
 
 
 @given(phases=phase_arrays(), data=st.data())
-def test_whole_pixels_order_and_origin_do_not_matter(phases: Floats, data: st.DataObject) -> None:
+def test_whole_pixels_order_and_origin_do_not_matter(
+    phases: FloatArray, data: st.DataObject
+) -> None:
     n = len(phases)
     band = AliasingModel(F125W, *SCALES)
     whole = data.draw(arrays(np.int64, (n, 2), elements=st.integers(-50, 50)))
@@ -155,7 +154,7 @@ def test_whole_pixels_order_and_origin_do_not_matter(phases: Floats, data: st.Da
 
 
 @given(phases=phase_arrays())
-def test_the_bounds(phases: Floats) -> None:
+def test_the_bounds(phases: FloatArray) -> None:
     band = AliasingModel(F140W, *SCALES)
     assert 0 < band.efficiency(phases) <= 1 + 1e-12
     amplification, lost = band.amplification(phases)
@@ -164,14 +163,14 @@ def test_the_bounds(phases: Floats) -> None:
 
 
 @given(phases=phase_arrays(), mirrored=st.sampled_from([(-1, 1), (1, -1), (-1, -1)]))
-def test_mirror_images_are_equally_good(phases: Floats, mirrored: tuple[int, int]) -> None:
+def test_mirror_images_are_equally_good(phases: FloatArray, mirrored: tuple[int, int]) -> None:
     band = AliasingModel(F125W, *SCALES)
     other = band.efficiency(phases * np.array(mirrored))
     assert other == pytest.approx(float(band.efficiency(phases)), abs=1e-9)
 
 
 @given(phases=phase_arrays(), wavelength=st.sampled_from([F098M, F125W, F160W]))
-def test_the_gradient_is_the_derivative(phases: Floats, wavelength: float) -> None:
+def test_the_gradient_is_the_derivative(phases: FloatArray, wavelength: float) -> None:
     band = AliasingModel(wavelength, *SCALES)
     efficiency, gradient = band.efficiency_and_gradient(phases)
     assert efficiency == band.efficiency(phases)
@@ -210,7 +209,7 @@ def test_field_points_and_patterns_are_leading_axes() -> None:
     [np.zeros(2), np.zeros((3, 3)), np.zeros((0, 2)), np.zeros((4, 3, 2))],
     ids=["one number pair", "three columns", "no exposures", "wrong number of places"],
 )
-def test_phases_of_the_wrong_shape_are_refused(phases: Floats) -> None:
+def test_phases_of_the_wrong_shape_are_refused(phases: FloatArray) -> None:
     with pytest.raises(ValueError, match=r"shape"):
         AliasingModel(F125W, [0.13] * 5, 0.12).efficiency(phases)
 

@@ -13,7 +13,6 @@ from numpy.testing import assert_allclose
 
 from aptdither.errors import OpticsError
 from aptdither.optics.aperture import get_aperture
-from aptdither.optics.distortion import FloatArray
 from aptdither.optics.pointing_fit import (
     CorrectedFrame,
     Measured,
@@ -21,6 +20,7 @@ from aptdither.optics.pointing_fit import (
     fit_similarity,
     read_measurements,
 )
+from aptdither.types import FloatArray
 
 from .test_aperture import MODELLED, OBSERVED, POSTARGS
 

@@ -12,8 +12,8 @@ from numpy.testing import assert_allclose
 
 from aptdither.errors import OpticsError
 from aptdither.optics.aperture import get_aperture
-from aptdither.optics.distortion import FloatArray
 from aptdither.optics.idctab import read_idctab
+from aptdither.types import FloatArray
 
 GRID = [axis.ravel() for axis in np.meshgrid(np.linspace(1, 1014, 12), np.linspace(1, 1014, 12))]
 

@@ -30,7 +30,6 @@ from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
 from aptdither.planning import choice as choose
 from aptdither.planning import evaluation as judge
-from aptdither.planning.choice import region_of
 from aptdither.planning.plan import Options, Plan, make_plan
 from aptdither.planning.selection import SetOptions
 from tests.strategies import LAYOUTS, Layout, proposals
@@ -558,7 +557,7 @@ def test_coverage_read_back_is_coverage_reported(made: Tagged) -> None:
     visits = {visit.number: visit for visit in parse_proposal(new).visits}
     for group in plan.groups:
         by_number = {e.number: e for e in visits[str(group.visit)].exposures}
-        members = [by_number[point.exposure.number] for point in group.points]
+        members = [by_number[point.number] for point in group.points]
         receipts = [parse_comments(e.comments).receipts[0] for e in members]
         (base,) = {(r.base_x_arcsec, r.base_y_arcsec) for r in receipts}
         assert [r.index for r in receipts] == list(range(1, len(members) + 1))
@@ -574,7 +573,7 @@ def test_coverage_read_back_is_coverage_reported(made: Tagged) -> None:
             np.round(there - base, 9) + 0.0,
             aperture,
             get_element(members[0].spectral_element),
-            region_of(group.size),
+            group.region,
             base=base,
         )
         # The last bit depends on where in memory an array lies: BLAS takes another path.

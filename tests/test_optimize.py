@@ -31,11 +31,11 @@ from aptdither.dither.optimizer.starts import lattices, lay_out, move_one_point
 from aptdither.dither.optimizer.strategy import QUICK, DesignProblem, Effort
 from aptdither.dither.pattern import load_catalog
 from aptdither.dither.phases import min_separation, packing_distance, packing_limit
-from aptdither.dither.region import Region
 from aptdither.dither.sampling import AliasingModel
 from aptdither.errors import UsageError
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
+from aptdither.types import Region
 
 IR = get_aperture("IR", "F125W")
 F125W, F160W = get_element("F125W"), get_element("F160W")

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from aptdither.report.ascii_map import COLUMNS, PIXEL_START, ROWS, phase_map, side_by_side
 from aptdither.report.text import PhasePicture
+from aptdither.types import Region
 
 phases = st.floats(-40, 40, allow_nan=False)
 points = st.lists(st.tuples(phases, phases), max_size=12)
@@ -87,7 +88,6 @@ def test_side_by_side_fills_up_the_shorter_one() -> None:
 @pytest.mark.parametrize(("width", "encoding"), [(80, "utf-8"), (80, "ascii"), (40, "utf-8")])
 def test_the_summary_shows_the_centre_and_the_worst_place(width: int, encoding: str) -> None:
     from aptdither.dither.coverage import evaluate
-    from aptdither.dither.region import Region
     from aptdither.optics.aperture import get_aperture
     from aptdither.optics.filters import get_element
 

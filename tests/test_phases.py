@@ -14,7 +14,6 @@ from numpy.testing import assert_allclose
 from aptdither.dither.phases import (
     COVERING_BEST,
     PACKING_LIMIT,
-    FloatArray,
     largest_hole,
     min_separation,
     order_points,
@@ -24,6 +23,7 @@ from aptdither.dither.phases import (
     span,
     wrap,
 )
+from aptdither.types import FloatArray
 
 Points = list[tuple[float, float]]
 

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from aptdither.apt.proposal import PosTarg, Proposal, parse_proposal
+from aptdither.apt.proposal import Proposal, parse_proposal
 from aptdither.apt.tags import DitherRequest, parse_comments, parse_size
 from aptdither.apt.writer import rewrite_proposal
 from aptdither.errors import AptDitherError
@@ -15,6 +15,7 @@ from aptdither.optics.aperture import get_aperture
 from aptdither.planning.choice import choose_pattern
 from aptdither.planning.plan import Options, Plan, make_plan
 from aptdither.planning.selection import SetOptions
+from aptdither.types import PosTarg, RegionKind
 from tests.made import box_pattern, exposure, group, proposal, six, visit
 
 #: A pattern by name needs no search, which keeps these tests quick.
@@ -59,7 +60,7 @@ def test_each_exposure_takes_a_point_in_document_order() -> None:
     ]
     assert after.visits[0].tic_data_current == "false"
     (only,) = plan.groups
-    assert only.chosen.method == "catalog"
+    assert only.choice.method == "catalog"
     assert only.slew_seconds == 60.0
 
 
@@ -68,7 +69,7 @@ def test_reported_pixels_are_those_of_what_is_written() -> None:
     aperture = get_aperture("IR")
     for point in plan.groups[0].points:
         x, y = aperture.postarg_from_offset(point.dx_pix, point.dy_pix)
-        written = point.exposure.pos_targ
+        written = point.pos_targ
         np.testing.assert_allclose((x, y), (written.x_arcsec, written.y_arcsec), atol=1e-9)
 
 
@@ -129,8 +130,8 @@ def test_one_exposure_is_expanded_in_place_and_references_follow() -> None:
     assert [len(t.tags) for t in tags] == [0, 1, 0, 0, 0, 0, 0]
     assert [t.receipts[0].made_by for t in tags[1:5]] == ["", "copy", "copy", "copy"]
     assert all("keep me" in e.comments for e in exposures[1:5])
-    assert [p.exposure.number for p in plan.groups[0].points] == ["2", "3", "4", "5"]
-    assert [p.exposure.was for p in plan.groups[0].points] == ["2", None, None, None]
+    assert [p.number for p in plan.groups[0].points] == ["2", "3", "4", "5"]
+    assert [p.was for p in plan.groups[0].points] == ["2", None, None, None]
     assert [f.code for f in plan.findings] == ["ADT401"]
 
 
@@ -227,7 +228,7 @@ def test_a_replaced_pattern_becomes_exposures_with_their_orbits() -> None:
     exposures = after.visits[0].exposures
     assert [e.number for e in exposures] == ["1", "2", "3", "4", "5"]
     assert [e.orbit_numbers for e in exposures] == [(1,), (2,), (3,), (4,), (1,)]
-    assert [p.exposure.orbit for p in plan.groups[0].points] == [1, 2, 3, 4]
+    assert [p.orbit for p in plan.groups[0].points] == [1, 2, 3, 4]
     assert not any(e.has_pattern_position for e in exposures)
     inside = [groups for _, groups in after.visits[0].walk() if groups]
     assert [g.pattern_number for (g,) in inside] == [None] * 4
@@ -248,8 +249,8 @@ def test_the_options_speak_for_silent_tags_only() -> None:
     options = Options(defaults=DitherRequest(pattern="go-13417", size=parse_size("point"), n=4))
     plan, _ = planned(tagged(*["F160W"] * 4, tag=f"@dither {BOX}"), options)
     (only,) = plan.groups
-    assert only.chosen.name == "WFC3-IR-DITHER-BOX-MIN"
-    assert only.size.kind == "point"
+    assert only.choice.name == "WFC3-IR-DITHER-BOX-MIN"
+    assert only.size.kind is RegionKind.POINT
 
 
 def test_nothing_tagged_nothing_planned_and_the_very_same_bytes() -> None:

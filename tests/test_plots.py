@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from aptdither.cli import app
 from aptdither.planning.evaluation import DitherGroup
+from aptdither.types import Region
 from tests.made import exposure, proposal, visit
 
 pytest.importorskip("matplotlib")
@@ -19,10 +20,9 @@ from matplotlib.figure import Figure
 
 from aptdither.cli.options import parse_pairs, parse_size_option
 from aptdither.dither.coverage import evaluate
-from aptdither.dither.region import Region
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
-from aptdither.planning.choice import chosen_as_given
+from aptdither.planning.choice import choice_as_given
 from aptdither.planning.evaluation import evaluate_pattern
 from aptdither.report.plots import curves, field, geometry, maps, pattern, style
 
@@ -45,7 +45,7 @@ def options(kind: str) -> list[str]:
 
 
 def group(postargs: str = GO_13417, *, aperture: str = "IR-FIX", size: str = "full") -> DitherGroup:
-    chosen = chosen_as_given(parse_pairs(postargs, "--postargs"))
+    chosen = choice_as_given(parse_pairs(postargs, "--postargs"))
     element = get_element("F125W")
     return evaluate_pattern(chosen, get_aperture(aperture), element, parse_size_option(size), 0)
 
@@ -131,7 +131,7 @@ def test_the_layout_says_everything_that_it_is_of(tmp_path: Path) -> None:
     for words in ("IR-FIX", "F125W", "N = 8", "60 arcsec", "aptdither ", "pixels", "arcsec"):
         assert words in text, words
     for point in one.points:
-        assert f"{point.exposure.pos_targ.x_arcsec:.3f}" in text
+        assert f"{point.pos_targ.x_arcsec:.3f}" in text
     assert f"{one.coverage.worst.efficiency:.3f}" in text
     assert "-0.000" not in text
 

@@ -10,16 +10,16 @@ import pytest
 
 from aptdither.dither.coverage import evaluate
 from aptdither.dither.pattern import load_catalog
-from aptdither.dither.phases import FloatArray
 from aptdither.dither.pointing_errors import (
     PointingBudget,
     PointingExpectation,
     _pixels_per_arcsec,
     expect,
 )
-from aptdither.dither.region import Region
+from aptdither.dither.region import sample_region
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
+from aptdither.types import FloatArray, Region
 
 IR = get_aperture("IR")
 F125W = get_element("F125W")
@@ -159,7 +159,7 @@ def test_what_cannot_be() -> None:
 
 
 def test_errors_in_arcsec_become_pixels_of_the_place() -> None:
-    field = FULL.sample(IR, n=2)
+    field = sample_region(FULL, IR, n=2)
     to_pixels = _pixels_per_arcsec(IR, field)
     for f in range(5):
         at = (field.x_pix[f], field.y_pix[f])

@@ -9,15 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aptdither.apt.proposal import (
-    Exposure,
-    ExposureGroup,
-    PosTarg,
-    parse_proposal,
-    read_decimal,
-)
+from aptdither.apt.proposal import Exposure, ExposureGroup, parse_proposal, read_decimal
 from aptdither.apt.writer import Changes, rewrite_proposal
 from aptdither.errors import AptDitherError, ProposalError
+from aptdither.types import PosTarg
 from tests.strategies import Made, proposals
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from aptdither.apt import writer as rewrite
 from aptdither.apt.document import Document, Edit, in_order, spans_outside
-from aptdither.apt.proposal import Exposure, ExposureGroup, PosTarg, Proposal, Visit, parse_proposal
+from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal, Visit, parse_proposal
 from aptdither.apt.tags import Receipt, parse_comments, parse_receipt
 from aptdither.apt.verify import verify_rewrite
 from aptdither.apt.writer import (
@@ -24,6 +24,7 @@ from aptdither.apt.writer import (
     rewrite_proposal,
 )
 from aptdither.errors import ProposalError, RewriteError
+from aptdither.types import PosTarg
 from tests.strategies import Made, changes_of, proposals
 
 RECEIPT = "@dithered 1/2 tight-2 base=0.000,0.000 aptdither=0.1.0"

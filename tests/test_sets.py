@@ -6,9 +6,10 @@ import re
 
 import pytest
 
-from aptdither.apt.proposal import PosTarg, parse_proposal
+from aptdither.apt.proposal import parse_proposal
 from aptdither.errors import AptDitherError
 from aptdither.planning.selection import DitherSet, SetOptions, find_sets
+from aptdither.types import PosTarg
 from tests.made import box_pattern, exposure, group, proposal, six, visit
 
 ZERO = PosTarg(x_arcsec=0.0, y_arcsec=0.0)

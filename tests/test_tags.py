@@ -15,8 +15,6 @@ from aptdither.apt.tags import (
     DitherRequest,
     LineKind,
     Receipt,
-    Size,
-    Spacing,
     kind_of_line,
     lines_of,
     parse_comments,
@@ -26,20 +24,21 @@ from aptdither.apt.tags import (
     parse_tag,
 )
 from aptdither.errors import ManyErrors, TagError
+from aptdither.types import TIGHT, LengthUnit, Region, RegionKind, Spacing
 from tests.strategies import NAMES
 
 READ = [
     ("@dither", DitherRequest()),
     ("  @DITHER\t", DitherRequest()),
-    ("@dither n=6 size=full", DitherRequest(n=6, size=Size(kind="full"))),
+    ("@dither n=6 size=full", DitherRequest(n=6, size=Region.full())),
     ("@dither N=1", DitherRequest(n=1)),
-    ("@dither size=30arcsec", DitherRequest(size=Size(kind="arcsec", value=30.0))),
-    ("@dither size=0.5ArcMin", DitherRequest(size=Size(kind="arcsec", value=30.0))),
-    ("@dither size=150pix id=a", DitherRequest(size=Size(kind="pix", value=150.0), id="a")),
-    ("@dither size=POINT", DitherRequest(size=Size(kind="point"))),
-    ("@dither spacing=tight", DitherRequest(spacing=Spacing(kind="tight"))),
-    ("@dither spacing=1.5arcsec", DitherRequest(spacing=Spacing(kind="arcsec", value=1.5))),
-    ("@dither spacing=1.2e1pix", DitherRequest(spacing=Spacing(kind="pix", value=12.0))),
+    ("@dither size=30arcsec", DitherRequest(size=Region.disc(diameter_arcsec=30.0))),
+    ("@dither size=0.5ArcMin", DitherRequest(size=Region.disc(diameter_arcsec=30.0))),
+    ("@dither size=150pix id=a", DitherRequest(size=Region.disc(diameter_pix=150.0), id="a")),
+    ("@dither size=POINT", DitherRequest(size=Region.point())),
+    ("@dither spacing=tight", DitherRequest(spacing=TIGHT)),
+    ("@dither spacing=1.5arcsec", DitherRequest(spacing=Spacing.of(1.5, LengthUnit.ARCSEC))),
+    ("@dither spacing=1.2e1pix", DitherRequest(spacing=Spacing.of(12.0, LengthUnit.PIX))),
     ("@dither method=Optimize", DitherRequest(method="optimize")),
     ("@dither pattern=tight-6.v2_b+c", DitherRequest(pattern="tight-6.v2_b+c")),
 ]
@@ -203,10 +202,11 @@ def test_receipts_say_the_same_whatever_version_wrote_them() -> None:
 POSITIVE = st.floats(min_value=1e-6, max_value=1e6)
 
 
-@given(st.sampled_from(["arcsec", "pix"]), POSITIVE)
-def test_a_size_and_a_spacing_read_back_what_they_write(kind: str, value: float) -> None:
-    assert parse_size(Size(kind=kind, value=value).text) == Size(kind=kind, value=value)
-    assert parse_spacing(Spacing(kind=kind, value=value).text) == Spacing(kind=kind, value=value)
+@given(st.sampled_from(LengthUnit), POSITIVE)
+def test_a_size_and_a_spacing_read_back_what_they_write(unit: LengthUnit, value: float) -> None:
+    region = Region(kind=RegionKind.DISC, diameter=value, unit=unit)
+    assert parse_size(region.text) == region
+    assert parse_spacing(Spacing.of(value, unit).text) == Spacing.of(value, unit)
 
 
 @pytest.mark.parametrize("kind", ["full", "point"])

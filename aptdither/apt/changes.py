@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from aptdither.apt.proposal import Exposure, ExposureGroup, PosTarg, Proposal, Visit
+from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal, Visit
 from aptdither.apt.tags import LINE_END, LineKind, Receipt, kind_of_line, parse_receipt
 from aptdither.errors import AptDitherError, Location, ProposalError, raise_all
+from aptdither.types import PosTarg
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

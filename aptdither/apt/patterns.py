@@ -6,10 +6,9 @@ import math
 from collections.abc import Sequence
 
 from aptdither.apt.limits import MAX_POINTS
-from aptdither.apt.proposal import AptPattern, PosTarg
+from aptdither.apt.proposal import AptPattern
 from aptdither.errors import Location, ProposalError
-
-NO_OFFSET = PosTarg(x_arcsec=0.0, y_arcsec=0.0)
+from aptdither.types import NO_OFFSET, PosTarg
 
 
 def pattern_points(pattern: AptPattern) -> tuple[PosTarg, ...]:

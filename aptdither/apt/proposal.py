@@ -22,6 +22,7 @@ from aptdither.apt.document import Document, read_document
 from aptdither.apt.limits import MAX_POINTS
 from aptdither.apt.spans import Element
 from aptdither.errors import Location, ProposalError
+from aptdither.types import PosTarg, Setup
 
 #: Elements whose places are wanted.
 PLACED = frozenset({"Visit", "HstQuadPattern", "ExposureGroup", "Exposure", "Pattern"})
@@ -29,20 +30,6 @@ PLACED = frozenset({"Visit", "HstQuadPattern", "ExposureGroup", "Exposure", "Pat
 _SPACE = " \t\r\n"
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _WHOLE = re.compile(r"\+?[0-9]{1,9}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PosTarg:
-    """A pointing offset off the aperture's fiducial point, along the POS TARG axes, arcsec."""
-
-    x_arcsec: float
-    y_arcsec: float
-
-    def __add__(self, other: PosTarg) -> PosTarg:
-        """Return the sum of two offsets."""
-        return PosTarg(
-            x_arcsec=self.x_arcsec + other.x_arcsec, y_arcsec=self.y_arcsec + other.y_arcsec
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +100,11 @@ class Exposure:
     is_spatial_scan: bool
     has_pattern_position: bool
     problems: tuple[Problem, ...]
+
+    @property
+    def setup(self) -> Setup:
+        """Its configuration, aperture and spectral element."""
+        return Setup(config=self.config, aperture=self.aperture, element=self.spectral_element)
 
     @property
     def instrument(self) -> str:

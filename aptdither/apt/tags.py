@@ -15,6 +15,7 @@ from enum import StrEnum
 
 from aptdither.apt.limits import MAX_COMMENTS, MAX_POINTS, MAX_QUOTED
 from aptdither.errors import TagError, raise_all
+from aptdither.types import LengthUnit, Region, RegionKind, Spacing, SpacingKind
 
 #: How a line of a comment ends. XML has turned CRLF into LF, unless a CR was written as ``&#xD;``.
 LINE_END = re.compile(r"\r\n|\n|\r")
@@ -54,53 +55,11 @@ class LineKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Size:
-    """Diameter of the region where the coverage matters.
-
-    Attributes
-    ----------
-    kind : str
-        ``full`` (the whole readout), ``point``, ``arcsec`` or ``pix``.
-    value : float or None
-        The diameter in that unit; None for ``full`` and ``point``.
-    """
-
-    kind: str
-    value: float | None = None
-
-    @property
-    def text(self) -> str:
-        """The size as a tag writes it: ``30arcsec``."""
-        return self.kind if self.value is None else f"{_short(self.value)}{self.kind}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spacing:
-    """Smallest distance between two points of a pattern.
-
-    Attributes
-    ----------
-    kind : str
-        ``tight``, ``wide``, ``pix`` or ``arcsec``.
-    value : float or None
-        The distance in that unit; None for ``tight`` and ``wide``.
-    """
-
-    kind: str
-    value: float | None = None
-
-    @property
-    def text(self) -> str:
-        """The spacing as a tag writes it: ``12pix``."""
-        return self.kind if self.value is None else f"{_short(self.value)}{self.kind}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DitherRequest:
     """What a tag asks for; None where it is silent."""
 
     n: int | None = None
-    size: Size | None = None
+    size: Region | None = None
     pattern: str | None = None
     method: str | None = None
     spacing: Spacing | None = None
@@ -299,7 +258,7 @@ def parse_tag(line: str, *, line_index: int = 0) -> Tag:
             f"{_quoted(first)} is not a word of this tool; write @dither, a blank, and then the "
             f"keys {', '.join(KEYS)} as key=value"
         )
-    values: dict[str, int | str | Size | Spacing] = {}
+    values: dict[str, int | str | Region | Spacing] = {}
     given: set[str] = set()
     for word in words:
         key, equals, value = word.partition("=")
@@ -322,7 +281,7 @@ def parse_tag(line: str, *, line_index: int = 0) -> Tag:
     return Tag(text=text, line_index=line_index, words=tuple(words), request=request)
 
 
-def parse_size(text: str) -> Size:
+def parse_size(text: str) -> Region:
     """Read the size of a region: ``full``, ``point``, ``30arcsec``, ``0.5arcmin``, ``150pix``.
 
     Raises
@@ -332,11 +291,11 @@ def parse_size(text: str) -> Size:
     """
     word = text.strip().lower()
     if word in ("full", "point"):
-        return Size(kind=word)
+        return Region(kind=RegionKind(word))
     value, unit = _with_unit(word, ("arcsec", "arcmin", "pix"), _ALLOWED_SIZE)
-    return (
-        Size(kind="arcsec", value=value * 60) if unit == "arcmin" else Size(kind=unit, value=value)
-    )
+    if unit == "pix":
+        return Region.disc(diameter_pix=value)
+    return Region.disc(diameter_arcsec=value * 60 if unit == "arcmin" else value)
 
 
 def parse_spacing(text: str) -> Spacing:
@@ -349,9 +308,9 @@ def parse_spacing(text: str) -> Spacing:
     """
     word = text.strip().lower()
     if word in ("tight", "wide"):
-        return Spacing(kind=word)
+        return Spacing(kind=SpacingKind(word))
     value, unit = _with_unit(word, ("pix", "arcsec"), _ALLOWED_SPACING)
-    return Spacing(kind=unit, value=value)
+    return Spacing.of(value, LengthUnit(unit))
 
 
 def parse_receipt(line: str) -> Receipt | None:
@@ -381,7 +340,7 @@ def format_base(arcsec: float) -> str:
     return short if float(short) == arcsec else repr(arcsec)
 
 
-def _parse_value(key: str, value: str) -> int | str | Size | Spacing:
+def _parse_value(key: str, value: str) -> int | str | Region | Spacing:
     match key:
         case "n":
             return _parse_n(value)
@@ -414,10 +373,6 @@ def _with_unit(word: str, units: tuple[str, ...], allowed: str) -> tuple[float, 
         if 0 < value < math.inf:
             raise TagError(f"allowed: {allowed}; from {_LEAST:f} to {_MOST:.0f}")
     raise TagError(f"allowed: {allowed}; positive and finite")
-
-
-def _short(value: float) -> str:
-    return repr(value).removesuffix(".0")
 
 
 def _quoted(text: str) -> str:

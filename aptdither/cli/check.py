@@ -32,11 +32,11 @@ from aptdither.cli.options import (
 )
 from aptdither.errors import AptDitherError, UsageError
 from aptdither.findings import Selection, rule_of, rules_as_markdown
+from aptdither.types import Region
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from aptdither.apt.tags import Size
     from aptdither.report.check import CheckedFile
     from aptdither.review.options import ReviewOptions
     from aptdither.review.reviewer import Reviewer
@@ -321,7 +321,7 @@ def _dumped(value: object) -> str:
     return json.dumps(value, allow_nan=False)
 
 
-def _parse_size(text: str | None) -> Size | None:
+def _parse_size(text: str | None) -> Region | None:
     from aptdither.apt.tags import parse_size
     from aptdither.errors import TagError
 

@@ -33,9 +33,9 @@ from aptdither.cli.options import (
     usage,
 )
 from aptdither.errors import UsageError
+from aptdither.types import Region, Spacing
 
 if TYPE_CHECKING:
-    from aptdither.apt.tags import Size, Spacing
     from aptdither.optics.aperture import Aperture
     from aptdither.optics.filters import SpectralElement
     from aptdither.planning.evaluation import DitherGroup
@@ -70,7 +70,7 @@ def patterns(
 ) -> int:
     """List the catalogue, or show one pattern: pixels, POS TARGs, source, coverage."""
     known = open_catalog(catalog)
-    from aptdither.planning.choice import chosen_from_catalog
+    from aptdither.planning.choice import choice_from_catalog
     from aptdither.planning.evaluation import evaluate_pattern
 
     if name is None and coverage:
@@ -82,7 +82,7 @@ def patterns(
             )
         groups = [
             evaluate_pattern(
-                chosen_from_catalog(pattern, where, "listed"), where, optics, asked, seed
+                choice_from_catalog(pattern, where, "listed"), where, optics, asked, seed
             )
             for pattern in sorted(known, key=lambda pattern: pattern.n)
         ]
@@ -108,7 +108,7 @@ def patterns(
     with usage():
         pattern = known.get(name)
         where = _aperture(aperture, element, distortion)
-        chosen = chosen_from_catalog(pattern, where, "it was asked for")
+        chosen = choice_from_catalog(pattern, where, "it was asked for")
         group = evaluate_pattern(chosen, where, _element(element), parse_size_option(size), seed)
     _print_groups("patterns", [group], fmt, seed=seed, no_color=no_color)
     return EXIT_FINE
@@ -152,16 +152,16 @@ def evaluate(
         asked = None if size is None else parse_size_option(size)
         groups = _groups_of_proposal(proposal, visit, asked, distortion, seed)
     else:
-        from aptdither.planning.choice import chosen_as_given, chosen_from_catalog
+        from aptdither.planning.choice import choice_as_given, choice_from_catalog
         from aptdither.planning.evaluation import evaluate_pattern
 
         with usage():
             where = _aperture(aperture, element, distortion)
             if postargs is not None:
-                chosen = chosen_as_given(parse_pairs(postargs, "--postargs"))
+                chosen = choice_as_given(parse_pairs(postargs, "--postargs"))
             else:
                 found = open_catalog(catalog).get(pattern or "")
-                chosen = chosen_from_catalog(found, where, "it was asked for")
+                chosen = choice_from_catalog(found, where, "it was asked for")
             groups = [
                 evaluate_pattern(chosen, where, _element(element), parse_size_option(size), seed)
             ]
@@ -255,7 +255,7 @@ def _spacing(text: str | None) -> Spacing | None:
 
 
 def _groups_of_proposal(
-    path: Path, visit: str | None, size: Size | None, distortion: Path | None, seed: int
+    path: Path, visit: str | None, size: Region | None, distortion: Path | None, seed: int
 ) -> list[DitherGroup]:
     """Evaluate the sets of a proposal as they stand, dithered or not."""
     from aptdither.apt.proposal import parse_proposal

@@ -63,12 +63,11 @@ def fit(
     from aptdither.optics.aperture import get_aperture
     from aptdither.optics.filters import get_element
     from aptdither.optics.pointing_fit import fit_dithers, read_measurements
-    from aptdither.planning.choice import region_of
 
     with usage():
         where = get_aperture(aperture, element, distortion_file=distortion)
         optics = get_element(element)
-        region = region_of(parse_size_option(size))
+        region = parse_size_option(size)
     location = (where.x_ref_pix, where.y_ref_pix)
     if at is not None:
         pairs = parse_pairs(at, "--at")

@@ -12,10 +12,10 @@ import typer
 
 from aptdither.cli.options import open_catalog, parse_pairs, parse_size_option, say, usage
 from aptdither.errors import AptDitherError, Location, UsageError
+from aptdither.types import Region
 
 if TYPE_CHECKING:
     from aptdither.apt.proposal import Proposal
-    from aptdither.apt.tags import Size
     from aptdither.io.files import Source
     from aptdither.planning.evaluation import DitherGroup
     from aptdither.planning.survey import Survey
@@ -77,7 +77,7 @@ def groups_of(asked: PlotInputs) -> list[DitherGroup]:
 def _given(asked: PlotInputs) -> list[DitherGroup]:
     from aptdither.optics.aperture import get_aperture
     from aptdither.optics.filters import get_element
-    from aptdither.planning.choice import chosen_as_given, chosen_from_catalog
+    from aptdither.planning.choice import choice_as_given, choice_from_catalog
     from aptdither.planning.evaluation import evaluate_pattern
 
     with usage():
@@ -85,10 +85,10 @@ def _given(asked: PlotInputs) -> list[DitherGroup]:
         element = get_element(asked.element)
         catalog = open_catalog(asked.catalog)
         chosen = [
-            chosen_from_catalog(catalog.get(name), aperture, "it was asked for")
+            choice_from_catalog(catalog.get(name), aperture, "it was asked for")
             for name in asked.patterns
         ]
-    chosen += [chosen_as_given(parse_pairs(text, "--postargs")) for text in asked.postargs]
+    chosen += [choice_as_given(parse_pairs(text, "--postargs")) for text in asked.postargs]
     size = parse_size_option(asked.size)
     return [evaluate_pattern(one, aperture, element, size, asked.seed) for one in chosen]
 
@@ -116,7 +116,7 @@ def _of_proposal(asked: PlotInputs) -> list[DitherGroup]:
 
 def surveyed(
     source: Source,
-    size: Size | None,
+    size: Region | None,
     *,
     visit: str | None = None,
     catalog: Path | None,
@@ -150,7 +150,7 @@ def too_many(groups: Sequence[DitherGroup], words: str) -> UsageError:
 def _listed(groups: Sequence[DitherGroup]) -> str:
     names = (
         f"{k} ({f'visit {group.visit}, ' if group.visit is not None else ''}{group.aperture.name} "
-        f"{group.element.name}, {group.chosen.name})"
+        f"{group.element.name}, {group.choice.name})"
         for k, group in enumerate(groups, start=1)
     )
     return ", ".join(names)

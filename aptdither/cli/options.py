@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
 import typer
 
 from aptdither.errors import AptDitherError, CatalogError, OpticsError, TagError, UsageError
+from aptdither.types import Progress, Region
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from aptdither.apt.tags import Size
     from aptdither.dither.pattern import Catalog
-    from aptdither.planning.plan import Progress
 
 P = ParamSpec("P")
 
@@ -191,7 +190,7 @@ def require_distortion(path: Path | None) -> None:
         require_idctab(path)
 
 
-def parse_size_option(text: str | None) -> Size:
+def parse_size_option(text: str | None) -> Region:
     """Read ``--size`` with the grammar of the tag; the whole readout when it is not given."""
     from aptdither.apt.tags import parse_size
 

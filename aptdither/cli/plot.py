@@ -177,8 +177,7 @@ def _sketch_groups(kind: Picture, asked: PlotInputs) -> PlotSpec:
         coverage_sentence(group)
         + ": "
         + " ".join(
-            f"{point.exposure.pos_targ.x_arcsec:.3f},{point.exposure.pos_targ.y_arcsec:.3f}"
-            for point in group.points
+            f"{point.pos_targ.x_arcsec:.3f},{point.pos_targ.y_arcsec:.3f}" for point in group.points
         )
         for group in groups
     )
@@ -211,7 +210,7 @@ def _sketch_distortion(asked: PlotInputs, step: str) -> PlotSpec:
 def _sketch_tradeoff(asked: PlotInputs, n: int) -> PlotSpec:
     from aptdither.optics.aperture import get_aperture
     from aptdither.optics.filters import get_element
-    from aptdither.planning.choice import region_of, tradeoff_of
+    from aptdither.planning.choice import tradeoff_of
     from aptdither.report.plots import captions, curves
 
     with usage():
@@ -220,7 +219,7 @@ def _sketch_tradeoff(asked: PlotInputs, n: int) -> PlotSpec:
     size = parse_size_option(asked.size)
     with progress_bar("searching") as progress:
         curve = tradeoff_of(n, aperture, element, size, seed=asked.seed, progress=progress)
-    facts = [*captions.setup_facts(aperture, element, n, region_of(size)), f"seed {asked.seed}"]
+    facts = [*captions.setup_facts(aperture, element, n, size), f"seed {asked.seed}"]
     numbers = " ".join(f"{p.spacing_pix:g},{p.result.efficiency_worst:.4f}" for p in curve)
     draw = partial(curves.draw_tradeoff, points=curve, facts=facts)
     return PlotSpec(draw=draw, size_in=curves.TRADEOFF_IN, numbers=numbers)

@@ -18,15 +18,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aptdither.dither.pattern import rounded
-from aptdither.dither.phases import (
-    FloatArray,
-    largest_hole,
-    packing_distance,
-    span,
-    wrap,
-)
+from aptdither.dither.phases import largest_hole, packing_distance, span, wrap
 from aptdither.dither.region import to_arcsec
 from aptdither.errors import RefusalError
+from aptdither.types import FloatArray
 
 if TYPE_CHECKING:
     from aptdither.optics.aperture import Aperture

@@ -12,16 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aptdither.dither.phases import (
-    FloatArray,
-    largest_hole,
-    packing_distance,
-    packing_limit,
-    wrap,
-)
-from aptdither.dither.region import FieldPoints, Region, to_arcsec
+from aptdither.dither.phases import largest_hole, packing_distance, packing_limit, wrap
+from aptdither.dither.region import FieldPoints, sample_region, to_arcsec
 from aptdither.dither.sampling import AliasingModel
 from aptdither.errors import RefusalError
+from aptdither.types import FloatArray, Region
 
 if TYPE_CHECKING:
     from aptdither.optics.aperture import Aperture
@@ -176,7 +171,7 @@ def field_points(
     """Return the field points of a region about where the target lands with POS TARG `base`."""
     x_base, y_base = to_arcsec(base)
     x, y = aperture.pixel_from_ideal(float(x_base), float(y_base))
-    return region.sample(aperture, center_pix=(float(x), float(y)), n=grid)
+    return sample_region(region, aperture, center_pix=(float(x), float(y)), n=grid)
 
 
 def offsets_at(postargs_arcsec: FloatArray, aperture: Aperture, field: FieldPoints) -> FloatArray:

@@ -22,9 +22,9 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from aptdither.dither.phases import FloatArray
 from aptdither.errors import AptDitherError, CatalogError, Location, raise_all
 from aptdither.io.ecsv import find_ecsv_problem
+from aptdither.types import FloatArray
 
 if TYPE_CHECKING:
     from aptdither.optics.aperture import Aperture

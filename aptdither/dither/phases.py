@@ -22,7 +22,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from aptdither.types import FloatArray
 
 
 def _packing_limit_of_six() -> float:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aptdither.dither.coverage import band_at, field_points, offsets_at
-from aptdither.dither.phases import FloatArray, packing_distance, packing_limit
-from aptdither.dither.region import FieldPoints, Region, to_arcsec
+from aptdither.dither.phases import packing_distance, packing_limit
+from aptdither.dither.region import FieldPoints, to_arcsec
+from aptdither.types import FloatArray, Region
 
 if TYPE_CHECKING:
     from aptdither.optics.aperture import Aperture

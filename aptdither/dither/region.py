@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aptdither.dither.phases import FloatArray
 from aptdither.errors import RefusalError
+from aptdither.types import FloatArray, LengthUnit, Region, RegionKind
 
 if TYPE_CHECKING:
     from aptdither.optics.aperture import Aperture
@@ -32,151 +32,102 @@ class FieldPoints:
     index_of_center: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Region:
-    """Where coverage matters; made by :meth:`full`, :meth:`disc` or :meth:`point`.
+def diameter_arcsec(region: Region, aperture: Aperture) -> float | None:
+    """Return the diameter in arcsec, with the mean pixel scale at the fiducial point.
 
-    Attributes
-    ----------
-    kind : {"full", "disc", "point"}
-        All that the aperture reads, a disc about the place where the target lands, or that place.
-    diameter : float or None
-        Of the disc, in `unit`.
-    unit : {"arcsec", "pix"} or None
-        Of the diameter.
+    Returns
+    -------
+    float or None
+        None for the whole readout, 0 for a point.
     """
+    if region.kind is RegionKind.FULL:
+        return None
+    if region.diameter is None:
+        return 0.0
+    if region.unit is LengthUnit.ARCSEC:
+        return region.diameter
+    x_scale, y_scale = aperture.scale_at(aperture.x_ref_pix, aperture.y_ref_pix)
+    return region.diameter * math.sqrt(float(x_scale) * float(y_scale))
 
-    kind: Literal["full", "disc", "point"]
-    diameter: float | None = None
-    unit: Literal["arcsec", "pix"] | None = None
 
-    @classmethod
-    def full(cls) -> Region:
-        """Return all that the aperture reads."""
-        return cls(kind="full")
+def sample_region(
+    region: Region,
+    aperture: Aperture,
+    center_pix: tuple[float, float] | None = None,
+    n: int = 9,
+) -> FieldPoints:
+    """Return field points that stand for the region; always the same ones.
 
-    @classmethod
-    def point(cls) -> Region:
-        """Return the place where the target lands, alone."""
-        return cls(kind="point")
+    Parameters
+    ----------
+    aperture : Aperture
+        For what it reads, its fiducial point and its pixel scale.
+    center_pix : (float, float), optional
+        Where the target lands, pixels; the fiducial point when left out. Where the target
+        lands outside of what is read, the nearest pixel that is read stands for it.
+    n : int
+        Points on a side, 2 or more. The whole readout: the centre and an n x n grid from the
+        first pixel to the last, corners included. A disc: the centre and n // 2 rings, the
+        last on the rim, of 8, 16, ... points (n * n points in all for odd n), those outside of
+        the readout moved to its edge, and the corners of the readout that are inside.
 
-    @classmethod
-    def disc(cls, *, diameter_arcsec: Any = None, diameter_pix: float | None = None) -> Region:
-        """Return a disc about the place where the target lands.
+    Returns
+    -------
+    FieldPoints
+        The centre first.
 
-        Parameters
-        ----------
-        diameter_arcsec : float or Quantity, arcsec
-        diameter_pix : float, pixels
-            One of the two, larger than zero.
-        """
-        if (diameter_arcsec is None) == (diameter_pix is None):
-            raise ValueError("a disc has one diameter: in arcsec or in pixels")
-        if diameter_pix is None:
-            diameter, unit = to_arcsec(diameter_arcsec), "arcsec"
-        else:
-            diameter, unit = np.asarray(diameter_pix, dtype=float), "pix"
-        if diameter.ndim or not 0 < float(diameter) < math.inf:
-            raise ValueError(f"the diameter of a disc is a number above zero, not {diameter}")
-        return cls(
-            kind="disc", diameter=float(diameter), unit="arcsec" if unit == "arcsec" else "pix"
+    Raises
+    ------
+    RefusalError
+        If no pixel of the disc is read.
+
+    Notes
+    -----
+    A disc in arcsec is drawn with the pixel scale at its centre: at the rim of one that fills
+    the field it is off by the change of scale, 2 %.
+    """
+    if n < 2:
+        raise ValueError(f"a region needs 2 points on a side at least, not {n}")
+    readout = aperture.readout
+    target = (aperture.x_ref_pix, aperture.y_ref_pix) if center_pix is None else center_pix
+    x_center = float(np.clip(target[0], readout.x_min, readout.x_max))
+    y_center = float(np.clip(target[1], readout.y_min, readout.y_max))
+    corners = np.array(
+        [(x, y) for x in (readout.x_min, readout.x_max) for y in (readout.y_min, readout.y_max)]
+    )
+    if region.kind is RegionKind.FULL:
+        x, y = np.meshgrid(
+            np.linspace(readout.x_min, readout.x_max, n),
+            np.linspace(readout.y_min, readout.y_max, n),
+            indexing="ij",
         )
-
-    def diameter_as_arcsec(self, aperture: Aperture) -> float | None:
-        """Return the diameter in arcsec, with the mean pixel scale at the fiducial point.
-
-        Returns
-        -------
-        float or None
-            None for the whole readout, 0 for a point.
-        """
-        if self.kind == "full":
-            return None
-        if self.diameter is None:
-            return 0.0
-        if self.unit == "arcsec":
-            return self.diameter
-        x_scale, y_scale = aperture.scale_at(aperture.x_ref_pix, aperture.y_ref_pix)
-        return self.diameter * math.sqrt(float(x_scale) * float(y_scale))
-
-    def sample(
-        self,
-        aperture: Aperture,
-        center_pix: tuple[float, float] | None = None,
-        n: int = 9,
-    ) -> FieldPoints:
-        """Return field points that stand for the region; always the same ones.
-
-        Parameters
-        ----------
-        aperture : Aperture
-            For what it reads, its fiducial point and its pixel scale.
-        center_pix : (float, float), optional
-            Where the target lands, pixels; the fiducial point when left out. Where the target
-            lands outside of what is read, the nearest pixel that is read stands for it.
-        n : int
-            Points on a side, 2 or more. The whole readout: the centre and an n x n grid from the
-            first pixel to the last, corners included. A disc: the centre and n // 2 rings, the
-            last on the rim, of 8, 16, ... points (n * n points in all for odd n), those outside of
-            the readout moved to its edge, and the corners of the readout that are inside.
-
-        Returns
-        -------
-        FieldPoints
-            The centre first.
-
-        Raises
-        ------
-        RefusalError
-            If no pixel of the disc is read.
-
-        Notes
-        -----
-        A disc in arcsec is drawn with the pixel scale at its centre: at the rim of one that fills
-        the field it is off by the change of scale, 2 %.
-        """
-        if n < 2:
-            raise ValueError(f"a region needs 2 points on a side at least, not {n}")
-        readout = aperture.readout
-        target = (aperture.x_ref_pix, aperture.y_ref_pix) if center_pix is None else center_pix
-        x_center = float(np.clip(target[0], readout.x_min, readout.x_max))
-        y_center = float(np.clip(target[1], readout.y_min, readout.y_max))
-        corners = np.array(
-            [(x, y) for x in (readout.x_min, readout.x_max) for y in (readout.y_min, readout.y_max)]
-        )
-        if self.kind == "full":
-            x, y = np.meshgrid(
-                np.linspace(readout.x_min, readout.x_max, n),
-                np.linspace(readout.y_min, readout.y_max, n),
-                indexing="ij",
+        places = np.stack([x.ravel(), y.ravel()], axis=-1)
+    elif region.diameter is None:
+        places = np.empty((0, 2))
+    else:
+        x_radius = y_radius = region.diameter / 2
+        if region.unit is LengthUnit.ARCSEC:
+            x_scale, y_scale = aperture.scale_at(x_center, y_center)
+            x_radius, y_radius = x_radius / float(x_scale), y_radius / float(y_scale)
+        miss = math.hypot((target[0] - x_center) / x_radius, (target[1] - y_center) / y_radius)
+        if miss > 1:
+            raise RefusalError(
+                f"the target lands at pixel ({target[0]:.0f}, {target[1]:.0f}), and no part of "
+                f"a region of {region.diameter:g} {region.unit} about it is read by "
+                f"{aperture.name}: is its POS TARG right? size=full judges all that is read"
             )
-            places = np.stack([x.ravel(), y.ravel()], axis=-1)
-        elif self.diameter is None:
-            places = np.empty((0, 2))
-        else:
-            x_radius = y_radius = self.diameter / 2
-            if self.unit == "arcsec":
-                x_scale, y_scale = aperture.scale_at(x_center, y_center)
-                x_radius, y_radius = x_radius / float(x_scale), y_radius / float(y_scale)
-            miss = math.hypot((target[0] - x_center) / x_radius, (target[1] - y_center) / y_radius)
-            if miss > 1:
-                raise RefusalError(
-                    f"the target lands at pixel ({target[0]:.0f}, {target[1]:.0f}), and no part of "
-                    f"a region of {self.diameter:g} {self.unit} about it is read by "
-                    f"{aperture.name}: is its POS TARG right? size=full judges all that is read"
-                )
-            rings = _rings(n // 2) * (x_radius, y_radius) + (x_center, y_center)
-            inside = np.hypot(
-                (corners[:, 0] - x_center) / x_radius, (corners[:, 1] - y_center) / y_radius
-            )
-            places = np.concatenate([rings, corners[inside <= 1]])
-            places[:, 0] = np.clip(places[:, 0], readout.x_min, readout.x_max)
-            places[:, 1] = np.clip(places[:, 1], readout.y_min, readout.y_max)
-        return FieldPoints(
-            x_pix=np.concatenate([[x_center], places[:, 0]]),
-            y_pix=np.concatenate([[y_center], places[:, 1]]),
-            index_of_center=0,
+        rings = _rings(n // 2) * (x_radius, y_radius) + (x_center, y_center)
+        inside = np.hypot(
+            (corners[:, 0] - x_center) / x_radius, (corners[:, 1] - y_center) / y_radius
         )
+        places = np.concatenate([rings, corners[inside <= 1]])
+        places[:, 0] = np.clip(places[:, 0], readout.x_min, readout.x_max)
+        places[:, 1] = np.clip(places[:, 1], readout.y_min, readout.y_max)
+    return FieldPoints(
+        x_pix=np.concatenate([[x_center], places[:, 0]]),
+        y_pix=np.concatenate([[y_center], places[:, 1]]),
+        index_of_center=0,
+    )
 
 
 def _rings(count: int) -> FloatArray:

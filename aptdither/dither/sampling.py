@@ -34,7 +34,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
+from aptdither.types import FloatArray
+
 Complexes = NDArray[np.complex128]
 Integers = NDArray[np.intp]
 
@@ -99,9 +100,9 @@ class AliasingModel:
             cycles_per_arcsec * np.atleast_1d(np.asarray(x_scale, dtype=np.float64)),
             cycles_per_arcsec * np.atleast_1d(np.asarray(y_scale, dtype=np.float64)),
         )
-        self.x_edge: Floats = np.ascontiguousarray(x_edge)
+        self.x_edge: FloatArray = np.ascontiguousarray(x_edge)
         """Semi-axes of the band at each field point, cycles per pixel, (F,)."""
-        self.y_edge: Floats = np.ascontiguousarray(y_edge)
+        self.y_edge: FloatArray = np.ascontiguousarray(y_edge)
         if self.x_edge.ndim != 1 or not np.all(self.x_edge > 0) or not np.all(self.y_edge > 0):
             raise ValueError("the pixel scales must be positive scalars or (F,) arrays")
 
@@ -115,7 +116,7 @@ class AliasingModel:
         """Elements of all matrices of one evaluation at one place: a measure of its time."""
         return sum(group.index.size for group in self._groups)
 
-    def efficiency(self, phases: ArrayLike) -> Floats:
+    def efficiency(self, phases: ArrayLike) -> FloatArray:
         """Return the de-aliasing efficiency `E`.
 
         Parameters
@@ -131,7 +132,7 @@ class AliasingModel:
         """
         return self._evaluate(phases, gradient=False)[0]
 
-    def efficiency_and_gradient(self, phases: ArrayLike) -> tuple[Floats, Floats]:
+    def efficiency_and_gradient(self, phases: ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Return `E` as :meth:`efficiency` does, and its derivative by the phases.
 
         Returns
@@ -143,7 +144,7 @@ class AliasingModel:
         assert gradient is not None
         return efficiency, gradient
 
-    def amplification(self, phases: ArrayLike) -> tuple[Floats, Floats]:
+    def amplification(self, phases: ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Return what exact de-aliasing costs, and the share of the band it cannot have.
 
         A frequency is lost where `A` exceeds `LOST_AMPLIFICATION`, and always where it has more
@@ -187,7 +188,9 @@ class AliasingModel:
         lost = np.where(kept > 1.0 - 1e-12, 0.0, 1.0 - kept)
         return np.maximum(mean, 1.0), lost
 
-    def _evaluate(self, phases: ArrayLike, *, gradient: bool) -> tuple[Floats, Floats | None]:
+    def _evaluate(
+        self, phases: ArrayLike, *, gradient: bool
+    ) -> tuple[FloatArray, FloatArray | None]:
         offsets = self._checked(phases)
         lead, n = offsets.shape[:-2], offsets.shape[-2]
         flat = offsets.reshape(-1, self.size, n, 2)
@@ -210,7 +213,9 @@ class AliasingModel:
         slope *= -(efficiency / actual)[..., None, None]
         return efficiency.reshape(lead), slope.reshape(offsets.shape)
 
-    def _actual_variance(self, flat: Floats, *, gradient: bool) -> tuple[Floats, Floats | None]:
+    def _actual_variance(
+        self, flat: FloatArray, *, gradient: bool
+    ) -> tuple[FloatArray, FloatArray | None]:
         """Return the variance summed over frequencies (C, F), and its derivative (C, F, N, 2)."""
         count, size = flat.shape[:2]
         powers = _powers(flat, self._reach)
@@ -241,7 +246,7 @@ class AliasingModel:
             return actual, None
         return actual, -_chain(powers, slope).reshape(flat.shape)
 
-    def _checked(self, phases: ArrayLike) -> Floats:
+    def _checked(self, phases: ArrayLike) -> FloatArray:
         offsets = np.asarray(phases, dtype=np.float64)
         if offsets.ndim < 2 or offsets.shape[-1] != 2 or offsets.shape[-2] < 1:
             raise ValueError(f"phases must have the shape (..., N, 2), not {offsets.shape}")
@@ -336,7 +341,7 @@ class _Group:
 
     index: Integers
     """Where each element of `G` stands in the table of `S`, (K, K, cells)."""
-    amplitude: Floats
+    amplitude: FloatArray
     """sqrt(P) of each alias, (K, cells, F); 0 outside the band."""
     order: Integers
     """The flat elements of `G`, sorted by their place in the table, (K * K * cells,)."""
@@ -355,7 +360,7 @@ class _AliasSets:
 
     index: Integers
     """Where each element of `G` stands in the table of `S`, (K, K, sets)."""
-    share: Floats
+    share: FloatArray
     """Share of the band that each set makes up, (F, sets)."""
 
     @property
@@ -363,26 +368,26 @@ class _AliasSets:
         return len(self.index)
 
 
-def _half_cell(cells: int) -> tuple[Floats, Floats]:
+def _half_cell(cells: int) -> tuple[FloatArray, FloatArray]:
     """Return the midpoints of `cells` x `cells` boxes in the half ``x > 0`` of the Nyquist cell."""
     line = _midpoints(cells)
     x, y = np.meshgrid(line[cells // 2 :], line, indexing="ij")
     return x.ravel(), y.ravel()
 
 
-def _midpoints(cells: int) -> Floats:
+def _midpoints(cells: int) -> FloatArray:
     """Return the midpoints of `cells` equal parts of the Nyquist interval."""
     return (np.arange(cells) + 0.5) / cells - 0.5
 
 
-def _diffraction(radius: Floats) -> Floats:
+def _diffraction(radius: FloatArray) -> FloatArray:
     """Return the MTF of a filled circular aperture; `radius` is in units of the band's edge."""
     inside = np.minimum(radius, 1.0)
-    mtf: Floats = (2.0 / np.pi) * (np.arccos(inside) - inside * np.sqrt(1.0 - inside**2))
+    mtf: FloatArray = (2.0 / np.pi) * (np.arccos(inside) - inside * np.sqrt(1.0 - inside**2))
     return mtf
 
 
-def _powers(flat: Floats, reach: tuple[int, int]) -> tuple[Complexes, Complexes]:
+def _powers(flat: FloatArray, reach: tuple[int, int]) -> tuple[Complexes, Complexes]:
     """Return ``exp(2 pi i m x)`` for x and y, (..., N, 2 reach + 1)."""
     unit = np.exp(2j * np.pi * flat)
     powers = []
@@ -403,7 +408,7 @@ def _sums(powers: tuple[Complexes, Complexes]) -> Complexes:
     return table.reshape(table.shape[0] * table.shape[1], -1)
 
 
-def _chain(powers: tuple[Complexes, Complexes], slope: Complexes) -> Floats:
+def _chain(powers: tuple[Complexes, Complexes], slope: Complexes) -> FloatArray:
     """Turn the derivative by the table of `S` into one by the offsets, (..., N, 2)."""
     x, y = powers
     x_order, y_order = (2j * np.pi * (np.arange(p.shape[-1]) - p.shape[-1] // 2) for p in powers)

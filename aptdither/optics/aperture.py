@@ -19,9 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from aptdither.errors import OpticsError
-from aptdither.optics.distortion import Distortion, FloatArray
+from aptdither.optics.distortion import Distortion
 from aptdither.optics.filters import get_element
 from aptdither.optics.idctab import read_idctab
+from aptdither.types import FloatArray
 
 #: The data file of each configuration whose apertures are known.
 DATA_FILES = {"WFC3/IR": "wfc3ir-apertures.json"}

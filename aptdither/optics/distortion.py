@@ -21,8 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aptdither.errors import NotConvergedError, OpticsError
-
-FloatArray = npt.NDArray[np.float64]
+from aptdither.types import FloatArray
 
 #: Points per block. The monomials of a block fit the second-level cache of common processors, and
 #: each matrix product is below the size from which BLAS would wake threads for it, which costs

@@ -27,7 +27,7 @@ import numpy as np
 from aptdither.errors import OpticsError
 from aptdither.io.ecsv import find_ecsv_problem
 from aptdither.optics.aperture import Aperture
-from aptdither.optics.distortion import FloatArray
+from aptdither.types import FloatArray
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -17,8 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aptdither.errors import OpticsError
-
-FloatArray = npt.NDArray[np.float64]
+from aptdither.types import FloatArray
 
 _FILE = "wfc3ir-orients.json"
 

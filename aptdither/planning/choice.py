@@ -8,13 +8,13 @@ pattern that lies within `AUTO_MARGIN` of what any pattern could have, without a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aptdither.apt.tags import DitherRequest, Size, Spacing
+from aptdither.apt.tags import DitherRequest
 from aptdither.dither.clusters import offset_clusters
 from aptdither.dither.coverage import evaluate
 from aptdither.dither.optimizer.optimize import (
@@ -33,10 +33,19 @@ from aptdither.dither.optimizer.optimize import (
 )
 from aptdither.dither.pattern import Catalog, Pattern
 from aptdither.dither.phases import min_separation, span
-from aptdither.dither.region import Region
 from aptdither.errors import RefusalError
 from aptdither.optics.aperture import Aperture
 from aptdither.optics.filters import SpectralElement
+from aptdither.types import (
+    TIGHT,
+    WIDE,
+    LengthUnit,
+    Progress,
+    Region,
+    RegionKind,
+    Spacing,
+    SpacingKind,
+)
 from aptdither.version import __version__
 
 #: Worst-case efficiency that a catalogue pattern may lack to be taken all the same: a pattern that
@@ -46,8 +55,6 @@ AUTO_MARGIN = 0.005
 
 #: Spacing that a catalogue pattern may lack, pixels, to be taken for ``spacing=wide``.
 AUTO_SPACING_MARGIN_PIX = 1.0
-
-Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,41 +99,26 @@ class _Candidate:
     span_pix: float
 
 
-def region_of(size: Size) -> Region:
-    """Return the region that a size names."""
-    match size.kind:
-        case "full":
-            return Region.full()
-        case "point":
-            return Region.point()
-        case "pix":
-            return Region.disc(diameter_pix=size.value)
-        case _:
-            return Region.disc(diameter_arcsec=size.value)
-
-
-def spacing_of(asked: Spacing | None, size: Size) -> Spacing:
+def spacing_of(asked: Spacing | None, size: Region) -> Spacing:
     """Return the spacing: as asked, or tight for the whole readout and wide for a target."""
-    return asked or Spacing(kind="tight" if size.kind == "full" else "wide")
+    return asked or (TIGHT if size.kind is RegionKind.FULL else WIDE)
 
 
 def spacing_pix(spacing: Spacing, aperture: Aperture) -> float:
     """Return the least distance of two points, pixels; for ``wide`` that of ``tight``."""
-    match spacing.kind:
-        case "pix":
-            return float(spacing.value or 0.0)
-        case "arcsec":
-            x_scale, y_scale = aperture.scale_at(aperture.x_ref_pix, aperture.y_ref_pix)
-            return float((spacing.value or 0.0) / np.sqrt(x_scale * y_scale))
-        case _:
-            return TIGHT_SPACING_PIX
+    if spacing.distance is None:
+        return TIGHT_SPACING_PIX
+    if spacing.unit is LengthUnit.PIX:
+        return spacing.distance
+    x_scale, y_scale = aperture.scale_at(aperture.x_ref_pix, aperture.y_ref_pix)
+    return float(spacing.distance / np.sqrt(x_scale * y_scale))
 
 
 def design(
     n: int,
     aperture: Aperture,
     element: SpectralElement,
-    size: Size,
+    size: Region,
     spacing: Spacing,
     *,
     base: tuple[float, float] = (0.0, 0.0),
@@ -148,7 +140,7 @@ def design(
         If `n` or the spacing cannot be.
     """
     result, found = _search(
-        n, aperture, element, region_of(size), spacing, base=base, seed=seed, progress=progress
+        n, aperture, element, size, spacing, base=base, seed=seed, progress=progress
     )
     return _from_search(result, found, seed)
 
@@ -157,17 +149,17 @@ def tradeoff_of(
     n: int,
     aperture: Aperture,
     element: SpectralElement,
-    size: Size,
+    size: Region,
     *,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> tuple[TradeoffPoint, ...]:
     """Return what each spacing costs, the tightest first; parameters as for :func:`design`."""
-    return tradeoff(n, aperture, element, region_of(size), seed=seed, progress=progress)
+    return tradeoff(n, aperture, element, size, seed=seed, progress=progress)
 
 
-def as_pattern(chosen: PatternChoice, name: str) -> Pattern:
-    """Return a chosen pattern as an entry for a catalogue.
+def as_pattern(choice: PatternChoice, name: str) -> Pattern:
+    """Return a choice pattern as an entry for a catalogue.
 
     Raises
     ------
@@ -176,17 +168,17 @@ def as_pattern(chosen: PatternChoice, name: str) -> Pattern:
     """
     return Pattern(
         name=name,
-        points=chosen.offsets_arcsec,
+        points=choice.offsets_arcsec,
         frame="postarg",
-        designed_for=chosen.why,
-        source=chosen.source,
+        designed_for=choice.why,
+        source=choice.source,
         version=__version__,
         meaning="POS TARG offsets from the first point, arcsec",
     )
 
 
-def chosen_from_catalog(pattern: Pattern, aperture: Aperture, why: str) -> PatternChoice:
-    """Return a catalogue pattern as what was chosen, for one aperture."""
+def choice_from_catalog(pattern: Pattern, aperture: Aperture, why: str) -> PatternChoice:
+    """Return a catalogue pattern as what was choice, for one aperture."""
     return PatternChoice(
         name=pattern.name,
         method="catalog",
@@ -200,7 +192,7 @@ def choose_pattern(
     sizes: Sequence[int],
     *,
     request: DitherRequest,
-    size: Size,
+    size: Region,
     aperture: Aperture,
     elements: Sequence[SpectralElement],
     base: tuple[float, float],
@@ -216,7 +208,7 @@ def choose_pattern(
         Number of points of each cluster.
     request : DitherRequest
         Pattern, method and spacing that are asked for.
-    size : Size
+    size : Region
         The region.
     aperture : Aperture
         Where the offsets are converted.
@@ -240,23 +232,23 @@ def choose_pattern(
         which the guide stars are kept.
     """
     chooser = _Chooser(request, size, aperture, elements, base, catalog, seed, progress)
-    chosen = {n: chooser.one(n) for n in dict.fromkeys(sizes)}
+    choice = {n: chooser.one(n) for n in dict.fromkeys(sizes)}
     if len(sizes) == 1:
-        return chosen[sizes[0]]
-    names = list(dict.fromkeys(chosen[n].name for n in sizes))
-    offsets = offset_clusters([chosen[n].offsets for n in sizes], aperture, base=base)
+        return choice[sizes[0]]
+    names = list(dict.fromkeys(choice[n].name for n in sizes))
+    offsets = offset_clusters([choice[n].offsets for n in sizes], aperture, base=base)
     return PatternChoice(
         name="+".join(names),
-        method=chosen[sizes[0]].method,
-        source=chosen[sizes[0]].source,
+        method=choice[sizes[0]].method,
+        source=choice[sizes[0]].source,
         why=f"{len(sizes)} clusters of {' and '.join(str(n) for n in dict.fromkeys(sizes))} points,"
-        f" stepped apart so that a blob hides one cluster at most; {chosen[sizes[0]].why}",
+        f" stepped apart so that a blob hides one cluster at most; {choice[sizes[0]].why}",
         offsets_arcsec=_tuples(offsets),
     )
 
 
-def chosen_as_given(offsets_arcsec: Iterable[tuple[float, float]]) -> PatternChoice:
-    """Return POS TARGs that somebody gave as what was chosen."""
+def choice_as_given(offsets_arcsec: Iterable[tuple[float, float]]) -> PatternChoice:
+    """Return POS TARGs that somebody gave as what was choice."""
     return PatternChoice(
         name="postargs",
         method="given",
@@ -272,7 +264,7 @@ class _Chooser:
     def __init__(
         self,
         request: DitherRequest,
-        size: Size,
+        size: Region,
         aperture: Aperture,
         elements: Sequence[SpectralElement],
         base: tuple[float, float],
@@ -281,7 +273,7 @@ class _Chooser:
         progress: Progress | None,
     ) -> None:
         self.request = request
-        self.region = region_of(size)
+        self.region = size
         self.spacing = spacing_of(request.spacing, size)
         self.aperture = aperture
         self.least_pix = spacing_pix(self.spacing, aperture)
@@ -295,7 +287,7 @@ class _Chooser:
         """Return the pattern for one cluster of `n` points."""
         if self.request.pattern is not None:
             pattern = self.catalog.get(self.request.pattern)
-            return chosen_from_catalog(pattern, self.aperture, "it was asked for")
+            return choice_from_catalog(pattern, self.aperture, "it was asked for")
         if n == 1:
             return PatternChoice(
                 name="single",
@@ -355,7 +347,7 @@ class _Chooser:
         if not candidates:
             return None
         best = max(candidate.efficiency for candidate in candidates)
-        if self.spacing.kind == "wide":
+        if self.spacing.kind is SpacingKind.WIDE:
             good = [c for c in candidates if c.efficiency >= best - WIDE_TOLERANCE]
             return max(good, key=lambda c: min(c.separation_pix, WIDEST_SPACING_PIX))
         good = [c for c in candidates if c.efficiency >= best - EQUAL_EFFICIENCY]
@@ -382,7 +374,7 @@ class _Chooser:
     def _cannot_be_beaten(self, candidate: _Candidate) -> bool:
         """Tell whether no search could find what is better by more than the margin."""
         if (
-            self.spacing.kind == "wide"
+            self.spacing.kind is SpacingKind.WIDE
             and candidate.separation_pix < WIDEST_SPACING_PIX - AUTO_SPACING_MARGIN_PIX
         ):
             return False
@@ -391,14 +383,14 @@ class _Chooser:
     def _is_near(self, candidate: _Candidate, result: OptimizeResult) -> bool:
         """Tell whether a catalogue pattern is as good as what a search found, but for the margin."""
         if (
-            self.spacing.kind == "wide"
+            self.spacing.kind is SpacingKind.WIDE
             and candidate.separation_pix < result.separation_pix - AUTO_SPACING_MARGIN_PIX
         ):
             return False
         return candidate.efficiency >= result.efficiency_worst - AUTO_MARGIN
 
     def _take(self, candidate: _Candidate, why: str) -> PatternChoice:
-        return chosen_from_catalog(candidate.pattern, self.aperture, why)
+        return choice_from_catalog(candidate.pattern, self.aperture, why)
 
 
 def _search(
@@ -413,7 +405,7 @@ def _search(
     progress: Progress | None,
 ) -> tuple[OptimizeResult, str]:
     """Return what a search finds, and a few words about it."""
-    if spacing.kind == "wide":
+    if spacing.kind is SpacingKind.WIDE:
         widest = widest_spacing(
             n, aperture, element, region, seed=seed, base=base, progress=progress
         )

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aptdither.apt.proposal import PosTarg
-from aptdither.apt.tags import Size
 from aptdither.dither.clusters import MAX_CLUSTER_SIZE
 from aptdither.dither.coverage import Coverage, evaluate
 from aptdither.dither.optimizer.optimize import possible_efficiency
 from aptdither.dither.phases import min_separation, slew_seconds, span
 from aptdither.dither.pointing_errors import PointingExpectation, expect
-from aptdither.dither.region import Region
 from aptdither.optics.aperture import Aperture, get_aperture
 from aptdither.optics.filters import SpectralElement, get_element
-from aptdither.planning.choice import PatternChoice, region_of
+from aptdither.planning.choice import PatternChoice
+from aptdither.types import PosTarg, Region
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedExposure:
+class Point:
     """One exposure of the new file and where it points.
 
     Attributes
@@ -43,6 +41,8 @@ class PlannedExposure:
         The explicit POS TARG in the file that was read, if there was one.
     orbit : int or None
         The orbit that the file gives the exposure.
+    dx_pix, dy_pix : float
+        Offset from the base at the aperture's fiducial point, of the POS TARG as written.
     """
 
     number: str
@@ -50,23 +50,8 @@ class PlannedExposure:
     pos_targ: PosTarg
     old_pos_targ: PosTarg | None
     orbit: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedPoint:
-    """An exposure and its offset.
-
-    Attributes
-    ----------
-    exposure : PlannedExposure
-        The exposure.
-    dx_pix, dy_pix : float
-        Offset from the base at the aperture's fiducial point, of the POS TARG as written.
-    """
-
-    exposure: PlannedExposure
-    dx_pix: float
-    dy_pix: float
+    dx_pix: float = 0.0
+    dy_pix: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,17 +66,17 @@ class DitherGroup:
         The aperture with its distortion.
     element : SpectralElement
         The spectral element with the wavelength that its band is taken at.
-    size : Size
+    size : Region
         The region as asked for.
     region : Region
         Where the coverage is judged.
-    chosen : PatternChoice
+    choice : PatternChoice
         The pattern, how it was found and why it was taken.
     clusters : int
         Number of clusters.
     base : PosTarg
         What the offsets are added to.
-    points : tuple of PlannedPoint
+    points : tuple of Point
         In document order.
     coverage : Coverage
         Of the POS TARGs as written.
@@ -107,12 +92,12 @@ class DitherGroup:
     tag: str | None
     aperture: Aperture
     element: SpectralElement
-    size: Size
+    size: Region
     region: Region
-    chosen: PatternChoice
+    choice: PatternChoice
     clusters: int
     base: PosTarg
-    points: tuple[PlannedPoint, ...]
+    points: tuple[Point, ...]
     coverage: Coverage
     pointing: PointingExpectation
     min_separation_pix: float
@@ -149,13 +134,13 @@ class Evaluator:
 
     def group(
         self,
-        exposures: Sequence[PlannedExposure],
+        exposures: Sequence[Point],
         *,
         aperture: Aperture,
         element: SpectralElement,
-        size: Size,
+        size: Region,
         base: PosTarg,
-        chosen: PatternChoice,
+        choice: PatternChoice,
         clusters: int = 1,
         visit: str | None = None,
         tag: str | None = None,
@@ -164,9 +149,9 @@ class Evaluator:
 
         Parameters
         ----------
-        exposures : sequence of PlannedExposure
+        exposures : sequence of Point
             In document order.
-        aperture, element, size, base, chosen, clusters, visit, tag
+        aperture, element, size, base, choice, clusters, visit, tag
             As in :class:`DitherGroup`.
 
         Returns
@@ -178,7 +163,7 @@ class Evaluator:
         offsets = np.round(written - (base.x_arcsec, base.y_arcsec), 9) + 0.0
         # An exposure without an orbit is taken to be in the first.
         orbits = tuple(exposure.orbit or 1 for exposure in exposures)
-        region = region_of(size)
+        region = size
         coverage = self.coverage(offsets, aperture, element, region, base)
         pointing = self.expectation(offsets, orbits, aperture, element, region, base)
         dx_pix, dy_pix = aperture.offset_from_postarg(offsets[:, 0], offsets[:, 1])
@@ -190,11 +175,11 @@ class Evaluator:
             element=element,
             size=size,
             region=region,
-            chosen=chosen,
+            choice=choice,
             clusters=clusters,
             base=base,
             points=tuple(
-                PlannedPoint(exposure=exposure, dx_pix=float(dx), dy_pix=float(dy))
+                replace(exposure, dx_pix=float(dx), dy_pix=float(dy))
                 for exposure, (dx, dy) in zip(exposures, pixels, strict=True)
             ),
             coverage=coverage,
@@ -239,18 +224,18 @@ class Evaluator:
 
 
 def evaluate_pattern(
-    chosen: PatternChoice, aperture: Aperture, element: SpectralElement, size: Size, seed: int
+    choice: PatternChoice, aperture: Aperture, element: SpectralElement, size: Region, seed: int
 ) -> DitherGroup:
     """Evaluate a pattern apart from any proposal: the target on the fiducial point, one orbit."""
     exposures = [
-        PlannedExposure(
+        Point(
             number=str(index),
             was=None,
             pos_targ=PosTarg(x_arcsec=x, y_arcsec=y),
             old_pos_targ=None,
             orbit=None,
         )
-        for index, (x, y) in enumerate(chosen.offsets_arcsec, start=1)
+        for index, (x, y) in enumerate(choice.offsets_arcsec, start=1)
     ]
     return Evaluator(seed=seed).group(
         exposures,
@@ -258,7 +243,7 @@ def evaluate_pattern(
         element=element,
         size=size,
         base=PosTarg(x_arcsec=0.0, y_arcsec=0.0),
-        chosen=chosen,
+        choice=choice,
     )
 
 
@@ -266,7 +251,7 @@ def evaluate_observed(
     judge: Evaluator,
     observed: ObservedSet,
     *,
-    size: Size | None = None,
+    size: Region | None = None,
     distortion: Path | None = None,
 ) -> DitherGroup:
     """Evaluate exposures of a proposal as they stand.
@@ -277,7 +262,7 @@ def evaluate_observed(
         Evaluates equal sets once.
     observed : ObservedSet
         The exposures and where they point.
-    size : Size, optional
+    size : Region, optional
         The region; the tag's own, or the whole readout, when left out.
     distortion : Path, optional
         A distortion file in place of the SIAF's polynomials.
@@ -294,7 +279,7 @@ def evaluate_observed(
     base = tagged.base if tagged is not None and is_supported else first
     if size is None:
         asked = tagged.request.size if tagged is not None else None
-        size = asked or Size(kind="full")
+        size = asked or Region.full()
     aperture = get_aperture(
         setup.aperture, setup.element, config=setup.config, distortion_file=distortion
     )
@@ -304,7 +289,7 @@ def evaluate_observed(
     )
     receipts = [observed.receipts.get(exposure.node) for exposure in observed.exposures]
     names = {receipt.pattern for receipt in receipts if receipt is not None}
-    chosen = PatternChoice(
+    choice = PatternChoice(
         name=names.pop() if is_supported and len(names) == 1 else "as observed",
         method="given",
         source="the proposal",
@@ -313,7 +298,7 @@ def evaluate_observed(
     )
     return judge.group(
         [
-            PlannedExposure(
+            Point(
                 number=shot.exposure.number,
                 was=None,
                 pos_targ=shot.pos_targ,
@@ -326,7 +311,7 @@ def evaluate_observed(
         element=get_element(setup.element, config=setup.config),
         size=size,
         base=base,
-        chosen=chosen,
+        choice=choice,
         visit=observed.visit.number,
         tag=tagged.tag if tagged is not None else None,
     )

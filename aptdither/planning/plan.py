@@ -7,14 +7,14 @@ and takes randomness only from a seed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aptdither.apt.limits import MAX_POINTS, MAX_VISIT_EXPOSURES
-from aptdither.apt.proposal import Exposure, PosTarg, Proposal, Visit
-from aptdither.apt.tags import DitherRequest, Receipt, Size
+from aptdither.apt.proposal import Exposure, Proposal, Visit
+from aptdither.apt.tags import DitherRequest, Receipt
 from aptdither.apt.writer import Changes, ExposureChange, NewPosition
 from aptdither.dither.clusters import split_counts
 from aptdither.dither.pattern import Catalog, load_catalog
@@ -23,16 +23,14 @@ from aptdither.findings import Finding
 from aptdither.optics.aperture import Aperture, get_aperture
 from aptdither.optics.filters import get_element
 from aptdither.planning.choice import PatternChoice, choose_pattern
-from aptdither.planning.evaluation import DitherGroup, Evaluator, PlannedExposure
-from aptdither.planning.selection import DitherSet, SetOptions, Setup, Unit, find_sets
+from aptdither.planning.evaluation import DitherGroup, Evaluator, Point
+from aptdither.planning.selection import DitherSet, SetOptions, Unit, find_sets
+from aptdither.types import PosTarg, Progress, Region, Setup
 from aptdither.version import __version__
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-#: Called with a fraction done, 0 to 1, and what is being done.
-Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,9 +137,9 @@ class _GroupDraft:
 
     dither_set: DitherSet
     setup: Setup
-    chosen: PatternChoice
+    choice: PatternChoice
     sizes: tuple[int, ...]
-    size: Size
+    size: Region
     offsets_arcsec: NDArray[np.float64]
     changes: tuple[ExposureChange, ...]
 
@@ -169,7 +167,7 @@ class _Planner:
     def plan_set(self, dither_set: DitherSet) -> list[_GroupDraft]:
         """Choose patterns for one set and say what each of its exposures becomes."""
         request = _with_defaults(dither_set.request, self.options.defaults)
-        size = request.size or Size(kind="full", value=None)
+        size = request.size or Region.full()
         setups = dither_set.by_setup()
         errors: list[AptDitherError] = []
         layouts: dict[tuple[int, ...], list[Setup]] = {}
@@ -203,17 +201,17 @@ class _Planner:
             )
         drafts: list[_GroupDraft] = []
         for sizes, members in layouts.items():
-            chosen = self._choose(request, size, sizes, members, dither_set.base)
-            offsets = chosen.offsets
+            choice = self._choose(request, size, sizes, members, dither_set.base)
+            offsets = choice.offsets
             drafts.extend(
                 _GroupDraft(
                     dither_set=dither_set,
                     setup=setup,
-                    chosen=chosen,
+                    choice=choice,
                     sizes=sizes,
                     size=size,
                     offsets_arcsec=offsets,
-                    changes=_changes(setups[setup], dither_set.base, offsets, chosen.name),
+                    changes=_changes(setups[setup], dither_set.base, offsets, choice.name),
                 )
                 for setup in members
             )
@@ -231,7 +229,7 @@ class _Planner:
     def _choose(
         self,
         request: DitherRequest,
-        size: Size,
+        size: Region,
         sizes: tuple[int, ...],
         setups: Sequence[Setup],
         base: PosTarg,
@@ -255,7 +253,7 @@ class _Planner:
         """Evaluate a planned group and give its exposures their new numbers."""
         dither_set = draft.dither_set
         exposures = [
-            PlannedExposure(
+            Point(
                 number=numbers[change.exposure.node][j],
                 was=change.exposure.number if j == 0 else None,
                 pos_targ=pointing.pos_targ,
@@ -271,7 +269,7 @@ class _Planner:
             element=get_element(draft.setup.element, config=draft.setup.config),
             size=draft.size,
             base=dither_set.base,
-            chosen=draft.chosen,
+            choice=draft.choice,
             clusters=len(draft.sizes),
             visit=dither_set.visit.number,
             tag=dither_set.tag,

@@ -15,19 +15,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from aptdither.apt.limits import MAX_VISIT_EXPOSURES
-from aptdither.apt.patterns import NO_OFFSET, pattern_points
-from aptdither.apt.proposal import AptPattern, Exposure, ExposureGroup, PosTarg, Proposal, Visit
+from aptdither.apt.patterns import pattern_points
+from aptdither.apt.proposal import AptPattern, Exposure, ExposureGroup, Proposal, Visit
 from aptdither.apt.tags import CommentTags, Receipt, parse_comments
 from aptdither.errors import AptDitherError, Location, ProposalError
 from aptdither.planning.selection import (
     DitherSet,
     SetOptions,
-    Setup,
     find_sets,
     is_pattern_group,
     is_supported,
     may_be_parallel,
 )
+from aptdither.types import NO_OFFSET, PosTarg, Setup
 
 #: Targets that are inside the telescope, or the Earth: nothing there can be dithered.
 CALIBRATION_TARGETS = frozenset(
@@ -238,7 +238,7 @@ class _Visit:
             if exposure.problems:  # told by itself; what is left of the set is judged
                 continue
             tag = tag_of.get(exposure.node)
-            key = (id(tag) if tag else 0, exposure.target_name, Setup.of(exposure))
+            key = (id(tag) if tag else 0, exposure.target_name, exposure.setup)
             shots.setdefault(key, []).extend(taken)
         sets = []
         for (_, target, setup), taken in shots.items():

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from aptdither.apt.limits import MAX_VISIT_EXPOSURES
-from aptdither.apt.proposal import AptPattern, Exposure, ExposureGroup, PosTarg, Proposal, Visit
+from aptdither.apt.proposal import AptPattern, Exposure, ExposureGroup, Proposal, Visit
 from aptdither.apt.tags import DitherRequest, Receipt
 from aptdither.errors import AptDitherError, Location, ProposalError, RefusalError, raise_all
 from aptdither.findings import Finding
@@ -25,6 +25,7 @@ from aptdither.planning.refusals import (
     refusals,
 )
 from aptdither.planning.tagged import TaggedVisit, _SetBuilder, is_supported
+from aptdither.types import PosTarg, Setup
 
 __all__ = [
     "DitherSet",
@@ -36,22 +37,6 @@ __all__ = [
     "is_supported",
     "may_be_parallel",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Setup:
-    """What makes exposures comparable: configuration, aperture, spectral element."""
-
-    config: str
-    aperture: str
-    element: str
-
-    @classmethod
-    def of(cls, exposure: Exposure) -> Setup:
-        """Return the setup of `exposure`."""
-        return cls(
-            config=exposure.config, aperture=exposure.aperture, element=exposure.spectral_element
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +95,7 @@ class DitherSet:
         """Return the units of each setup, setups in the order of their first exposure."""
         setups: dict[Setup, tuple[Unit, ...]] = {}
         for unit in self.units:
-            setup = Setup.of(unit.exposure)
+            setup = unit.exposure.setup
             setups[setup] = (*setups.get(setup, ()), unit)
         return setups
 
@@ -230,7 +215,7 @@ def _units(
                 last is None
                 or last.receipt is None
                 or receipt.index != len(last.copies) + 2
-                or Setup.of(last.exposure) != Setup.of(exposure)
+                or last.exposure.setup != exposure.setup
             ):
                 tagged.errors.append(
                     ProposalError(

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aptdither.apt.proposal import Proposal
-from aptdither.apt.tags import DitherRequest, Size
+from aptdither.apt.tags import DitherRequest
 from aptdither.dither.pattern import Catalog
 from aptdither.errors import AptDitherError, UsageError
 from aptdither.planning.evaluation import DitherGroup, Evaluator, evaluate_observed
-from aptdither.planning.plan import Options, Plan, Progress, make_plan
+from aptdither.planning.plan import Options, Plan, make_plan
 from aptdither.planning.pointings import ObservedSet, ObservedVisit, observe
+from aptdither.types import Progress, Region
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ def survey(
     proposal: Proposal,
     *,
     visit: str | None = None,
-    size: Size | None = None,
+    size: Region | None = None,
     catalog: Catalog | None = None,
     distortion: Path | None = None,
     seed: int = 0,
@@ -60,7 +61,7 @@ def survey(
         The proposal as read.
     visit : str, optional
         One visit; all of them.
-    size : Size, optional
+    size : Region, optional
         The region for tags that do not say, and for sets without a tag.
     catalog, distortion, seed, progress
         As for :func:`~aptdither.planning.plan.make_plan`.

@@ -29,6 +29,7 @@ from aptdither.report.plots.maps import (
 from aptdither.report.plots.pattern import decimals, draw_offsets, draw_phases
 from aptdither.report.plots.style import Kind, render
 from aptdither.report.sanitize import safe_line, safe_text
+from aptdither.types import Progress
 from aptdither.version import __version__
 
 #: A picture on the page, inches: at its natural size on a telephone.
@@ -36,8 +37,6 @@ PICTURE_IN = (3.4, 3.4)
 MAP_IN = (3.8, 3.4)
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _STYLE_FILE = "page.css"
-
-Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +170,7 @@ def _summary(survey: Survey) -> str:
                 (f'<a href="#group-{k + 1}">{_safe(group.visit or "-")}</a>', False),
                 (f"{_safe(group.aperture.name)} {_safe(group.element.name)}", False),
                 (str(len(group.points)), True),
-                (_safe(group.chosen.name), False),
+                (_safe(group.choice.name), False),
                 (_safe(region_words(group.region)), False),
                 (f"{group.coverage.center.efficiency:.3f}", True),
                 (f"{worst.efficiency:.3f}", True),
@@ -193,9 +192,9 @@ def _group_section(group: DitherGroup, k: int, pictures: _Pictures, *, is_planne
     )
     facts = [
         ("Tag", f"<span class=tag>{_safe(group.tag)}</span>" if group.tag is not None else ""),
-        ("Pattern", f"{_safe(group.chosen.name)} ({_safe(group.chosen.method)})"),
-        ("Why", _safe(group.chosen.why)),
-        ("Source", _safe(group.chosen.source)),
+        ("Pattern", f"{_safe(group.choice.name)} ({_safe(group.choice.method)})"),
+        ("Why", _safe(group.choice.why)),
+        ("Source", _safe(group.choice.source)),
         ("Region", _safe(region_words(group.region))),
         ("Clusters", str(group.clusters) if group.clusters > 1 else ""),
         (
@@ -225,9 +224,9 @@ def _layout(group: DitherGroup) -> str:
 
 
 def _points_table(group: DitherGroup, *, is_planned: bool) -> str:
-    exposures = [point.exposure for point in group.points]
-    is_new = any(exposure.was is None for exposure in exposures)
-    had_one = any(exposure.old_pos_targ is not None for exposure in exposures)
+
+    is_new = any(point.was is None for point in group.points)
+    had_one = any(point.old_pos_targ is not None for point in group.points)
     with_old = is_planned and (is_new or had_one)
     heads = [("Exposure", False), ("Δx, pix", True), ("Δy, pix", True)]
     if with_old:
@@ -235,19 +234,18 @@ def _points_table(group: DitherGroup, *, is_planned: bool) -> str:
     heads += [("X, arcsec", True), ("Y, arcsec", True)]
     rows = []
     for point in group.points:
-        exposure = point.exposure
-        old = exposure.old_pos_targ
+        old = point.old_pos_targ
         cells = [
-            (_safe(exposure.number), False),
+            (_safe(point.number), False),
             (decimals(point.dx_pix), True),
             (decimals(point.dy_pix), True),
         ]
         if with_old:
-            was = "new" if exposure.was is None else "-"
+            was = "new" if point.was is None else "-"
             cells.append((was if old is None else _pair(old.x_arcsec, old.y_arcsec), True))
         cells += [
-            (decimals(exposure.pos_targ.x_arcsec), True),
-            (decimals(exposure.pos_targ.y_arcsec), True),
+            (decimals(point.pos_targ.x_arcsec), True),
+            (decimals(point.pos_targ.y_arcsec), True),
         ]
         rows.append(_row(*cells))
     return _table("POS TARGs", heads, rows)
@@ -278,7 +276,7 @@ class _Pictures:
 
     def of(self, group: DitherGroup, k: int) -> str:
         """Return the pictures of group `k`."""
-        points = tuple((p.exposure.number, p.exposure.pos_targ) for p in group.points)
+        points = tuple((p.number, p.pos_targ) for p in group.points)
         key = (
             group.aperture.name,
             group.element.name,

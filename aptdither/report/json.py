@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from aptdither.dither.region import diameter_arcsec
 from aptdither.report.sanitize import utf8_text
 from aptdither.version import __version__
 
@@ -168,22 +169,22 @@ def group_as_json(group: DitherGroup) -> dict[str, Any]:
         **found,
         "aperture": group.aperture.name,
         "element": group.element.name,
-        "size": group.size.text,
-        "size_arcsec": group.region.diameter_as_arcsec(group.aperture),
+        "size": group.region.text,
+        "size_arcsec": diameter_arcsec(group.region, group.aperture),
         "pattern": {
-            "name": group.chosen.name,
-            "method": group.chosen.method,
-            "source": group.chosen.source,
-            "why": group.chosen.why,
+            "name": group.choice.name,
+            "method": group.choice.method,
+            "source": group.choice.source,
+            "why": group.choice.why,
         },
         "clusters": group.clusters,
         "points": [
             {
-                "exposure": _text(point.exposure.number),
+                "exposure": _text(point.number),
                 "dx_pix": point.dx_pix,
                 "dy_pix": point.dy_pix,
-                "postarg_x": point.exposure.pos_targ.x_arcsec,
-                "postarg_y": point.exposure.pos_targ.y_arcsec,
+                "postarg_x": point.pos_targ.x_arcsec,
+                "postarg_y": point.pos_targ.y_arcsec,
             }
             for point in group.points
         ],

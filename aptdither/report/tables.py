@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aptdither.dither.phases import FloatArray
 from aptdither.optics.aperture import Aperture
 from aptdither.optics.siaf import sky_from_ideal, y_axis_angle
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.report.sanitize import safe_line
+from aptdither.types import FloatArray
 from aptdither.version import __version__
 
 HEADINGS = ("Visit", "Exposure", "Aperture", "Element", "Δx", "Δy", "POS TARG X", "POS TARG Y")
@@ -71,14 +71,14 @@ def ecsv(groups: Sequence[DitherGroup]) -> str:
     table = Table(
         {
             "visit": [safe_line(group.visit or "") for group, _ in rows],
-            "exposure": [safe_line(point.exposure.number) for _, point in rows],
+            "exposure": [safe_line(point.number) for _, point in rows],
             "aperture": [group.aperture.name for group, _ in rows],
             "element": [group.element.name for group, _ in rows],
-            "pattern": [safe_line(group.chosen.name) for group, _ in rows],
+            "pattern": [safe_line(group.choice.name) for group, _ in rows],
             "dx": np.round([point.dx_pix for _, point in rows], 6) + 0.0,
             "dy": np.round([point.dy_pix for _, point in rows], 6) + 0.0,
-            "postarg_x": np.round([p.exposure.pos_targ.x_arcsec for _, p in rows], 6) + 0.0,
-            "postarg_y": np.round([p.exposure.pos_targ.y_arcsec for _, p in rows], 6) + 0.0,
+            "postarg_x": np.round([p.pos_targ.x_arcsec for _, p in rows], 6) + 0.0,
+            "postarg_y": np.round([p.pos_targ.y_arcsec for _, p in rows], 6) + 0.0,
         },
         meta={"tool": f"aptdither {__version__}", "groups": [_facts(group) for group in groups]},
     )
@@ -104,8 +104,8 @@ def _facts(group: DitherGroup) -> dict[str, object]:
         "visit": safe_line(group.visit or ""),
         "aperture": group.aperture.name,
         "element": group.element.name,
-        "size": group.size.text,
-        "pattern": safe_line(group.chosen.name),
+        "size": group.region.text,
+        "pattern": safe_line(group.choice.name),
         "efficiency_center": round(center.efficiency, 4),
         "efficiency_worst": round(worst.efficiency, 4),
         "packing_of_limit_center": round(center.packing_of_limit, 4),
@@ -149,7 +149,7 @@ def coverage_sentence(group: DitherGroup) -> str:
     where = f"Visit {safe_line(group.visit)}: " if group.visit is not None else ""
     return (
         f"{where}{len(group.points)} points of {group.aperture.name} {group.element.name} "
-        f"({safe_line(group.chosen.name)}), size {group.size.text}: de-aliasing efficiency "
+        f"({safe_line(group.choice.name)}), size {group.region.text}: de-aliasing efficiency "
         f"{center.efficiency:.3f} at the centre and {worst.efficiency:.3f} at the worst place; "
         f"packing distance {center.packing_of_limit:.0%} and {worst.packing_of_limit:.0%} of the "
         f"limit (aptdither {__version__})"
@@ -164,16 +164,15 @@ def decimals(value: float) -> str:
 def _rows(groups: Iterable[DitherGroup]) -> Iterator[tuple[str, ...]]:
     for group in groups:
         for point in group.points:
-            exposure = point.exposure
             yield (
                 safe_line(group.visit or "-"),
-                safe_line(exposure.number),
+                safe_line(point.number),
                 group.aperture.name,
                 group.element.name,
                 decimals(point.dx_pix),
                 decimals(point.dy_pix),
-                decimals(exposure.pos_targ.x_arcsec),
-                decimals(exposure.pos_targ.y_arcsec),
+                decimals(point.pos_targ.x_arcsec),
+                decimals(point.pos_targ.y_arcsec),
             )
 
 
@@ -240,7 +239,7 @@ def ds9_sky(groups: Sequence[DitherGroup], sky: Sky) -> str:
         angle = y_axis_angle(group.aperture.siaf_name, sky.orient_deg)
         x, y = group.aperture.ideal_from_pixel(*_footprint(group.aperture).T)
         for point in group.points:
-            at = point.exposure.pos_targ
+            at = point.pos_targ
             ra, dec = sky_from_ideal(
                 x - at.x_arcsec,
                 y - at.y_arcsec,
@@ -249,9 +248,7 @@ def ds9_sky(groups: Sequence[DitherGroup], sky: Sky) -> str:
                 dec_deg=sky.dec_deg,
             )
             lines.append(
-                _polygon(
-                    np.stack([ra, dec], axis=-1), 7, _label(group, k, point.exposure.number), k
-                )
+                _polygon(np.stack([ra, dec], axis=-1), 7, _label(group, k, point.number), k)
             )
     return "\n".join(lines) + "\n"
 
@@ -282,10 +279,10 @@ def ds9_detector(groups: Sequence[DitherGroup]) -> str:
     for k, group in enumerate(groups):
         aperture = group.aperture
         x, y = aperture.ideal_from_pixel(*_footprint(aperture).T)
-        first = group.points[0].exposure.pos_targ
+        first = group.points[0].pos_targ
         for point in group.points:
-            at = point.exposure.pos_targ
-            label = _label(group, k, point.exposure.number)
+            at = point.pos_targ
+            label = _label(group, k, point.number)
             seen = aperture.pixel_from_ideal(
                 x - (at.x_arcsec - first.x_arcsec), y - (at.y_arcsec - first.y_arcsec)
             )

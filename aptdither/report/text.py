@@ -17,12 +17,12 @@ from aptdither.findings import Finding
 from aptdither.report.ascii_map import phase_map, side_by_side
 from aptdither.report.sanitize import safe_line
 from aptdither.report.styles import STYLES
+from aptdither.types import LengthUnit, PosTarg, RegionKind
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from aptdither.apt.proposal import PosTarg
     from aptdither.dither.coverage import Coverage, Metrics
     from aptdither.dither.optimizer.optimize import TradeoffPoint
     from aptdither.dither.pattern import Catalog
@@ -54,7 +54,7 @@ def print_plan(console: Console, plan: Plan, *, path: str | os.PathLike[str]) ->
 
 def group_summary(group: DitherGroup) -> Group:
     """Return the summary of one group: what was done, the points, the coverage, a picture."""
-    chosen = group.chosen
+    chosen = group.choice
     n = len(group.points)
     where = f"Visit {group.visit}, " if group.visit is not None else ""
     title = f"{where}{group.aperture.name} {group.element.name}: {_count(n, 'point')}"
@@ -85,13 +85,13 @@ def group_summary(group: DitherGroup) -> Group:
 
 def region_words(group: DitherGroup) -> str:
     """Say in words where the coverage is judged."""
-    size = group.size
-    if size.kind == "full":
+    size = group.region
+    if size.kind is RegionKind.FULL:
         return f"full: all that {group.aperture.name} reads"
-    if size.kind == "point":
+    if size.kind is RegionKind.POINT:
         return "point: the place where the target lands"
-    unit = "arcsec" if size.kind == "arcsec" else "pixels"
-    return f"a disc of {size.value:g} {unit} about the place where the target lands"
+    unit = "arcsec" if size.unit is LengthUnit.ARCSEC else "pixels"
+    return f"a disc of {size.diameter:g} {unit} about the place where the target lands"
 
 
 def layout_words(group: DitherGroup) -> str:
@@ -108,7 +108,7 @@ def points_table(group: DitherGroup) -> Table:
     """Return the exposures with their offsets in pixels and POS TARGs in arcsec, old and new."""
     table = _table()
     table.add_column("Exp.", justify="right")
-    with_old = any(point.exposure.was is not None for point in group.points)
+    with_old = any(point.was is not None for point in group.points)
     for heading in ("dx", "dy"):
         table.add_column(f"{heading}\npixels", justify="right")
     if with_old:
@@ -117,18 +117,17 @@ def points_table(group: DitherGroup) -> Table:
     heading = "new POS TARG" if with_old else "POS TARG"
     table.add_column(f"{heading}\nX, Y arcsec", justify="right", style="bold")
     for point in group.points:
-        exposure = point.exposure
-        old = "-" if exposure.old_pos_targ is None else _pair(exposure.old_pos_targ)
-        was = [exposure.was or "new", old] if with_old else []
+        old = "-" if point.old_pos_targ is None else _pair(point.old_pos_targ)
+        was = [point.was or "new", old] if with_old else []
         table.add_row(
             *(
                 _plain(cell)
                 for cell in (
-                    exposure.number,
+                    point.number,
                     _fixed(point.dx_pix),
                     _fixed(point.dy_pix),
                     *was,
-                    _pair(exposure.pos_targ),
+                    _pair(point.pos_targ),
                 )
             )
         )
@@ -287,7 +286,7 @@ def comparison_table(groups: Sequence[DitherGroup]) -> Table:
     for group in groups:
         center, worst = group.coverage.center, group.coverage.worst
         table.add_row(
-            _plain(group.chosen.name),
+            _plain(group.choice.name),
             str(len(group.points)),
             f"{center.efficiency:.3f}",
             f"{worst.efficiency:.3f}",

@@ -9,20 +9,18 @@ from itertools import combinations
 
 import numpy as np
 
-from aptdither.apt.patterns import NO_OFFSET
-from aptdither.apt.proposal import PosTarg
-from aptdither.apt.tags import DitherRequest, Size, Spacing
+from aptdither.apt.tags import DitherRequest
 from aptdither.dither.clusters import split_counts
 from aptdither.dither.coverage import Coverage
 from aptdither.dither.pattern import Catalog
-from aptdither.dither.phases import FloatArray, wrap
-from aptdither.dither.region import Region
+from aptdither.dither.phases import wrap
 from aptdither.errors import AptDitherError
 from aptdither.optics.aperture import Aperture
 from aptdither.optics.filters import SpectralElement
-from aptdither.planning.choice import PatternChoice, choose_pattern, region_of
+from aptdither.planning.choice import PatternChoice, choose_pattern
 from aptdither.planning.evaluation import Evaluator
 from aptdither.planning.pointings import ObservedSet, Pointing
+from aptdither.types import NO_OFFSET, FloatArray, PosTarg, Region, Spacing, SpacingKind
 
 #: Pointings nearer than this are one pointing, pixels: less than any step repeats to.
 SAME_PLACE_PIX = 0.04
@@ -127,7 +125,7 @@ class CatalogReference:
         return len(self._layouts)
 
     def better(
-        self, n: int, aperture: Aperture, element: SpectralElement, size: Size, spacing: str
+        self, n: int, aperture: Aperture, element: SpectralElement, size: Region, spacing: str
     ) -> ReferencePattern | None:
         """Return the catalogue's best for `n` points over a region, None if it has none."""
         key = (n, aperture.name, element.name, size, spacing)
@@ -150,14 +148,14 @@ class CatalogReference:
         return self._layouts[key]
 
     def _found(
-        self, n: int, aperture: Aperture, element: SpectralElement, size: Size, spacing: str
+        self, n: int, aperture: Aperture, element: SpectralElement, size: Region, spacing: str
     ) -> ReferencePattern | None:
         if not 2 <= n <= MAX_COMPARED_POINTS:
             return None
         try:
             chosen = choose_pattern(
                 split_counts(n),
-                request=DitherRequest(method="catalog", spacing=Spacing(kind=spacing)),
+                request=DitherRequest(method="catalog", spacing=Spacing(kind=SpacingKind(spacing))),
                 size=size,
                 aperture=aperture,
                 elements=(element,),
@@ -167,9 +165,7 @@ class CatalogReference:
             )
         except AptDitherError:  # nothing of that size in this catalogue
             return None
-        coverage = self.judge.coverage(
-            chosen.offsets, aperture, element, region_of(size), NO_OFFSET
-        )
+        coverage = self.judge.coverage(chosen.offsets, aperture, element, size, NO_OFFSET)
         return ReferencePattern(chosen=chosen, coverage=coverage)
 
 
@@ -184,7 +180,7 @@ class EvaluatedSet:
         Those of one tile, in the order of time.
     aperture, element : Aperture, SpectralElement
         Of its setup.
-    size : Size
+    size : Region
         The region.
     standards : CatalogReference
         What it is held against.
@@ -197,7 +193,7 @@ class EvaluatedSet:
         *,
         aperture: Aperture,
         element: SpectralElement,
-        size: Size,
+        size: Region,
         standards: CatalogReference,
     ) -> None:
         self.observed = observed
@@ -205,7 +201,7 @@ class EvaluatedSet:
         self.aperture = aperture
         self.element = element
         self.size = size
-        self.region: Region = region_of(size)
+        self.region: Region = size
         self.standards = standards
         first = self.shots[0].pos_targ
         receipt = observed.receipts.get(self.shots[0].exposure.node)

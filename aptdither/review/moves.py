@@ -14,6 +14,7 @@ from aptdither.errors import Location
 from aptdither.findings import Finding
 from aptdither.planning.pointings import ObservedVisit, Pointing
 from aptdither.review.judged import EvaluatedSet
+from aptdither.types import RegionKind
 
 #: Points of a tight pattern are this far apart at least, pixels (ISR WFC3 2016-14, section 5).
 MIN_STEP_PIX = 2.0
@@ -84,7 +85,7 @@ def _blob(judged: EvaluatedSet) -> Iterator[Finding]:
             f"{says}; step clusters of at most 9 apart by {STEP_ARCSEC:g} arcsec",
             judged.observed.location,
         )
-    elif judged.size.kind != "full":
+    elif judged.region.kind is not RegionKind.FULL:
         wide = judged.wider
         if (
             wide is not None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aptdither.apt.tags import Size
 from aptdither.findings import Selection
+from aptdither.types import Region
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +15,7 @@ class ReviewOptions:
 
     Attributes
     ----------
-    size : Size or None
+    size : Region or None
         The region, for sets whose tag does not say; None for the whole readout.
     selection : Selection
         Which codes are wanted.
@@ -27,7 +27,7 @@ class ReviewOptions:
         For the pointing errors.
     """
 
-    size: Size | None = None
+    size: Region | None = None
     selection: Selection = field(default_factory=Selection)
     catalog: Path | None = None
     distortion: Path | None = None

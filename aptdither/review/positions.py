@@ -6,19 +6,18 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from aptdither.apt.patterns import NO_OFFSET
-from aptdither.apt.proposal import Exposure, ExposureGroup, PosTarg
+from aptdither.apt.proposal import Exposure, ExposureGroup
 from aptdither.apt.tags import Receipt
 from aptdither.dither.clusters import offset_clusters, split_counts
 from aptdither.dither.pattern import Catalog
-from aptdither.dither.phases import FloatArray
 from aptdither.errors import AptDitherError, Location
 from aptdither.findings import Finding
 from aptdither.optics.aperture import Aperture, get_aperture
 from aptdither.optics.filters import get_element
 from aptdither.planning.pointings import ObservedSet, ObservedVisit, is_calibration
-from aptdither.planning.selection import Setup, is_pattern_group, is_supported
+from aptdither.planning.selection import is_pattern_group, is_supported
 from aptdither.review.judged import SMALL_ARCSEC, EvaluatedSet
+from aptdither.types import NO_OFFSET, FloatArray, PosTarg, Setup
 from aptdither.version import __version__
 
 #: Three decimals, twice rounded, arcsec.
@@ -58,7 +57,7 @@ def check_sums(observed: ObservedVisit) -> Iterator[Finding]:
         around = [group for group in groups if is_pattern_group(group)]
         if around and is_supported(exposure) and exposure.same_pos_as is None:
             _, setups = inside.setdefault(around[-1].node, (around[-1], {}))
-            setups.setdefault(Setup.of(exposure), []).append(exposure)
+            setups.setdefault(exposure.setup, []).append(exposure)
     for group, setups in inside.values():
         for setup, exposures in setups.items():
             distinct = list(dict.fromkeys(e.pos_targ or NO_OFFSET for e in exposures))

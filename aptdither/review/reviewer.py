@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aptdither.apt.proposal import Proposal
-from aptdither.apt.tags import Size
 from aptdither.dither.clusters import split_counts
 from aptdither.dither.pattern import load_catalog
 from aptdither.errors import AptDitherError
@@ -14,11 +13,12 @@ from aptdither.findings import Finding
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
 from aptdither.planning.choice import PatternChoice
-from aptdither.planning.evaluation import DitherGroup, Evaluator, PlannedExposure
+from aptdither.planning.evaluation import DitherGroup, Evaluator, Point
 from aptdither.planning.pointings import ObservedSet, observe
 from aptdither.review import moves, positions, sampling, syntax
 from aptdither.review.judged import CatalogReference, EvaluatedSet, tiles
 from aptdither.review.options import ReviewOptions
+from aptdither.types import Region
 
 #: After so many different layouts (some 20 kB each) what is remembered is dropped: this bounds the
 #: memory of a long run.
@@ -100,7 +100,7 @@ class Reviewer:
         """Return a judged set as the group that reports are made from."""
         observed = judged.observed
         exposures = [
-            PlannedExposure(
+            Point(
                 number=shot.exposure.number,
                 was=shot.exposure.number,
                 pos_targ=shot.pos_targ,
@@ -114,9 +114,9 @@ class Reviewer:
             exposures,
             aperture=judged.aperture,
             element=judged.element,
-            size=judged.size,
+            size=judged.region,
             base=judged.base,
-            chosen=_as_observed(judged),
+            choice=_as_observed(judged),
             clusters=len(split_counts(judged.n)) if observed.has_receipts else 1,
             visit=observed.visit.number,
             tag=tag.tag if tag is not None else None,
@@ -125,7 +125,7 @@ class Reviewer:
     def _judge(self, observed: ObservedSet) -> tuple[list[EvaluatedSet], list[Finding]]:
         setup = observed.setup
         asked = observed.dither_set.request.size if observed.dither_set is not None else None
-        size = asked or self.options.size or Size(kind="full")
+        size = asked or self.options.size or Region.full()
         judged: list[EvaluatedSet] = []
         try:
             aperture = get_aperture(

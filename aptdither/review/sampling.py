@@ -7,9 +7,9 @@ from itertools import combinations
 
 import numpy as np
 
-from aptdither.dither.phases import FloatArray
 from aptdither.findings import Finding
 from aptdither.review.judged import EvaluatedSet, ReferencePattern
+from aptdither.types import FloatArray, RegionKind
 
 #: Efficiency at the worst place that a set may lack against the catalogue's best: the stock 4-point
 #: box, of which ISR WFC3 2016-14 (section 4) says that it is hard to improve on, lacks 0.015.
@@ -167,7 +167,7 @@ def _unrecoverable(judged: EvaluatedSet) -> Iterator[Finding]:
 
 
 def _standard(judged: EvaluatedSet, n: int) -> ReferencePattern | None:
-    return judged.standards.better(n, judged.aperture, judged.element, judged.size, "tight")
+    return judged.standards.better(n, judged.aperture, judged.element, judged.region, "tight")
 
 
 def _advice(judged: EvaluatedSet) -> str:
@@ -200,7 +200,7 @@ def _where(judged: EvaluatedSet, x_pix: float, y_pix: float) -> str:
         name = f"the {edge} edge"
     else:
         name = "the middle"
-    if judged.size.kind == "full":
+    if judged.region.kind is RegionKind.FULL:
         return f"{name} of the detector ({x_pix:.0f}, {y_pix:.0f})"
     return f"pixel ({x_pix:.0f}, {y_pix:.0f})"
 

@@ -19,7 +19,7 @@ RUNS = 3
 PARSE = "import sys; from lxml import etree; etree.parse(sys.argv[1])"
 REWRITE = """
 import sys
-from aptdither.apt.proposal import PosTarg, parse_proposal
+from aptdither.apt.proposal import parse_proposal
 from aptdither.apt.writer import Changes, ExposureChange, NewPosition, rewrite_proposal
 from aptdither.apt.tags import Receipt
 proposal = parse_proposal(open(sys.argv[1], "rb").read())

@@ -11,13 +11,14 @@ import sys
 import time
 from pathlib import Path
 
+from aptdither.types import Region
+
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
 
 from aptdither.dither.coverage import band_at, evaluate, field_points, offsets_at
 from aptdither.dither.pattern import load_catalog
-from aptdither.dither.region import Region
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
 from tests.test_efficiency import plain

@@ -17,9 +17,9 @@ from scipy.optimize import differential_evolution
 
 from aptdither.dither.optimizer.optimize import TIGHT_SPACING_PIX, optimize
 from aptdither.dither.optimizer.strategy import DesignProblem
-from aptdither.dither.region import Region
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
+from aptdither.types import Region
 
 N = 9
 HALF_WIDTH_PIX = 5.0

@@ -113,11 +113,7 @@ class Runner:
         again = parse_proposal(new, "in.apt")
         twice = rewrite_proposal(again, make_plan(again, options).changes)
         assert twice == new, "a second run changes the file"
-        wanted = [
-            (point.exposure.number, point.exposure.pos_targ)
-            for group in plan.groups
-            for point in group.points
-        ]
+        wanted = [(point.number, point.pos_targ) for group in plan.groups for point in group.points]
         there = [
             (exposure.number, exposure.pos_targ)
             for visit in again.visits

@@ -17,9 +17,9 @@ from aptdither.dither.optimizer.strategy import (
     finish,
 )
 from aptdither.dither.phases import packing_limit
-from aptdither.dither.region import Region
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
+from aptdither.types import Region
 
 SPACING_PIX = 2.0
 ENDS = {"best E": 0.0, "the rule": 0.002, "best d": 1.0}

@@ -16,10 +16,10 @@ import numpy as np
 
 from aptdither.dither.coverage import Coverage, evaluate
 from aptdither.dither.pattern import load_catalog
-from aptdither.dither.region import Region
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
 from aptdither.optics.pointing_fit import fit_dithers, read_measurements
+from aptdither.types import Region
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 GALLERY = EXAMPLES / "gallery" / "README.md"

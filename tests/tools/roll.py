@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from aptdither.dither.pattern import load_catalog
 from aptdither.dither.pointing_errors import PointingBudget, expect
-from aptdither.dither.region import Region
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
+from aptdither.types import Region
 
 ROLLS_DEG = (0.001, 0.01, 0.1)
 PATTERNS = ("tight-4", "tight-9", "wide-4", "wide-9")

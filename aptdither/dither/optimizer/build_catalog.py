@@ -33,9 +33,9 @@ from aptdither.dither.pattern import (
     patterns_as_json,
     patterns_from_json,
 )
-from aptdither.dither.region import Region
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
+from aptdither.types import Region
 from aptdither.version import __version__
 
 APERTURE = "IR"

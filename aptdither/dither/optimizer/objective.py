@@ -14,17 +14,16 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aptdither.dither.coverage import offsets_at
 from aptdither.dither.region import FieldPoints
 from aptdither.dither.sampling import AliasingModel
+from aptdither.types import FloatArray
 
 if TYPE_CHECKING:
     from aptdither.optics.aperture import Aperture
 
-Floats = NDArray[np.float64]
-ObjectiveFunction = Callable[[Floats], tuple[Floats, Floats]]
+ObjectiveFunction = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +36,7 @@ class FieldMap:
         For each place the offsets in x and y as sums of dx, dy, dx^2, dx dy, dy^2; pixels.
     """
 
-    coefficients: Floats
+    coefficients: FloatArray
 
     @classmethod
     def fit(cls, aperture: Aperture, field: FieldPoints, *, reach_pix: float) -> FieldMap:
@@ -67,16 +66,16 @@ class FieldMap:
         return cls(coefficients=np.eye(5, 2)[None])
 
     @staticmethod
-    def _terms(offsets: Floats) -> Floats:
+    def _terms(offsets: FloatArray) -> FloatArray:
         x, y = offsets[..., 0], offsets[..., 1]
         return np.stack([x, y, x * x, x * y, y * y], axis=-1)
 
-    def offsets(self, pattern: Floats) -> Floats:
+    def offsets(self, pattern: FloatArray) -> FloatArray:
         """Return the offsets (C, F, N, 2), pixels, of patterns (C, N, 2)."""
-        result: Floats = self._terms(pattern)[:, None] @ self.coefficients
+        result: FloatArray = self._terms(pattern)[:, None] @ self.coefficients
         return result
 
-    def pull_back(self, pattern: Floats, gradient: Floats) -> Floats:
+    def pull_back(self, pattern: FloatArray, gradient: FloatArray) -> FloatArray:
         """Turn a derivative by the offsets (C, F, N, 2) into one by the pattern (C, N, 2)."""
         by_term = np.sum(gradient @ np.swapaxes(self.coefficients, -1, -2), axis=1)
         x, y = pattern[..., 0], pattern[..., 1]
@@ -102,28 +101,28 @@ class Objective:
     band: AliasingModel
     spacing_pix: float = 0.0
 
-    def efficiency(self, pattern: Floats) -> Floats:
+    def efficiency(self, pattern: FloatArray) -> FloatArray:
         """Return `E` (C, F) of patterns (C, N, 2)."""
         return self.band.efficiency(self.field.offsets(pattern))
 
-    def packing(self, pattern: Floats) -> Floats:
+    def packing(self, pattern: FloatArray) -> FloatArray:
         """Return the smallest distance of two phases, pixels, (C, F)."""
         return self.packing_of(self.field.offsets(pattern))
 
     @staticmethod
-    def packing_of(offsets: Floats) -> Floats:
+    def packing_of(offsets: FloatArray) -> FloatArray:
         """Return the smallest distance of two phases, pixels, of offsets (..., N, 2)."""
         if offsets.shape[-2] == 1:
             return np.ones(offsets.shape[:-2])  # the distance to its own image
         _, length = _pair_phases(offsets)
-        least: Floats = length.min(axis=-1)
+        least: FloatArray = length.min(axis=-1)
         return least
 
-    def separation(self, pattern: Floats) -> Floats:
+    def separation(self, pattern: FloatArray) -> FloatArray:
         """Return the smallest distance of two points at the fiducial point, pixels, (C,)."""
         if pattern.shape[-2] == 1:
             return np.full(pattern.shape[:-2], np.inf)
-        least: Floats = _lengths(pattern)[1].min(axis=-1)
+        least: FloatArray = _lengths(pattern)[1].min(axis=-1)
         return least
 
     def worst_efficiency(self, sharpness: float) -> ObjectiveFunction:
@@ -133,7 +132,7 @@ class Objective:
         at most ``log(F) / b``.
         """
 
-        def objective(pattern: Floats) -> tuple[Floats, Floats]:
+        def objective(pattern: FloatArray) -> tuple[FloatArray, FloatArray]:
             offsets = self.field.offsets(pattern)
             efficiency, gradient = self.band.efficiency_and_gradient(offsets)
             value, weight = _soft_minimum(efficiency, sharpness)
@@ -142,10 +141,10 @@ class Objective:
 
         return objective
 
-    def worst_packing(self, sharpness: float, floor: Floats) -> ObjectiveFunction:
+    def worst_packing(self, sharpness: float, floor: FloatArray) -> ObjectiveFunction:
         """Return the soft minimum of the packing distance, where `E` stays above `floor` (C,)."""
 
-        def objective(pattern: Floats) -> tuple[Floats, Floats]:
+        def objective(pattern: FloatArray) -> tuple[FloatArray, FloatArray]:
             offsets = self.field.offsets(pattern)
             step, length = _pair_phases(offsets)
             shape = length.shape
@@ -161,13 +160,15 @@ class Objective:
 
         return objective
 
-    def with_spacing(self, pattern: Floats, value: Floats) -> Floats:
+    def with_spacing(self, pattern: FloatArray, value: FloatArray) -> FloatArray:
         """Return values (C,) less the penalty of points that are nearer than the spacing."""
         short = np.maximum(self.spacing_pix - _lengths(pattern)[1], 0.0)
-        penalized: Floats = value - _SPACING_PENALTY * np.sum(short**2, axis=-1)
+        penalized: FloatArray = value - _SPACING_PENALTY * np.sum(short**2, axis=-1)
         return penalized
 
-    def _with_spacing(self, pattern: Floats, value: Floats, slope: Floats) -> tuple[Floats, Floats]:
+    def _with_spacing(
+        self, pattern: FloatArray, value: FloatArray, slope: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
         gap, length = _lengths(pattern)
         short = np.maximum(self.spacing_pix - length, 0.0)
         pull = (2.0 * _SPACING_PENALTY * short / np.maximum(length, 1e-9))[..., None] * gap
@@ -182,8 +183,8 @@ _FLOOR_PENALTY = 5.0e4
 
 
 def ascend(
-    objective: ObjectiveFunction, pattern: Floats, *, steps: int, first_step_pix: float = 0.02
-) -> tuple[Floats, Floats]:
+    objective: ObjectiveFunction, pattern: FloatArray, *, steps: int, first_step_pix: float = 0.02
+) -> tuple[FloatArray, FloatArray]:
     """Climb from many patterns at once, each with its own quasi-Newton (BFGS) model.
 
     Every step evaluates all patterns together. A pattern whose trial does not rise enough stays and
@@ -251,12 +252,12 @@ def ascend(
     return best, value
 
 
-def _norm(vectors: Floats) -> Floats:
-    length: Floats = np.sqrt(np.einsum("ci,ci->c", vectors, vectors))
+def _norm(vectors: FloatArray) -> FloatArray:
+    length: FloatArray = np.sqrt(np.einsum("ci,ci->c", vectors, vectors))
     return length
 
 
-def _soft_minimum(values: Floats, sharpness: float) -> tuple[Floats, Floats]:
+def _soft_minimum(values: FloatArray, sharpness: float) -> tuple[FloatArray, FloatArray]:
     """Return the soft minimum over the last axis and its derivative."""
     least = values.min(axis=-1, keepdims=True)
     weight = np.exp(-sharpness * (values - least))
@@ -266,7 +267,7 @@ def _soft_minimum(values: Floats, sharpness: float) -> tuple[Floats, Floats]:
 
 
 @cache
-def _differences(n: int) -> Floats:
+def _differences(n: int) -> FloatArray:
     """Return the matrix (pairs, N) that takes the difference of each two of `n` points."""
     pairs = list(combinations(range(n), 2))
     matrix = np.zeros((len(pairs), n))
@@ -275,13 +276,13 @@ def _differences(n: int) -> Floats:
     return matrix
 
 
-def _lengths(pattern: Floats) -> tuple[Floats, Floats]:
+def _lengths(pattern: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the step between each two points, and its length."""
     gap = _differences(pattern.shape[-2]) @ pattern
     return gap, np.hypot(gap[..., 0], gap[..., 1])
 
 
-def _pair_phases(offsets: Floats) -> tuple[Floats, Floats]:
+def _pair_phases(offsets: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the shortest step on the torus between each two phases, and its length."""
     step = _differences(offsets.shape[-2]) @ offsets
     step = step - np.round(step)

@@ -38,7 +38,6 @@ from functools import reduce
 import numpy as np
 
 from aptdither.dither.bounds import possible_over
-from aptdither.dither.optimizer.objective import Floats
 from aptdither.dither.optimizer.results import OptimizeResult, TradeoffPoint, WidestResult
 from aptdither.dither.optimizer.strategy import (
     EQUAL_EFFICIENCY,
@@ -49,17 +48,16 @@ from aptdither.dither.optimizer.strategy import (
     Effort,
     Finished,
     Pool,
-    Progress,
     best_packing,
     candidate_phases,
     explore,
     finish,
 )
 from aptdither.dither.phases import min_separation, packing_limit, slew_seconds, span
-from aptdither.dither.region import Region
 from aptdither.errors import UsageError
 from aptdither.optics.aperture import Aperture
 from aptdither.optics.filters import SpectralElement
+from aptdither.types import FloatArray, Progress, Region
 
 __all__ = [
     "EQUAL_EFFICIENCY",
@@ -401,7 +399,7 @@ def _result(
     )
 
 
-def _as_tuples(points: Floats) -> tuple[tuple[float, float], ...]:
+def _as_tuples(points: FloatArray) -> tuple[tuple[float, float], ...]:
     return tuple((float(x), float(y)) for x, y in points)
 
 

@@ -9,16 +9,15 @@ the pattern is compact and no two points are nearer than the spacing.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from aptdither.types import FloatArray
 
 Y_COST = 2.0
 """How much dearer a pixel in y is than one in x in a compact layout: the distortion of WFC3/IR is
 larger along y (ISR WFC3 2016-14, figures 1 and 2), so patterns are spread more in x."""
 
 
-def lattices(n: int) -> list[Floats]:
+def lattices(n: int) -> list[FloatArray]:
     """Return every lattice of `n` phases on the unit torus.
 
     There is one for each Hermite form ``[[a, b], [0, d]]``, ``a d = n``, ``0 <= b < d``: the sum of
@@ -39,7 +38,7 @@ def lattices(n: int) -> list[Floats]:
     return found
 
 
-def phase_sets(n: int, count: int, rng: np.random.Generator) -> tuple[Floats, list[str]]:
+def phase_sets(n: int, count: int, rng: np.random.Generator) -> tuple[FloatArray, list[str]]:
     """Return `count` sets of `n` phases, and of what kind each is.
 
     The lattices come first and then in turn: lattices shaken a little, lattices of one or two
@@ -52,7 +51,7 @@ def phase_sets(n: int, count: int, rng: np.random.Generator) -> tuple[Floats, li
     """
     plain = lattices(n)
     thinned = [lattice for more in (1, 2) for lattice in lattices(n + more)]
-    sets: list[Floats] = []
+    sets: list[FloatArray] = []
     kinds: list[str] = []
     for turn in range(count):
         if turn < len(plain):
@@ -70,7 +69,7 @@ def phase_sets(n: int, count: int, rng: np.random.Generator) -> tuple[Floats, li
     return np.array(sets), kinds
 
 
-def lay_out(phases: Floats, spacing_pix: float, rng: np.random.Generator) -> Floats:
+def lay_out(phases: FloatArray, spacing_pix: float, rng: np.random.Generator) -> FloatArray:
     """Give each phase whole pixels so that the patterns are compact and keep the spacing.
 
     Points are placed in random order, each at the free place nearest to a random centre of its
@@ -113,7 +112,7 @@ def lay_out(phases: Floats, spacing_pix: float, rng: np.random.Generator) -> Flo
     return placed - placed[:, :1]
 
 
-def move_one_point(pattern: Floats, spacing_pix: float, *, reach: int = 3) -> Floats:
+def move_one_point(pattern: FloatArray, spacing_pix: float, *, reach: int = 3) -> FloatArray:
     """Return every pattern that differs by whole pixels in one point and keeps the spacing.
 
     Parameters
@@ -138,5 +137,5 @@ def move_one_point(pattern: Floats, spacing_pix: float, *, reach: int = 3) -> Fl
     distance = np.hypot(apart[..., 0], apart[..., 1])
     distance[np.arange(n), :, np.arange(n)] = np.inf
     free = moved[np.all(distance >= spacing_pix, axis=-1)]
-    result: Floats = free - free[:, :1]
+    result: FloatArray = free - free[:, :1]
     return result

@@ -12,7 +12,6 @@ All of it is deterministic for a seed and bounded by counts, not by the clock.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -20,18 +19,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aptdither.dither.coverage import field_points, offsets_at
-from aptdither.dither.optimizer.objective import FieldMap, Floats, Objective, ascend
+from aptdither.dither.optimizer.objective import FieldMap, Objective, ascend
 from aptdither.dither.optimizer.starts import lay_out, move_one_point, phase_sets
 from aptdither.dither.pattern import rounded
 from aptdither.dither.phases import order_points, packing_distance, packing_limit, span
-from aptdither.dither.region import FieldPoints, Region
+from aptdither.dither.region import FieldPoints
 from aptdither.dither.sampling import AliasingModel
+from aptdither.types import FloatArray, Region
 
 if TYPE_CHECKING:
     from aptdither.optics.aperture import Aperture
 
-Progress = Callable[[float, str], None]
-"""Called with the fraction done, 0 to 1, and what is being done."""
 
 EQUAL_EFFICIENCY = 0.002
 """Worst-case efficiencies closer than this count as equal: packing distance decides. It is a fifth
@@ -91,8 +89,8 @@ class Pool:
         How many were scored to find them.
     """
 
-    pattern: Floats
-    score: Floats
+    pattern: FloatArray
+    score: FloatArray
     kinds: tuple[str, ...]
     tried: int
 
@@ -123,7 +121,7 @@ class Pool:
 class Finished:
     """A pattern as it is written, and its worst values over the fine grid."""
 
-    postargs: Floats
+    postargs: FloatArray
     efficiency: float
     packing: float
     span_pix: float
@@ -169,17 +167,17 @@ class DesignProblem:
         )
         return Objective(field=FieldMap.here(), band=self.band(center, cells=_COARSE_CELLS))
 
-    def to_postargs(self, pattern: Floats) -> Floats:
+    def to_postargs(self, pattern: FloatArray) -> FloatArray:
         """Return POS TARGs (N, 2), rounded to what APT is given."""
         x, y = self.aperture.postarg_from_offset(pattern[:, 0], pattern[:, 1])
         return rounded(np.stack([x, y], axis=-1))
 
-    def to_pixels(self, postargs: Floats) -> Floats:
+    def to_pixels(self, postargs: FloatArray) -> FloatArray:
         """Return the offsets at the fiducial point (..., N, 2) of POS TARGs."""
         x, y = self.aperture.offset_from_postarg(postargs[..., 0], postargs[..., 1])
         return np.stack([x, y], axis=-1)
 
-    def measure(self, postargs: Floats, grid: int) -> tuple[Floats, Floats, int]:
+    def measure(self, postargs: FloatArray, grid: int) -> tuple[FloatArray, FloatArray, int]:
         """Return `E` and the packing distance (F,) through the full model, and the centre."""
         field = self.places(grid)
         offsets = offsets_at(postargs, self.aperture, field)
@@ -190,7 +188,7 @@ class DesignProblem:
         )
 
 
-def candidate_phases(site: DesignProblem, rng: np.random.Generator) -> tuple[Floats, list[str]]:
+def candidate_phases(site: DesignProblem, rng: np.random.Generator) -> tuple[FloatArray, list[str]]:
     """Return different sets of phases (S, N, 2) that are good at one place, and their kinds.
 
     Half of them are chosen for `E` and half for the packing distance.
@@ -216,7 +214,7 @@ def candidate_phases(site: DesignProblem, rng: np.random.Generator) -> tuple[Flo
 def explore(
     site: DesignProblem,
     spacing_pix: float,
-    sets: tuple[Floats, list[str]],
+    sets: tuple[FloatArray, list[str]],
     rng: np.random.Generator,
     *,
     effort: Effort = NORMAL,
@@ -256,7 +254,7 @@ def finish(
     site: DesignProblem,
     spacing_pix: float,
     pool: Pool,
-    sets: tuple[Floats, list[str]],
+    sets: tuple[FloatArray, list[str]],
     rng: np.random.Generator,
     *,
     effort: Effort = NORMAL,
@@ -332,7 +330,7 @@ def best_packing(
     site: DesignProblem,
     spacing_pix: float,
     pool: Pool,
-    sets: tuple[Floats, list[str]],
+    sets: tuple[FloatArray, list[str]],
     rng: np.random.Generator,
     *,
     effort: Effort,
@@ -354,8 +352,8 @@ def best_packing(
 
 
 def _layouts(
-    sets: tuple[Floats, list[str]], landscape: Objective, count: int, rng: np.random.Generator
-) -> tuple[Floats, list[str]]:
+    sets: tuple[FloatArray, list[str]], landscape: Objective, count: int, rng: np.random.Generator
+) -> tuple[FloatArray, list[str]]:
     """Return `count` compact layouts (C, N, 2) of sets of phases, and their kinds."""
     phases, kinds = sets
     member = np.arange(count) % len(phases)
@@ -366,14 +364,16 @@ def _layouts(
     return lay_out(chosen, landscape.spacing_pix, rng), [kinds[i] for i in member]
 
 
-def _neighbours(pool: Pool, landscape: Objective) -> tuple[Floats, list[str]]:
+def _neighbours(pool: Pool, landscape: Objective) -> tuple[FloatArray, list[str]]:
     """Return the patterns that differ from those of a pool by whole pixels in one point."""
     groups = [move_one_point(pattern, landscape.spacing_pix - 0.1) for pattern in pool.pattern]
     kinds = [kind for kind, group in zip(pool.kinds, groups, strict=True) for _ in group]
     return np.concatenate(groups), kinds
 
 
-def _packed(landscape: Objective, pattern: Floats, kinds: tuple[str, ...], floor: float) -> Pool:
+def _packed(
+    landscape: Objective, pattern: FloatArray, kinds: tuple[str, ...], floor: float
+) -> Pool:
     """Climb in packing distance with `E` above a floor; the pool's best is the best packed."""
     missing = np.zeros(len(pattern))
     for sharpness, keep in ((60.0, 8), (300.0, 4)):
@@ -388,16 +388,16 @@ def _packed(landscape: Objective, pattern: Floats, kinds: tuple[str, ...], floor
     return Pool(pattern=pattern, score=packing[first], kinds=kinds, tried=0)
 
 
-def _missing(landscape: Objective, pattern: Floats, floor: float) -> Floats:
+def _missing(landscape: Objective, pattern: FloatArray, floor: float) -> FloatArray:
     """Return what `E` lacks to a floor that only a penalty holds: the next climb asks for more."""
-    missing: Floats = np.maximum(floor - landscape.efficiency(pattern).min(axis=-1), -0.0001)
+    missing: FloatArray = np.maximum(floor - landscape.efficiency(pattern).min(axis=-1), -0.0001)
     return missing
 
 
 def _improve_packing(
     landscape: Objective,
     packed: Pool,
-    candidates: Floats,
+    candidates: FloatArray,
     kinds: list[str],
     floor: float,
     climbers: int,
@@ -416,7 +416,7 @@ def climber_budget(count: int, landscape: Objective) -> int:
     return int(np.clip(count * _CLIMB_COST / landscape.band.cost, 4, count))
 
 
-def _climbed(landscape: Objective, pattern: Floats, kinds: tuple[str, ...], tried: int) -> Pool:
+def _climbed(landscape: Objective, pattern: FloatArray, kinds: tuple[str, ...], tried: int) -> Pool:
     pattern, _ = ascend(landscape.worst_efficiency(300.0), pattern, steps=30)
     better = np.argsort(-landscape.efficiency(pattern).min(axis=-1), kind="stable")
     better = better[: max(4, len(better) // 2)]
@@ -437,7 +437,7 @@ def _climbed(landscape: Objective, pattern: Floats, kinds: tuple[str, ...], trie
 
 
 def _rounded(
-    site: DesignProblem, fine: Objective, pattern: Floats, kind: str, floor: float
+    site: DesignProblem, fine: Objective, pattern: FloatArray, kind: str, floor: float
 ) -> Finished:
     """Round a pattern, then move single numbers by 0.001 arcsec while that improves it.
 
@@ -471,7 +471,7 @@ def _rounded(
     )
 
 
-def _in_order(pattern: Floats) -> Floats:
+def _in_order(pattern: FloatArray) -> FloatArray:
     """Order points for the shortest path, from the end that makes it so; the first is (0, 0)."""
     paths = []
     for first in range(len(pattern)):
@@ -480,7 +480,7 @@ def _in_order(pattern: Floats) -> Floats:
         steps = np.diff(path, axis=0)
         paths.append((round(float(np.hypot(steps[:, 0], steps[:, 1]).sum()), 6), first, path))
     shortest = min(paths, key=lambda path: path[:2])[2]
-    ordered: Floats = shortest - shortest[0]
+    ordered: FloatArray = shortest - shortest[0]
     return ordered
 
 

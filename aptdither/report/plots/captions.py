@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from aptdither.dither.region import Region
 from aptdither.optics.aperture import Aperture
 from aptdither.optics.filters import SpectralElement
-from aptdither.planning.evaluation import DitherGroup, PlannedPoint
+from aptdither.planning.evaluation import DitherGroup, Point
 from aptdither.report.sanitize import safe_line
+from aptdither.types import Region
 
 _LONGEST_LABEL = 6
 _LONGEST_NAME = 48
@@ -16,7 +16,7 @@ def name_of(group: DitherGroup) -> str:
     """Return what a group is called: its visit, its pattern and its number of points."""
     n = len(group.points)
     where = "" if group.visit is None else f"Visit {safe_line(group.visit, limit=12)}, "
-    what = safe_line(group.chosen.name, limit=_LONGEST_NAME)
+    what = safe_line(group.choice.name, limit=_LONGEST_NAME)
     return f"{where}{what}: {n} point{'s' if n != 1 else ''}"
 
 
@@ -44,6 +44,6 @@ def region_words(region: Region) -> str:
     return f"disc of {region.diameter:g} {'arcsec' if region.unit == 'arcsec' else 'pixels'}"
 
 
-def label_of(point: PlannedPoint) -> str:
+def label_of(point: Point) -> str:
     """Return an exposure's number, short enough for a picture."""
-    return safe_line(point.exposure.number, limit=_LONGEST_LABEL)
+    return safe_line(point.number, limit=_LONGEST_LABEL)

@@ -24,12 +24,12 @@ from aptdither.report.plots.style import (
     SERIES,
     SMALL_PT,
     VERMILION,
-    Floats,
     label_points,
     pixel_grid,
     plain,
     stamp,
 )
+from aptdither.types import FloatArray
 
 TRADEOFF_IN = (6.4, 5.6)
 FIT_IN = (10.6, 4.2)
@@ -122,8 +122,8 @@ class StarPositions:
 
     name: str
     labels: tuple[str, ...]
-    predicted_pix: Floats
-    observed_pix: Floats
+    predicted_pix: FloatArray
+    observed_pix: FloatArray
 
 
 def size_of_fit(tracks: Sequence[StarPositions]) -> tuple[float, float]:
@@ -147,7 +147,9 @@ def draw_fits(figure: Figure, tracks: Sequence[StarPositions], facts: Sequence[s
     stamp(figure, f"Predicted and observed positions: {names}", facts)
 
 
-def _draw_positions(axes: Axes, track: StarPositions, predicted: Floats, observed: Floats) -> None:
+def _draw_positions(
+    axes: Axes, track: StarPositions, predicted: FloatArray, observed: FloatArray
+) -> None:
     both = np.concatenate([predicted, observed])
     low, high = both.min(axis=0), both.max(axis=0)
     half = float((high - low).max()) / 2 + _MARGIN_PIX
@@ -160,7 +162,9 @@ def _draw_positions(axes: Axes, track: StarPositions, predicted: Floats, observe
     axes.set_ylabel("Δy, pixels")
 
 
-def _draw_fit_phases(axes: Axes, track: StarPositions, predicted: Floats, observed: Floats) -> None:
+def _draw_fit_phases(
+    axes: Axes, track: StarPositions, predicted: FloatArray, observed: FloatArray
+) -> None:
     draw_pixel(axes, BORDER)
     in_pixel = wrap(predicted - PIXEL_START) + PIXEL_START
     # An observed phase is drawn beside its prediction, also across the pixel's border.
@@ -174,7 +178,7 @@ def _draw_fit_phases(axes: Axes, track: StarPositions, predicted: Floats, observ
     axes.set_ylabel("y phase, pixels")
 
 
-def _draw_residuals(axes: Axes, track: StarPositions, residual: Floats) -> None:
+def _draw_residuals(axes: Axes, track: StarPositions, residual: FloatArray) -> None:
     reach = max(float(np.abs(residual).max()) * 1.35, _LEAST_REACH_PIX)
     axes.axhline(0, color=FAINT, linewidth=0.6)
     axes.axvline(0, color=FAINT, linewidth=0.6)
@@ -223,7 +227,9 @@ def draw_solutions(figure: Figure, solutions: Sequence[Solution], facts: Sequenc
     stamp(figure, "Scale and rotation of each dataset", facts)
 
 
-def _draw_both(axes: Axes, predicted: Floats, observed: Floats, *, alpha: float = 1.0) -> None:
+def _draw_both(
+    axes: Axes, predicted: FloatArray, observed: FloatArray, *, alpha: float = 1.0
+) -> None:
     axes.scatter(
         predicted[:, 0],
         predicted[:, 1],

@@ -26,15 +26,8 @@ from aptdither.report.plots.geometry import (
     offsets_over,
 )
 from aptdither.report.plots.pattern import draw_pixel, draw_repeated, merged
-from aptdither.report.plots.style import (
-    BLUE,
-    INK,
-    SMALL_PT,
-    VERMILION,
-    Floats,
-    label_points,
-    stamp,
-)
+from aptdither.report.plots.style import BLUE, INK, SMALL_PT, VERMILION, label_points, stamp
+from aptdither.types import FloatArray
 
 #: Part of the neighbouring pixels that the nine panels show.
 NEIGHBOURS = 0.4
@@ -95,14 +88,14 @@ def draw_distortion(
     )
 
 
-def achieved(aperture: Aperture, step_pix: tuple[float, float], places: Floats) -> Floats:
+def achieved(aperture: Aperture, step_pix: tuple[float, float], places: FloatArray) -> FloatArray:
     """Return what a step at the fiducial point is at places (P, 2), pixels (P, 2)."""
     x_arcsec, y_arcsec = aperture.postarg_from_offset(*step_pix)
     dx, dy = aperture.offset_from_postarg(x_arcsec, y_arcsec, at=(places[:, 0], places[:, 1]))
     return np.stack([dx, dy], axis=-1)
 
 
-def edges_and_corners(aperture: Aperture) -> Floats:
+def edges_and_corners(aperture: Aperture) -> FloatArray:
     """Return the middle, edges and corners (9, 2) of what is read, a little inside, pixels."""
     low, high = corners_of(aperture)[[0, 2]]
     reach = (high - low) / 2 - np.minimum(INSET_PIX, (high - low) / 8)
@@ -113,9 +106,9 @@ def edges_and_corners(aperture: Aperture) -> Floats:
 def _draw_step(
     axes: Axes,
     aperture: Aperture,
-    places: Floats,
+    places: FloatArray,
     step: tuple[float, float],
-    steps: Floats,
+    steps: FloatArray,
     scale: float,
 ) -> None:
     low, high = corners_of(aperture)[[0, 2]]
@@ -149,7 +142,7 @@ def _draw_step(
     axes.set_ylabel("detector y, pixels")
 
 
-def _closed_box(low: Floats, high: Floats) -> Floats:
+def _closed_box(low: FloatArray, high: FloatArray) -> FloatArray:
     return np.array(
         [(low[0], low[1]), (high[0], low[1]), (high[0], high[1]), (low[0], high[1]), tuple(low)]
     ).T

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from aptdither.dither.coverage import field_points, offsets_at
-from aptdither.dither.region import FieldPoints, Region
+from aptdither.dither.region import FieldPoints
 from aptdither.optics.aperture import Aperture
 from aptdither.planning.evaluation import DitherGroup
-from aptdither.report.plots.style import Floats
+from aptdither.types import FloatArray, Region
 
 #: Distance from the border at which the ISR (section 3.1) looks at edges and corners: pixel 25.
 INSET_PIX = 24.0
@@ -17,20 +17,20 @@ _RIM_POINTS = 48
 _STEPS = np.array([(x, y) for y in (1, 0, -1) for x in (-1, 0, 1)], dtype=float)
 
 
-def center_of(group: DitherGroup) -> Floats:
+def center_of(group: DitherGroup) -> FloatArray:
     """Return the pixel (2,) where the target lands."""
     field = group.coverage.field
     return np.array([field.x_pix[field.index_of_center], field.y_pix[field.index_of_center]])
 
 
-def corners_of(aperture: Aperture) -> Floats:
+def corners_of(aperture: Aperture) -> FloatArray:
     """Return the corners (4, 2) of what an aperture reads, counter-clockwise from lower left."""
     readout = aperture.readout
     x, y = (readout.x_min, readout.x_max), (readout.y_min, readout.y_max)
     return np.array([(x[0], y[0]), (x[1], y[0]), (x[1], y[1]), (x[0], y[1])], dtype=float)
 
 
-def outline(group: DitherGroup) -> Floats:
+def outline(group: DitherGroup) -> FloatArray:
     """Return the border (K, 2) of a group's region, pixels; empty for a point.
 
     The border of the readout begins at its upper right corner; a disc's is clipped to the readout.
@@ -54,7 +54,7 @@ def outline(group: DitherGroup) -> Floats:
     return np.asarray(np.clip(rim, low, high))
 
 
-def nine_places(group: DitherGroup) -> Floats:
+def nine_places(group: DitherGroup) -> FloatArray:
     """Return the middle of a group's region and eight places around it, (9, 2).
 
     Row by row from the top, as they are shown: edges and corners of the readout a little inside,
@@ -70,26 +70,26 @@ def nine_places(group: DitherGroup) -> Floats:
     return np.asarray(np.clip(center + around * reach, low, high))
 
 
-def offsets_over(group: DitherGroup, places: Floats) -> Floats:
+def offsets_over(group: DitherGroup, places: FloatArray) -> FloatArray:
     """Return the offsets (P, N, 2), pixels, of a group's exposures at places (P, 2)."""
     field = FieldPoints(x_pix=places[:, 0], y_pix=places[:, 1], index_of_center=0)
     return offsets_at(steps_of(group), group.aperture, field)
 
 
-def steps_of(group: DitherGroup) -> Floats:
+def steps_of(group: DitherGroup) -> FloatArray:
     """Return the POS TARGs (N, 2), arcsec, from the group's base."""
     return np.array(
         [
             (
-                point.exposure.pos_targ.x_arcsec - group.base.x_arcsec,
-                point.exposure.pos_targ.y_arcsec - group.base.y_arcsec,
+                point.pos_targ.x_arcsec - group.base.x_arcsec,
+                point.pos_targ.y_arcsec - group.base.y_arcsec,
             )
             for point in group.points
         ]
     )
 
 
-def clusters_of(group: DitherGroup) -> Floats:
+def clusters_of(group: DitherGroup) -> FloatArray:
     """Return which cluster each point belongs to, (N,)."""
     parts = np.array_split(np.arange(len(group.points)), group.clusters)
     return np.concatenate([np.full(len(part), k) for k, part in enumerate(parts)])

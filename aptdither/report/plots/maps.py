@@ -13,7 +13,6 @@ from matplotlib.ticker import MaxNLocator
 
 from aptdither.dither.coverage import evaluate
 from aptdither.dither.phases import packing_limit
-from aptdither.dither.region import Region
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.report.plots.captions import facts_of, name_of
 from aptdither.report.plots.geometry import center_of, corners_of, outline, steps_of
@@ -22,11 +21,11 @@ from aptdither.report.plots.style import (
     MAP_INK,
     MAP_PAPER,
     SMALL_PT,
-    Floats,
     closed,
     plain,
     stamp,
 )
+from aptdither.types import FloatArray, Region
 
 PANEL_IN = 3.5
 MARGIN_IN = (0.9, 1.0)
@@ -58,12 +57,12 @@ class FieldMap:
     """A figure over the whole readout (x, y by column and row) and over the region."""
 
     group: DitherGroup
-    x_pix: Floats
-    y_pix: Floats
-    values: Floats
+    x_pix: FloatArray
+    y_pix: FloatArray
+    values: FloatArray
     center: float
     worst: float
-    worst_pix: Floats
+    worst_pix: FloatArray
 
 
 def size_of(groups: Sequence[DitherGroup]) -> tuple[float, float]:
@@ -135,7 +134,7 @@ def numbers_of(field_map: FieldMap) -> str:
     return f"centre {field_map.center:.3f}, worst {field_map.worst:.3f}"
 
 
-def levels_of(values: Sequence[Floats]) -> Floats:
+def levels_of(values: Sequence[FloatArray]) -> FloatArray:
     """Return the levels of a scale that holds all the values."""
     low = min(float(value.min()) for value in values)
     high = max(float(value.max()) for value in values)
@@ -146,7 +145,7 @@ def levels_of(values: Sequence[Floats]) -> Floats:
     return np.asarray([tick for tick in ticks if tick <= 1 + 1e-9])
 
 
-def draw_map(axes: Axes, field_map: FieldMap, levels: Floats) -> Any:
+def draw_map(axes: Axes, field_map: FieldMap, levels: FloatArray) -> Any:
     """Draw one map with labelled contours, the region, its centre and its worst place."""
     values = field_map.values.T
     filled = axes.contourf(field_map.x_pix, field_map.y_pix, values, levels=levels, cmap=COLOR_MAP)

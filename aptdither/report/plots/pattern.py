@@ -26,13 +26,13 @@ from aptdither.report.plots.style import (
     PAPER,
     SERIES,
     SMALL_PT,
-    Floats,
     closed,
     label_points,
     pixel_grid,
     plain,
     stamp,
 )
+from aptdither.types import FloatArray
 
 WIDTH_IN = 10.6
 HEIGHT_IN = 4.2
@@ -122,7 +122,7 @@ def draw_pixel(axes: Axes, border: float) -> None:
     axes.set_yticks([0, 0.25, 0.5, 0.75])
 
 
-def draw_repeated(axes: Axes, phases: Floats, series: Floats, size: float = 26.0) -> None:
+def draw_repeated(axes: Axes, phases: FloatArray, series: FloatArray, size: float = 26.0) -> None:
     """Draw phases (N, 2) of one pixel, filled, and hollow in the neighbouring pixels."""
     for shift in product((-1, 0, 1), repeat=2):
         _draw_points(axes, phases + np.array(shift), series, is_filled=shift == (0, 0), size=size)
@@ -134,7 +134,7 @@ def draw_table(axes: Axes, group: DitherGroup) -> None:
     axes.set_title("POS TARGs as written")
     rows = [
         f"{label_of(p):>5} {decimals(p.dx_pix):>8} {decimals(p.dy_pix):>8}"
-        f" {decimals(p.exposure.pos_targ.x_arcsec):>9} {decimals(p.exposure.pos_targ.y_arcsec):>8}"
+        f" {decimals(p.pos_targ.x_arcsec):>9} {decimals(p.pos_targ.y_arcsec):>8}"
         for p in group.points
     ]
     center, worst = group.coverage.center, group.coverage.worst
@@ -169,14 +169,14 @@ def decimals(value: float) -> str:
     return f"{round(value, 3) + 0.0:.3f}"
 
 
-def _along(points: Floats) -> Floats:
+def _along(points: FloatArray) -> FloatArray:
     """Return places (M, 2) along the path through points."""
     parts = np.linspace(0.0, 1.0, 12)[1:-1, None]
     pairs = pairwise(points)
     return np.reshape([one + (other - one) * parts for one, other in pairs], (-1, 2))
 
 
-def _centre_and_border(group: DitherGroup) -> tuple[Floats, Floats]:
+def _centre_and_border(group: DitherGroup) -> tuple[FloatArray, FloatArray]:
     """Return the offsets (N, 2) at the centre and (K, N, 2) along the border of the region.
 
     Clusters drift apart as a whole from place to place, by more than a phase; what has to hold
@@ -200,7 +200,7 @@ def _outline_words(group: DitherGroup) -> str:
     return "elsewhere, in each cluster" if group.clusters > 1 else "elsewhere in the region"
 
 
-def _draw_outlines(axes: Axes, border: Floats, *, alpha: float) -> None:
+def _draw_outlines(axes: Axes, border: FloatArray, *, alpha: float) -> None:
     for j in range(border.shape[1] if len(border) else 0):
         if not _is_seen(axes, border[:, j]):
             continue
@@ -218,14 +218,19 @@ def _draw_outlines(axes: Axes, border: Floats, *, alpha: float) -> None:
         )
 
 
-def _is_seen(axes: Axes, points: Floats) -> bool:
+def _is_seen(axes: Axes, points: FloatArray) -> bool:
     """Tell whether the box around points (K, 2) meets what the axes show."""
     low, high = np.transpose([axes.get_xlim(), axes.get_ylim()])
     return bool(np.all(points.max(axis=0) >= low) and np.all(points.min(axis=0) <= high))
 
 
 def _draw_points(
-    axes: Axes, points: Floats, series: Floats, *, is_filled: bool = True, size: float = 26.0
+    axes: Axes,
+    points: FloatArray,
+    series: FloatArray,
+    *,
+    is_filled: bool = True,
+    size: float = 26.0,
 ) -> None:
     low, high = np.transpose([axes.get_xlim(), axes.get_ylim()])
     is_seen = np.all((points >= low) & (points <= high), axis=1)
@@ -245,8 +250,8 @@ def _draw_points(
 
 
 def merged(
-    phases: Floats, group: DitherGroup, same_place_pix: float = _SAME_PLACE_PIX
-) -> tuple[Floats, list[str]]:
+    phases: FloatArray, group: DitherGroup, same_place_pix: float = _SAME_PLACE_PIX
+) -> tuple[FloatArray, list[str]]:
     """Return places and labels of phases (N, 2), those that coincide under one label."""
     kept: list[int] = []
     texts: list[str] = []

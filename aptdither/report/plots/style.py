@@ -23,12 +23,11 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from aptdither.errors import UsageError
+from aptdither.types import FloatArray
 from aptdither.version import __version__
 
-Floats = NDArray[np.float64]
 Size = tuple[float, float]
 
 INK = "#1a1a1a"
@@ -214,7 +213,7 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text).replace("$", r"\$")
 
 
-def pixel_grid(axes: Axes, low: Floats, high: Floats) -> None:
+def pixel_grid(axes: Axes, low: FloatArray, high: FloatArray) -> None:
     """Draw the borders of whole pixels, dotted, and fix the limits of the axes.
 
     Parameters
@@ -244,7 +243,7 @@ _DIRECTIONS = tuple(
 
 
 def label_points(
-    axes: Axes, points: Floats, labels: Sequence[str], obstacles: Floats, reach: float
+    axes: Axes, points: FloatArray, labels: Sequence[str], obstacles: FloatArray, reach: float
 ) -> None:
     """Write a label beside each point, on the side where there is most room.
 
@@ -279,6 +278,6 @@ def label_points(
         )
 
 
-def closed(outline: Floats) -> Floats:
+def closed(outline: FloatArray) -> FloatArray:
     """Return an outline (K, 2) with its first point repeated at the end."""
     return np.concatenate([outline, outline[:1]])
