@@ -1,47 +1,41 @@
-"""Which exposures are dithered together, and from which POS TARG they start.
+"""Which exposures are dithered together: from the tags of a proposal to disjoint sets.
 
-Reading order: :func:`find_sets` walks the visits; :mod:`aptdither.planning.tagged` collects what each tag
-covers; :mod:`aptdither.planning.refusals` says what stands in the way. All errors of a proposal are gathered
-and raised together, so that they can be mended together.
+A tag on an exposure in a group is for the innermost group, on an ungrouped exposure for those of
+its id or for that exposure alone; in the Comments of a visit it is for each group and for the
+ungrouped exposures as one set.
+
+Reading order: :class:`VisitTags` reads the Comments of a visit once; :func:`select_sets` turns tags
+into candidates, asks :mod:`aptdither.planning.refusals` what forbids each, and builds the
+:class:`DitherSet` of those that may be dithered. Nothing is raised: errors are returned together,
+so that they can be corrected together.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 
 from aptdither.apt.limits import MAX_VISIT_EXPOSURES
 from aptdither.apt.proposal import AptPattern, Exposure, ExposureGroup, Proposal, Visit
-from aptdither.apt.tags import DitherRequest, Receipt
-from aptdither.errors import AptDitherError, Location, ProposalError, RefusalError, raise_all
+from aptdither.apt.tags import CommentTags, DitherRequest, Receipt, Tag, parse_comments
+from aptdither.errors import AptDitherError, Location, ProposalError, RefusalError, TagError
 from aptdither.findings import Finding
 from aptdither.planning.refusals import (
+    CONFIGS,
+    SetCandidate,
     SetOptions,
-    is_pattern_group,
-    may_be_parallel,
+    is_supported,
     pattern_groups,
-    points_of,
     refusals,
+    runs_of,
 )
-from aptdither.planning.tagged import TaggedVisit, _SetBuilder, is_supported
-from aptdither.types import PosTarg, Setup
-
-__all__ = [
-    "DitherSet",
-    "SetOptions",
-    "Setup",
-    "Unit",
-    "find_sets",
-    "is_pattern_group",
-    "is_supported",
-    "may_be_parallel",
-]
+from aptdither.types import NO_OFFSET, PosTarg, Setup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unit:
-    """One exposure as the observer wrote it.
+class Member:
+    """One exposure of a set, as the observer wrote it.
 
     Attributes
     ----------
@@ -60,6 +54,11 @@ class Unit:
     runs: int
     receipt: Receipt | None
 
+    @property
+    def exposures(self) -> tuple[Exposure, ...]:
+        """The exposure and its copies."""
+        return (self.exposure, *self.copies)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DitherSet:
@@ -69,13 +68,13 @@ class DitherSet:
     ----------
     visit : Visit
         The visit they belong to.
-    units : tuple of Unit
+    members : tuple of Member
         In document order.
     request : DitherRequest
-        What the tag asks for.
+        What the tag asks for; defaults of the run are not in it.
     tag : str
         The tag as written.
-    place : Location
+    location : Location
         Where the tag stands.
     base : PosTarg
         The POS TARG that all had before they were dithered.
@@ -84,195 +83,451 @@ class DitherSet:
     """
 
     visit: Visit
-    units: tuple[Unit, ...]
+    members: tuple[Member, ...]
     request: DitherRequest
     tag: str
     location: Location
     base: PosTarg
     unwrapped: tuple[ExposureGroup, ...]
 
-    def by_setup(self) -> dict[Setup, tuple[Unit, ...]]:
-        """Return the units of each setup, setups in the order of their first exposure."""
-        setups: dict[Setup, tuple[Unit, ...]] = {}
-        for unit in self.units:
-            setup = unit.exposure.setup
-            setups[setup] = (*setups.get(setup, ()), unit)
+    @property
+    def exposures(self) -> tuple[Exposure, ...]:
+        """Every exposure of the set, copies of earlier runs too, in document order."""
+        return tuple(exposure for member in self.members for exposure in member.exposures)
+
+    def by_setup(self) -> dict[Setup, tuple[Member, ...]]:
+        """Return the members of each setup, setups in the order of their first exposure."""
+        setups: dict[Setup, tuple[Member, ...]] = {}
+        for member in self.members:
+            setup = member.exposure.setup
+            setups[setup] = (*setups.get(setup, ()), member)
         return setups
 
 
-def find_sets(
-    proposal: Proposal, options: SetOptions
-) -> tuple[tuple[DitherSet, ...], tuple[Finding, ...]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectedSets:
+    """What the tags of a proposal, or of some of its visits, ask for.
+
+    Attributes
+    ----------
+    sets : tuple of DitherSet
+        Disjoint, in document order of their tags.
+    errors : tuple of AptDitherError
+        What forbids other sets, in document order.
+    findings : tuple of Finding
+        Lines that look like a tag and are none.
+    """
+
+    sets: tuple[DitherSet, ...] = ()
+    errors: tuple[AptDitherError, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+class VisitTags:
+    """The tags and receipts in the Comments of one visit, read once.
+
+    Parameters
+    ----------
+    visit : Visit
+
+    Attributes
+    ----------
+    slots : tuple of (Exposure, tuple of ExposureGroup)
+        Each exposure with the groups around it, in document order.
+    comments : dict of int to CommentTags
+        What the Comments of each exposure say, by its node; nothing for those that break the
+        grammar of tags.
+    visit_comments : CommentTags
+        What the Comments of the visit say.
+    errors : list of AptDitherError
+        Lines that break the grammar of tags.
+    """
+
+    def __init__(self, visit: Visit) -> None:
+        self.visit = visit
+        self.errors: list[AptDitherError] = []
+        self.slots = tuple(visit.walk())
+        self.groups_of = {exposure.node: groups for exposure, groups in self.slots}
+        self.visit_comments = self._read(visit.comments, None)
+        self.comments = {
+            exposure.node: self._read(exposure.comments, exposure) for exposure, _ in self.slots
+        }
+
+    def _read(self, text: str, exposure: Exposure | None) -> CommentTags:
+        try:
+            return parse_comments(text)
+        except AptDitherError as error:
+            self.errors.append(error.located(self.location(exposure)))
+            return CommentTags()
+
+    @property
+    def has_tags(self) -> bool:
+        """Whether a tag stands in the visit."""
+        return any(read.tags for read in (self.visit_comments, *self.comments.values()))
+
+    def location(self, exposure: Exposure | None = None) -> Location:
+        """Return the location of the visit, or of one of its exposures."""
+        if exposure is None:
+            return Location(visit=self.visit.number, line=self.visit.line)
+        return Location(visit=self.visit.number, exposure=exposure.number, line=exposure.line)
+
+    def receipt(self, exposure: Exposure) -> Receipt | None:
+        """Return what an earlier run wrote into the exposure's Comments."""
+        receipts = self.comments[exposure.node].receipts
+        return receipts[0] if receipts else None
+
+    def near_misses(self) -> Iterator[Finding]:
+        """Yield the lines that hold the word @dither and are no tag."""
+        read: list[tuple[Exposure | None, CommentTags]] = [(None, self.visit_comments)]
+        read += [(exposure, self.comments[exposure.node]) for exposure, _ in self.slots]
+        for exposure, comments in read:
+            for stray in comments.strays:
+                yield Finding.of(
+                    "ADT102",
+                    f"{stray[:120]!r} is not read as a tag: @dither must be the first word of its "
+                    "line",
+                    self.location(exposure),
+                )
+
+
+def mentions_tag(visit: Visit) -> bool:
+    """Tell whether a visit has anything for this tool in its Comments."""
+    texts = (visit.comments, *(exposure.comments for exposure in visit.exposures))
+    return any("@dith" in text.lower() for text in texts)
+
+
+def select_sets(
+    proposal: Proposal,
+    options: SetOptions | None = None,
+    *,
+    visits: Iterable[VisitTags] | None = None,
+) -> SelectedSets:
     """Find the sets of exposures that tags ask to dither.
 
     Parameters
     ----------
     proposal : Proposal
         The proposal as read.
-    options : SetOptions
+    options : SetOptions, optional
         What is allowed beyond the default.
+    visits : iterable of VisitTags, optional
+        The visits to look at; all of them when left out.
 
     Returns
     -------
-    sets : tuple of DitherSet
-        In document order of their first exposure.
-    findings : tuple of Finding
-        Words that look like a tag and are none.
-
-    Raises
-    ------
-    AptDitherError
-        Everything that stands in the way, listed together.
+    SelectedSets
+        The sets that may be dithered, and the errors of those that may not.
     """
+    options = options or SetOptions()
+    patterns = {pattern.number: pattern for pattern in proposal.patterns}
+    visit_numbers = Counter(visit.number for visit in proposal.visits)
+    sets: list[DitherSet] = []
     errors: list[AptDitherError] = []
     findings: list[Finding] = []
-    sets: list[DitherSet] = []
-    visit_numbers = Counter(visit.number for visit in proposal.visits)
-    patterns = {pattern.number: pattern for pattern in proposal.patterns}
-    for visit in proposal.visits:
-        tagged = TaggedVisit(visit)
-        findings.extend(tagged.strays())
-        if len(tagged.slots) > MAX_VISIT_EXPOSURES and tagged.has_tags:
-            errors.append(_too_many(tagged))
+    for tags in map(VisitTags, proposal.visits) if visits is None else visits:
+        findings.extend(tags.near_misses())
+        errors.extend(tags.errors)
+        if not tags.has_tags:
             continue
-        drafts = tagged.drafts()
-        if drafts:
-            tagged.errors.extend(_numbers_twice(tagged, visit_numbers))
-            sets.extend(_settle(drafts, tagged, patterns, options))
-        errors.extend(tagged.errors)
-    raise_all(errors)
-    return tuple(sets), tuple(findings)
+        if len(tags.slots) > MAX_VISIT_EXPOSURES:
+            errors.append(_too_many_exposures(tags))
+            continue
+        errors.extend(_repeated_numbers(tags, visit_numbers))
+        candidates, problems = _Claims(tags).candidates()
+        errors.extend(problems)
+        claimed = {exposure.node for candidate in candidates for exposure in candidate.exposures}
+        for candidate in candidates:
+            built = _Builder(candidate, patterns, options, claimed).build(proposal)
+            if isinstance(built, DitherSet):
+                sets.append(built)
+            else:
+                errors.extend(built)
+    return SelectedSets(sets=tuple(sets), errors=tuple(errors), findings=tuple(findings))
 
 
-def _too_many(tagged: TaggedVisit) -> AptDitherError:
+def _too_many_exposures(tags: VisitTags) -> AptDitherError:
     return RefusalError(
-        f"the visit has {len(tagged.slots)} exposures; at most {MAX_VISIT_EXPOSURES} are handled: "
+        f"the visit has {len(tags.slots)} exposures; at most {MAX_VISIT_EXPOSURES} are handled: "
         "remove its tags, or split the visit",
-        location=tagged.location(),
+        location=tags.location(),
     )
 
 
-def _numbers_twice(
-    tagged: TaggedVisit, visit_numbers: Mapping[str, int]
+def _repeated_numbers(
+    tags: VisitTags, visit_numbers: Mapping[str, int]
 ) -> Iterator[AptDitherError]:
-    number = tagged.visit.number
+    number = tags.visit.number
     if visit_numbers[number] > 1:
         yield ProposalError(
             f"two visits are numbered {number}; give each its own number in APT",
-            location=tagged.location(),
+            location=tags.location(),
         )
-    counts = Counter(exposure.number for exposure, _ in tagged.slots)
+    counts = Counter(exposure.number for exposure, _ in tags.slots)
     repeated = sorted(number for number, count in counts.items() if count > 1)
     if repeated:
         yield ProposalError(
             f"exposure number {', '.join(map(repr, repeated))} occurs more than once in "
             "this visit; give each exposure its own number in APT",
-            location=tagged.location(),
+            location=tags.location(),
         )
 
 
-def _settle(
-    drafts: list[_SetBuilder],
-    tagged: TaggedVisit,
-    patterns: Mapping[str, AptPattern],
-    options: SetOptions,
-) -> Iterator[DitherSet]:
-    """Turn drafts into sets; what stands in the way goes to the errors of `tagged`."""
-    in_a_set = {exposure.node for draft in drafts for exposure in draft.exposures}
-    for draft in drafts:
-        before = len(tagged.errors)
-        request = tagged.merged_request(draft)
-        tagged.errors.extend(refusals(draft, tagged, patterns, options))
-        if len(tagged.errors) > before or request is None:
-            continue
-        units = _units(draft, tagged, patterns)
-        base = _base(units, tagged, in_a_set, options)
-        if len(tagged.errors) > before or base is None:
-            continue
-        tag, holder = draft.tags[0]
-        yield DitherSet(
-            visit=tagged.visit,
-            units=units,
+# From tags to the exposures that they cover ---------------------------------------------------
+
+
+class _Claims:
+    """Collects, for each set that the tags of a visit name, its exposures and its tags."""
+
+    def __init__(self, tags: VisitTags) -> None:
+        self.tags = tags
+        self.errors: list[AptDitherError] = []
+        self.ungrouped = [exposure for exposure, groups in tags.slots if not groups]
+        self.in_group: dict[int, list[Exposure]] = {}
+        for exposure, groups in tags.slots:
+            if groups:
+                self.in_group.setdefault(groups[-1].node, []).append(exposure)
+        self.families = self._families()
+
+    def candidates(self) -> tuple[list[SetCandidate], list[AptDitherError]]:
+        """Return the sets that tags name, in document order, and what is wrong with the tags."""
+        candidates: dict[tuple[str, object], SetCandidate] = {}
+        joined = self._joined_by_id()
+        for exposure, groups in self.tags.slots:
+            for tag in self.tags.comments[exposure.node].tags:
+                if not is_supported(exposure):
+                    self.errors.append(self._unsupported(tag, exposure))
+                    continue
+                key: tuple[str, object]
+                if groups:
+                    key, covered = ("group", groups[-1].node), self.in_group[groups[-1].node]
+                elif tag.request.id is not None:
+                    key, covered = ("id", tag.request.id), joined[tag.request.id]
+                else:
+                    key, covered = ("alone", exposure.node), self.families[exposure.node]
+                self._claim(candidates, key, covered, tag, exposure)
+        for tag in self.tags.visit_comments.tags:
+            self._claim_for_visit(candidates, tag)
+        # One set of all ungrouped exposures overlaps the sets of single ones: their tags contradict.
+        whole = candidates.get(("visit", None))
+        if whole is not None:
+            for key in [key for key in candidates if key[0] in ("alone", "id")]:
+                whole.tags.extend(candidates.pop(key).tags)
+        self.errors.extend(self._overlaps(candidates))
+        return list(candidates.values()), self.errors
+
+    def _claim(
+        self,
+        candidates: dict[tuple[str, object], SetCandidate],
+        key: tuple[str, object],
+        covered: list[Exposure],
+        tag: Tag,
+        holder: Exposure | None,
+    ) -> None:
+        candidate = candidates.get(key)
+        if candidate is None:
+            candidate = SetCandidate(tags_of_visit=self.tags, exposures=covered)
+            candidates[key] = candidate
+        # The same tag on each exposure of a group is one tag.
+        if key[0] == "id" or all(tag.request != other.request for other, _ in candidate.tags):
+            candidate.tags.append((tag, holder))
+        candidate.joins_by_id = key[0] == "id"
+
+    def _claim_for_visit(
+        self, candidates: dict[tuple[str, object], SetCandidate], tag: Tag
+    ) -> None:
+        wholes: list[tuple[tuple[str, object], list[Exposure]]] = [
+            (("group", node), members) for node, members in self.in_group.items()
+        ]
+        wholes.append((("visit", None), self.ungrouped))
+        wholes = [(key, members) for key, members in wholes if any(map(is_supported, members))]
+        for key, members in wholes:
+            self._claim(candidates, key, members, tag, None)
+        if not wholes:
+            self.errors.append(
+                RefusalError(
+                    f"{tag.text!r} covers no {' or '.join(CONFIGS)} exposure: "
+                    "the visit has none; remove the tag",
+                    location=self.tags.location(),
+                )
+            )
+
+    def _unsupported(self, tag: Tag, exposure: Exposure) -> AptDitherError:
+        return RefusalError(
+            f"{tag.text!r} stands on an exposure of {exposure.config or 'no Config'}; only "
+            f"{' and '.join(CONFIGS)} can be dithered: move the tag",
+            location=self.tags.location(exposure),
+        )
+
+    def _overlaps(
+        self, candidates: Mapping[tuple[str, object], SetCandidate]
+    ) -> Iterator[AptDitherError]:
+        """Yield an error for each exposure that two sets claim; a set takes it once."""
+        claimed: dict[int, SetCandidate] = {}
+        for candidate in candidates.values():
+            for exposure in dict.fromkeys(candidate.exposures):
+                other = claimed.setdefault(exposure.node, candidate)
+                if other is not candidate:
+                    yield TagError(
+                        f"two tags put it into different sets ({other.tags[0][0].text!r} and "
+                        f"{candidate.tags[0][0].text!r}); an exposure belongs to one set: keep one",
+                        location=self.tags.location(exposure),
+                    )
+
+    def _joined_by_id(self) -> dict[str, list[Exposure]]:
+        joined: dict[str, list[Exposure]] = {}
+        for exposure in self.ungrouped:
+            for tag in self.tags.comments[exposure.node].tags:
+                members = joined.setdefault(tag.request.id or "", [])
+                members += [one for one in self.families[exposure.node] if one not in members]
+        return joined
+
+    def _families(self) -> dict[int, list[Exposure]]:
+        """Return each ungrouped exposure with those that an earlier run made of it, after it."""
+        families: dict[int, list[Exposure]] = {}
+        family: list[Exposure] = []
+        for exposure in self.ungrouped:
+            receipt = self.tags.receipt(exposure)
+            is_made = receipt is not None and receipt.made_by != ""
+            if not is_made or self.tags.comments[exposure.node].tags:
+                family = []
+            family.append(exposure)
+            families[exposure.node] = family if family[0] is exposure else [exposure]
+        return families
+
+
+# From a candidate to a set ---------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Builder:
+    """Builds the set of one candidate, or gathers what forbids it."""
+
+    candidate: SetCandidate
+    patterns: Mapping[str, AptPattern]
+    options: SetOptions
+    claimed: set[int]
+    errors: list[AptDitherError] = field(default_factory=list)
+
+    @property
+    def tags(self) -> VisitTags:
+        return self.candidate.tags_of_visit
+
+    def build(self, proposal: Proposal) -> DitherSet | list[AptDitherError]:
+        """Return the set, or the errors that forbid it."""
+        request = self._request()
+        self.errors += refusals(self.candidate, proposal, self.patterns, self.options)
+        if self.errors:
+            return self.errors
+        members = self._members()
+        base = self._base(members) if not self.errors else NO_OFFSET
+        if self.errors:
+            return self.errors
+        tag, holder = self.candidate.tags[0]
+        return DitherSet(
+            visit=self.tags.visit,
+            members=members,
             request=request,
             tag=tag.text,
-            location=tagged.location(holder),
+            location=self.tags.location(holder),
             base=base,
-            unwrapped=pattern_groups(draft, tagged),
+            unwrapped=pattern_groups(self.candidate),
         )
 
+    def _request(self) -> DitherRequest:
+        """Return what the tags of the set ask for together."""
+        (first, holder), *others = self.candidate.tags
+        if not others:
+            return first.request
+        if not self.candidate.joins_by_id:
+            listed = "; ".join(
+                f"{tag.text!r} ({self.tags.location(at) if at else 'Comments of the visit'})"
+                for tag, at in self.candidate.tags
+            )
+            self.errors.append(
+                TagError(
+                    f"two tags for one set of exposures: {listed}; keep one",
+                    location=self.tags.location(holder),
+                )
+            )
+            return first.request
+        merged = first.request
+        for tag, at in others:
+            for key in (one.name for one in fields(tag.request)):
+                new, old = getattr(tag.request, key), getattr(merged, key)
+                if new is not None and old is not None and new != old:
+                    self.errors.append(
+                        TagError(
+                            f"{tag.text!r} contradicts {first.text!r} of the same id in {key!r}; "
+                            "give it once",
+                            location=self.tags.location(at),
+                        )
+                    )
+                    return merged
+                if old is None and new is not None:
+                    merged = replace(merged, **{key: new})
+        return merged
 
-def _units(
-    draft: _SetBuilder, tagged: TaggedVisit, patterns: Mapping[str, AptPattern]
-) -> tuple[Unit, ...]:
-    units: list[Unit] = []
-    for exposure in draft.exposures:
-        if not is_supported(exposure):
-            continue
-        receipt = tagged.receipt(exposure)
-        if receipt is not None and receipt.made_by == "copy":
-            last = units[-1] if units else None
+    def _members(self) -> tuple[Member, ...]:
+        members: list[Member] = []
+        for exposure in filter(is_supported, self.candidate.exposures):
+            receipt = self.tags.receipt(exposure)
+            if receipt is None or receipt.made_by != "copy":
+                runs = runs_of(exposure, self.tags.groups_of[exposure.node], self.patterns)
+                members.append(Member(exposure=exposure, copies=(), runs=runs, receipt=receipt))
+                continue
+            last = members[-1] if members else None
             if (
                 last is None
                 or last.receipt is None
                 or receipt.index != len(last.copies) + 2
                 or last.exposure.setup != exposure.setup
             ):
-                tagged.errors.append(
+                self.errors.append(
                     ProposalError(
-                        "its receipt says that it is a copy made by an earlier run, but it does"
-                        " not follow the exposure it was copied from; remove the last word of"
-                        " the receipt to keep it as an exposure of its own, or delete it",
-                        location=tagged.location(exposure),
+                        "its receipt says that it is a copy made by an earlier run, but it does not"
+                        " follow the exposure it was copied from; remove the last word of the "
+                        "receipt to keep it as an exposure of its own, or delete it",
+                        location=self.tags.location(exposure),
                     )
                 )
                 continue
-            units[-1] = replace(last, copies=(*last.copies, exposure))
-            continue
-        runs = exposure.iterations
-        for group in tagged.groups_of[exposure.node]:
-            if is_pattern_group(group):
-                runs *= points_of(group, patterns) or 1
-        units.append(Unit(exposure=exposure, copies=(), runs=runs, receipt=receipt))
-    return tuple(units)
+            members[-1] = replace(last, copies=(*last.copies, exposure))
+        return tuple(members)
 
-
-def _base(
-    units: tuple[Unit, ...], tagged: TaggedVisit, in_a_set: set[int], options: SetOptions
-) -> PosTarg | None:
-    """Return the POS TARG that all had before; None where that is an error."""
-    bases = []
-    for unit in units:
-        try:
-            bases.append(_base_of(unit.exposure, tagged, in_a_set))
-        except AptDitherError as error:
-            tagged.errors.append(error.located(tagged.location(unit.exposure)))
-    if len(bases) < len(units):
-        return None
-    if len(set(bases)) > 1 and not options.replace:
-        listed = "; ".join(
-            f"exposure {unit.exposure.number}: {base.x_arcsec:g},{base.y_arcsec:g}"
-            for unit, base in zip(units, bases, strict=True)
-        )
-        tagged.errors.append(
-            RefusalError(
-                f"the exposures of the set start from different POS TARGs ({listed}); make "
-                "them equal, or give --replace to start all from the first's",
-                location=tagged.location(units[0].exposure),
+    def _base(self, members: Sequence[Member]) -> PosTarg:
+        """Return the POS TARG that all had before they were dithered."""
+        bases: list[PosTarg] = []
+        by_number = self.tags.visit.by_number()
+        for member in members:
+            try:
+                bases.append(self._base_of(member.exposure, by_number))
+            except AptDitherError as error:
+                self.errors.append(error.located(self.tags.location(member.exposure)))
+        if self.errors:
+            return NO_OFFSET
+        if len(set(bases)) > 1 and not self.options.replace:
+            listed = "; ".join(
+                f"exposure {member.exposure.number}: {base.x_arcsec:g},{base.y_arcsec:g}"
+                for member, base in zip(members, bases, strict=True)
             )
-        )
-        return None
-    return bases[0]
+            self.errors.append(
+                RefusalError(
+                    f"the exposures of the set start from different POS TARGs ({listed}); make "
+                    "them equal, or give --replace to start all from the first's",
+                    location=self.tags.location(members[0].exposure),
+                )
+            )
+        return bases[0]
 
-
-def _base_of(exposure: Exposure, tagged: TaggedVisit, in_a_set: set[int]) -> PosTarg:
-    receipt = tagged.receipt(exposure)
-    if receipt is not None and exposure.node in in_a_set:
-        return PosTarg(x_arcsec=receipt.base_x_arcsec, y_arcsec=receipt.base_y_arcsec)
-    if exposure.same_pos_as is None:
-        return exposure.pos_targ or PosTarg(x_arcsec=0.0, y_arcsec=0.0)
-    if exposure.pos_targ is not None:
-        raise ProposalError(
-            f"it has a POS TARG and SamePosAs {exposure.same_pos_as!r}; which one holds is not "
-            "known: keep one"
-        )
-    return _base_of(tagged.visit.resolve_same_pos_as(exposure, tagged.by_number), tagged, in_a_set)
+    def _base_of(self, exposure: Exposure, by_number: Mapping[str, list[Exposure]]) -> PosTarg:
+        receipt = self.tags.receipt(exposure)
+        if receipt is not None and exposure.node in self.claimed:
+            return PosTarg(x_arcsec=receipt.base_x_arcsec, y_arcsec=receipt.base_y_arcsec)
+        if exposure.same_pos_as is None:
+            return exposure.pos_targ or NO_OFFSET
+        if exposure.pos_targ is not None:
+            raise ProposalError(
+                f"it has a POS TARG and SamePosAs {exposure.same_pos_as!r}; which one holds is not "
+                "known: keep one"
+            )
+        return self._base_of(self.tags.visit.resolve_same_pos_as(exposure, by_number), by_number)

@@ -12,8 +12,9 @@ from aptdither.dither.clusters import GUIDE_STAR_LIMIT_ARCSEC, STEP_ARCSEC
 from aptdither.dither.pointing_errors import PointingBudget
 from aptdither.errors import Location
 from aptdither.findings import Finding
-from aptdither.planning.pointings import ObservedVisit, Pointing
-from aptdither.review.judged import EvaluatedSet
+from aptdither.planning.evaluation import DitherGroup
+from aptdither.planning.pointings import Pointing, VisitPointings
+from aptdither.review.reference import CatalogReference
 from aptdither.types import RegionKind
 
 #: Points of a tight pattern are this far apart at least, pixels (ISR WFC3 2016-14, section 5).
@@ -32,29 +33,29 @@ ACQUISITION_ARCSEC = 90.0
 WIDE_MARGIN = 0.02
 
 
-def check_steps(judged: EvaluatedSet) -> Iterator[Finding]:
+def check_steps(group: DitherGroup, reference: CatalogReference) -> Iterator[Finding]:
     """Yield what is to be said about the steps of one set."""
-    if len(judged.places) < 2:
+    if len(group.evaluation.distinct_pointings) < 2:
         return
-    yield from _few_pixels(judged)
-    yield from _blob(judged)
-    yield from _orbits(judged)
+    yield from _few_pixels(group)
+    yield from _blob(group, reference)
+    yield from _orbits(group)
 
 
-def check_moves(visit: ObservedVisit) -> Iterator[Finding]:
+def check_moves(visit: VisitPointings) -> Iterator[Finding]:
     """Yield what is to be said about the moves of one visit, over all its setups."""
     by_target: dict[str, list[Pointing]] = {}
     for observed in visit.sets:
-        by_target.setdefault(observed.target, []).extend(observed.shots)
+        by_target.setdefault(observed.target, []).extend(observed.pointings)
     for target, shots in by_target.items():
         shots.sort(key=lambda shot: shot.when)
         yield from _beyond_guide_stars(visit, target, shots)
         yield from _acquisitions(visit, target, shots)
 
 
-def _few_pixels(judged: EvaluatedSet) -> Iterator[Finding]:
+def _few_pixels(group: DitherGroup) -> Iterator[Finding]:
     """ADT301."""
-    near = judged.layout.distances
+    near = group.evaluation.distances
     distance, i, j = near[0]
     if distance >= MIN_STEP_PIX - ROUNDING_PIX:
         return
@@ -62,90 +63,77 @@ def _few_pixels(judged: EvaluatedSet) -> Iterator[Finding]:
     more = f", and {count - 1} more pairs" if count > 2 else ", and one more pair" * (count - 1)
     yield Finding.of(
         "ADT301",
-        f"exposures {judged.label(i)} and {judged.label(j)} of {judged.words} are {distance:.1f} "
+        f"exposures {group.exposures.label(i)} and {group.exposures.label(j)} of {group.exposures.setup.text} are {distance:.1f} "
         f"pixels apart{more}: an artifact of {MIN_STEP_PIX:g} pixels stays on the same part of the "
         "source; keep 2 pixels at least",
-        judged.observed.location,
+        group.exposures.location,
     )
 
 
-def _blob(judged: EvaluatedSet) -> Iterator[Finding]:
+def _blob(group: DitherGroup, reference: CatalogReference) -> Iterator[Finding]:
     """ADT302."""
-    span = judged.layout.distances[-1][0]
+    span = group.evaluation.distances[-1][0]
     if span >= BLOB_PIX - ROUNDING_PIX:
         return
     says = (
-        f"all {judged.n} exposures of {judged.words} lie within {span:.1f} pixels: what a blob "
+        f"all {group.n} exposures of {group.exposures.setup.text} lie within {span:.1f} pixels: what a blob "
         f"({BLOB_PIX:g}-15 pixels) covers, it covers in every one"
     )
-    tag = judged.observed.dither_set
-    if judged.n > 9:
+    tag = group.exposures.dither_set
+    if group.n > 9:
         yield Finding.of(
             "ADT302",
             f"{says}; step clusters of at most 9 apart by {STEP_ARCSEC:g} arcsec",
-            judged.observed.location,
+            group.exposures.location,
         )
-    elif judged.region.kind is not RegionKind.FULL:
-        wide = judged.wider
+    elif group.region.kind is not RegionKind.FULL:
+        wide = reference.wide(group)
         if (
             wide is not None
             and not (tag is not None and tag.request.spacing is not None)
-            and wide.coverage.worst.efficiency >= judged.coverage.worst.efficiency - WIDE_MARGIN
-            and _span_of(judged, wide.chosen.offsets) >= BLOB_PIX
+            and wide.coverage.worst.efficiency >= group.coverage.worst.efficiency - WIDE_MARGIN
+            and wide.span_pix >= BLOB_PIX
         ):
             yield Finding.of(
                 "ADT302",
-                f"{says}; over this region {wide.chosen.name} does better, with an efficiency of "
+                f"{says}; over this region {wide.choice.name} does better, with an efficiency of "
                 f"{wide.coverage.worst.efficiency:.3f} at the worst place "
-                f"(now {judged.coverage.worst.efficiency:.3f})",
-                judged.observed.location,
+                f"(now {group.coverage.worst.efficiency:.3f})",
+                group.exposures.location,
             )
-    elif not judged.is_tagged:
+    elif not group.exposures.is_tagged:
         yield Finding.of(
             "ADT302",
             f"{says}: the price of coherent phases over the full field; for a small target a wide "
             "pattern steps out of it",
-            judged.observed.location,
+            group.exposures.location,
         )
 
 
-def _span_of(judged: EvaluatedSet, offsets_arcsec: np.ndarray) -> float:
-    x, y = judged.aperture.offset_from_postarg(offsets_arcsec[:, 0], offsets_arcsec[:, 1])
-    pixels = np.stack([x, y], axis=-1)
-    return float(np.max(np.hypot(*np.moveaxis(pixels[:, None] - pixels[None], -1, 0))))
-
-
-def _orbits(judged: EvaluatedSet) -> Iterator[Finding]:
+def _orbits(group: DitherGroup) -> Iterator[Finding]:
     """ADT305."""
-    orbits = [shot.orbit for shot in judged.shots]
+    orbits = [shot.orbit for shot in group.exposures.pointings]
     known = [orbit for orbit in orbits if orbit is not None]
     counts = Counter(known)
-    if len(known) < judged.n or len(counts) < 2 or min(counts.values()) >= judged.wanted_phases:
+    if len(known) < group.n or len(counts) < 2 or min(counts.values()) >= group.wanted_phases:
         return
-    expected = judged.standards.judge.expectation(
-        judged.offsets,
-        tuple(known),
-        judged.aperture,
-        judged.element,
-        judged.region,
-        judged.base,
-    )
+    expected = group.pointing
     error = PointingBudget().reacquisition_mas
-    scale = float(judged.aperture.scale_at(judged.aperture.x_ref_pix, judged.aperture.y_ref_pix)[0])
+    scale = float(group.aperture.scale_at(group.aperture.x_ref_pix, group.aperture.y_ref_pix)[0])
     split = ", ".join(f"{count} in orbit {orbit}" for orbit, count in sorted(counts.items()))
     yield Finding.of(
         "ADT305",
-        f"{judged.n} exposures of {judged.words} are split over {len(counts)} orbits ({split}); a "
+        f"{group.n} exposures of {group.exposures.setup.text} are split over {len(counts)} orbits ({split}); a "
         f"re-acquisition shifts the phases by some {error:g} mas ({error / 1000 / scale:.2f} "
         f"pixel): expect an efficiency of {expected.efficiency_median:.3f} at the worst place "
         f"({expected.efficiency_nominal:.3f} without pointing errors), below "
         f"{expected.efficiency_5:.3f} in one visit of 20",
-        judged.observed.location,
+        group.exposures.location,
     )
 
 
 def _beyond_guide_stars(
-    visit: ObservedVisit, target: str, shots: Iterable[Pointing]
+    visit: VisitPointings, target: str, shots: Iterable[Pointing]
 ) -> Iterator[Finding]:
     """ADT303."""
     distinct: dict[tuple[float, float], Pointing] = {}
@@ -169,7 +157,7 @@ def _beyond_guide_stars(
 
 
 def _acquisitions(
-    visit: ObservedVisit, target: str, shots: Iterable[Pointing]
+    visit: VisitPointings, target: str, shots: Iterable[Pointing]
 ) -> Iterator[Finding]:
     """ADT304."""
     long = [
@@ -199,6 +187,6 @@ def _distance(before: Pointing, after: Pointing) -> float:
     )
 
 
-def _place(visit: ObservedVisit, shot: Pointing) -> Location:
+def _place(visit: VisitPointings, shot: Pointing) -> Location:
     exposure = shot.exposure
     return Location(visit=visit.visit.number, exposure=exposure.number, line=exposure.line)

@@ -14,9 +14,9 @@ from aptdither.errors import AptDitherError, Location
 from aptdither.findings import Finding
 from aptdither.optics.aperture import Aperture, get_aperture
 from aptdither.optics.filters import get_element
-from aptdither.planning.pointings import ObservedSet, ObservedVisit, is_calibration
-from aptdither.planning.selection import is_pattern_group, is_supported
-from aptdither.review.judged import SMALL_ARCSEC, EvaluatedSet
+from aptdither.planning.evaluation import DitherGroup
+from aptdither.planning.pointings import SMALL_ARCSEC, ExposureSet, VisitPointings, looks_at_no_sky
+from aptdither.planning.refusals import is_pattern_group, is_supported
 from aptdither.types import NO_OFFSET, FloatArray, PosTarg, Setup
 from aptdither.version import __version__
 
@@ -24,33 +24,33 @@ from aptdither.version import __version__
 EQUAL_ARCSEC = 0.0015
 
 
-def check_same_pos_as(judged: EvaluatedSet) -> Iterator[Finding]:
+def check_same_pos_as(group: DitherGroup) -> Iterator[Finding]:
     """Yield ADT402."""
-    if judged.n < 2:
+    if group.n < 2:
         return
-    followers = judged.observed.followers
-    in_tile = {shot.exposure.node for shot in judged.shots}
-    for exposure in judged.observed.exposures:
+    followers = group.exposures.followers
+    in_tile = {shot.exposure.node for shot in group.exposures.pointings}
+    for exposure in group.exposures.exposures:
         source = followers.get(exposure.node)
         if source is None or exposure.node not in in_tile:
             continue
         own, there = exposure.pos_targ, source.pos_targ or NO_OFFSET
-        if len(judged.places) == 1 and (own is None or own == there):
+        if len(group.evaluation.distinct_pointings) == 1 and (own is None or own == there):
             continue
         lost = f", its own POS TARG ({_pair(own)}) is lost" if own is not None else ""
         yield Finding.of(
             "ADT402",
             f"SamePosAs {exposure.same_pos_as} takes it to the place of exposure {source.number}, "
-            f"of the same setup ({judged.words}){lost}: {judged.n} exposures have "
-            f"{len(judged.places)} {'place' if len(judged.places) == 1 else 'places'}; give it a "
+            f"of the same setup ({group.exposures.setup.text}){lost}: {group.n} exposures have "
+            f"{len(group.evaluation.distinct_pointings)} {'place' if len(group.evaluation.distinct_pointings) == 1 else 'places'}; give it a "
             "POS TARG of its own instead",
             Location(
-                visit=judged.observed.visit.number, exposure=exposure.number, line=exposure.line
+                visit=group.exposures.visit.number, exposure=exposure.number, line=exposure.line
             ),
         )
 
 
-def check_sums(observed: ObservedVisit) -> Iterator[Finding]:
+def check_sums(observed: VisitPointings) -> Iterator[Finding]:
     """Yield ADT403."""
     inside: dict[int, tuple[ExposureGroup, dict[Setup, list[Exposure]]]] = {}
     for exposure, groups in observed.visit.walk():
@@ -81,7 +81,7 @@ def check_sums(observed: ObservedVisit) -> Iterator[Finding]:
             yield Finding.of("ADT403", says, location)
 
 
-def check_origins(observed: ObservedVisit) -> Iterator[Finding]:
+def check_origins(observed: VisitPointings) -> Iterator[Finding]:
     """Yield ADT404."""
     by_target: dict[str, dict[bool, Exposure]] = {}
     for exposure in observed.visit.exposures:
@@ -89,7 +89,7 @@ def check_origins(observed: ObservedVisit) -> Iterator[Finding]:
             is_supported(exposure)
             and exposure.aperture == "IR"
             and exposure.same_pos_as is None
-            and not is_calibration(exposure)
+            and not looks_at_no_sky(exposure)
         ):
             try:
                 element = get_element(exposure.spectral_element, config=exposure.config)
@@ -121,10 +121,9 @@ def check_origins(observed: ObservedVisit) -> Iterator[Finding]:
         )
 
 
-def check_receipts(
-    observed: ObservedSet, catalog: Catalog, aperture: Aperture
-) -> Iterator[Finding]:
+def check_receipts(group: DitherGroup, catalog: Catalog) -> Iterator[Finding]:
     """Yield ADT406."""
+    observed, aperture = group.exposures, group.aperture
     if not observed.receipts:
         return
     receipts = {
@@ -156,7 +155,7 @@ def check_receipts(
         )
 
 
-def _incomplete(observed: ObservedSet, receipts: dict[Exposure, Receipt]) -> Iterator[Finding]:
+def _incomplete(observed: ExposureSet, receipts: dict[Exposure, Receipt]) -> Iterator[Finding]:
     by_index: dict[int, list[Exposure]] = {}
     for exposure, receipt in receipts.items():
         by_index.setdefault(receipt.index, []).append(exposure)
@@ -188,7 +187,7 @@ def _incomplete(observed: ObservedSet, receipts: dict[Exposure, Receipt]) -> Ite
 
 
 def _tag_says_otherwise(
-    observed: ObservedSet, receipts: dict[Exposure, Receipt]
+    observed: ExposureSet, receipts: dict[Exposure, Receipt]
 ) -> Iterator[Finding]:
     tag = observed.dither_set
     first, receipt = next(iter(receipts.items()))
@@ -236,8 +235,8 @@ def _points_of(receipt: Receipt, catalog: Catalog, aperture: Aperture) -> FloatA
         return None
 
 
-def _at(observed: ObservedSet, exposure: Exposure) -> Location:
-    return Location(visit=observed.visit.number, exposure=exposure.number, line=exposure.line)
+def _at(observed: ExposureSet, exposure: Exposure) -> Location:
+    return observed.location_of(exposure)
 
 
 def _pair(pos_targ: PosTarg) -> str:

@@ -8,7 +8,8 @@ from itertools import combinations
 import numpy as np
 
 from aptdither.findings import Finding
-from aptdither.review.judged import EvaluatedSet, ReferencePattern
+from aptdither.planning.evaluation import DitherGroup
+from aptdither.review.reference import CatalogReference
 from aptdither.types import FloatArray, RegionKind
 
 #: Efficiency at the worst place that a set may lack against the catalogue's best: the stock 4-point
@@ -26,101 +27,106 @@ COHERENCE_RATIO = 0.5
 ALL_LOST = 0.9
 
 
-def check_phases(judged: EvaluatedSet) -> Iterator[Finding]:
+def check_phases(group: DitherGroup, reference: CatalogReference) -> Iterator[Finding]:
     """Yield what is to be said about the phases of one set."""
-    if judged.n < 2:
+    if group.n < 2:
         return
-    repeats = [*_repeated_places(judged), *_repeated_phases(judged)]
+    repeats = [*_repeated_places(group, reference), *_repeated_phases(group, reference)]
     yield from repeats
-    yield from _below_possible(judged, cause_is_told=bool(repeats))
-    yield from _incoherent(judged)
-    yield from _unrecoverable(judged)
+    yield from _below_possible(group, reference, cause_is_told=bool(repeats))
+    yield from _incoherent(group)
+    yield from _unrecoverable(group, reference)
 
 
-def _repeated_phases(judged: EvaluatedSet) -> Iterator[Finding]:
+def _repeated_phases(group: DitherGroup, reference: CatalogReference) -> Iterator[Finding]:
     """ADT201."""
-    phases, places = judged.phases, judged.places
-    if len(phases) >= judged.wanted_phases or len(places) < 2:
+    phases, places = group.evaluation.distinct_phases, group.evaluation.distinct_pointings
+    if len(phases) >= group.wanted_phases or len(places) < 2:
         return
     together = [members for members in phases if len(members) > 1]
     pairs = "; ".join(
-        f"{judged.label(i)} and {judged.label(j)} ({_apart(judged, i, j)})"
-        for i, j in (pair for members in together for pair in _nearest_pair(judged, members))
+        f"{group.exposures.label(i)} and {group.exposures.label(j)} ({_apart(group, i, j)})"
+        for i, j in (pair for members in together for pair in _nearest_pair(group, members))
     )
     yield Finding.of(
         "ADT201",
-        f"{judged.n} exposures of {judged.words} have only {_count(len(phases), 'distinct phase')} "
-        f"where the target lands: exposures {_cut(pairs)}{_advice(judged)}",
-        judged.observed.location,
+        f"{group.n} exposures of {group.exposures.setup.text} have only {_count(len(phases), 'distinct phase')} "
+        f"where the target lands: exposures {_cut(pairs)}{_advice(group, reference)}",
+        group.exposures.location,
     )
 
 
-def _repeated_places(judged: EvaluatedSet) -> Iterator[Finding]:
+def _repeated_places(group: DitherGroup, reference: CatalogReference) -> Iterator[Finding]:
     """ADT205; what SamePosAs repeats is ADT402's."""
     own = [
         i
-        for i, shot in enumerate(judged.shots)
-        if shot.exposure.node not in judged.observed.followers or len(judged.places) == 1
+        for i, shot in enumerate(group.exposures.pointings)
+        if shot.exposure.node not in group.exposures.followers
+        or len(group.evaluation.distinct_pointings) == 1
     ]
-    groups = [[i for i in members if i in own] for members in judged.places]
+    groups = [[i for i in members if i in own] for members in group.evaluation.distinct_pointings]
     repeated = [members for members in groups if len(members) > 1]
     if not repeated:
         return
     iterated = {
         shot.exposure.number: shot.exposure.iterations
-        for shot in judged.shots
+        for shot in group.exposures.pointings
         if shot.exposure.iterations > 1
     }
     how = ""
     if iterated:
         listed = ", ".join(f"exposure {key} by {count}" for key, count in iterated.items())
         how = f" (NumberOfIterations repeats {_cut(listed)})"
-    if len(judged.places) == 1:
-        says = f"all {judged.n} exposures of {judged.words} are at one pointing{how}"
+    if len(group.evaluation.distinct_pointings) == 1:
+        says = f"all {group.n} exposures of {group.exposures.setup.text} are at one pointing{how}"
     else:
-        listed = "; ".join(", ".join(judged.label(i) for i in members) for members in repeated)
+        listed = "; ".join(
+            ", ".join(group.exposures.label(i) for i in members) for members in repeated
+        )
         says = (
-            f"{judged.n} exposures of {judged.words} are at {len(judged.places)} pointings"
+            f"{group.n} exposures of {group.exposures.setup.text} are at {len(group.evaluation.distinct_pointings)} pointings"
             f"{how or f': the same place has {_cut(listed)}'}"
         )
-    yield Finding.of("ADT205", f"{says}{_advice(judged)}", judged.observed.location)
+    yield Finding.of("ADT205", f"{says}{_advice(group, reference)}", group.exposures.location)
 
 
-def _below_possible(judged: EvaluatedSet, *, cause_is_told: bool) -> Iterator[Finding]:
+def _below_possible(
+    group: DitherGroup, reference: CatalogReference, *, cause_is_told: bool
+) -> Iterator[Finding]:
     """ADT202."""
-    worst = judged.coverage.worst
+    worst = group.coverage.worst
     if cause_is_told or (
         # No pattern has more than all: most sets need no look into the catalogue.
         worst.efficiency >= 1 - MARGIN and worst.packing_of_limit >= PACKING_RATIO
     ):
         return
-    better = judged.better
+    better = reference.tight(group)
     if better is None:
         return
     possible = better.coverage.worst
     lacks = worst.efficiency < possible.efficiency - MARGIN
-    crowded = judged.n <= 9 and worst.packing_of_limit < PACKING_RATIO * possible.packing_of_limit
+    crowded = group.n <= 9 and worst.packing_of_limit < PACKING_RATIO * possible.packing_of_limit
     if not lacks and not crowded:
         return
-    center = judged.coverage.center
+    center = group.coverage.center
     yield Finding.of(
         "ADT202",
-        f"{judged.n} exposures of {judged.words}: efficiency {worst.efficiency:.3f} at the worst "
+        f"{group.n} exposures of {group.exposures.setup.text}: efficiency {worst.efficiency:.3f} at the worst "
         f"place of the region ({center.efficiency:.3f} where the target lands), phases as near as "
         f"{worst.packing:.2f} pixel ({worst.packing_of_limit:.2f} of the limit); "
-        f"{better.chosen.name} has {possible.efficiency:.3f} and {possible.packing:.2f} "
+        f"{better.choice.name} has {possible.efficiency:.3f} and {possible.packing:.2f} "
         f"({possible.packing_of_limit:.2f}) there",
-        judged.observed.location,
+        group.exposures.location,
     )
 
 
-def _incoherent(judged: EvaluatedSet) -> Iterator[Finding]:
+def _incoherent(group: DitherGroup) -> Iterator[Finding]:
     """ADT204."""
-    coverage = judged.coverage
+    coverage = group.coverage
     center, worst = coverage.center, coverage.worst
     if (
-        judged.n > 9
-        or len(judged.phases) < judged.n
+        group.n > 9
+        or len(group.evaluation.distinct_phases) < group.n
         or worst.packing >= COHERENCE_RATIO * center.packing
         or worst.packing_of_limit >= COHERENCE_RATIO
     ):
@@ -128,30 +134,30 @@ def _incoherent(judged: EvaluatedSet) -> Iterator[Finding]:
     at = int(np.argmin(coverage.packing))
     x, y = coverage.field.x_pix[at], coverage.field.y_pix[at]
     i, j = _closest(coverage.phases[at])
-    span = judged.layout.distances[-1][0]
+    span = group.evaluation.distances[-1][0]
     yield Finding.of(
         "ADT204",
-        f"{judged.n} exposures of {judged.words} over {span:.1f} pixels: well spread where the "
+        f"{group.n} exposures of {group.exposures.setup.text} over {span:.1f} pixels: well spread where the "
         f"target lands (E {center.efficiency:.3f}, phases {center.packing:.2f} pixel apart), but "
-        f"at {_where(judged, float(x), float(y))} exposures {judged.label(i)} and "
-        f"{judged.label(j)} come to {worst.packing:.2f} pixel, {worst.packing_of_limit:.2f} of "
+        f"at {_where(group, float(x), float(y))} exposures {group.exposures.label(i)} and "
+        f"{group.exposures.label(j)} come to {worst.packing:.2f} pixel, {worst.packing_of_limit:.2f} of "
         f"what is possible (E {coverage.efficiency[at]:.3f}){_density(coverage.phases[at])}",
-        judged.observed.location,
+        group.exposures.location,
     )
 
 
-def _unrecoverable(judged: EvaluatedSet) -> Iterator[Finding]:
+def _unrecoverable(group: DitherGroup, reference: CatalogReference) -> Iterator[Finding]:
     """ADT203."""
-    if judged.coverage.center.lost_fraction < ALL_LOST:
+    if group.coverage.center.lost_fraction < ALL_LOST:
         return
-    better = judged.better
+    better = reference.tight(group)
     if better is None or better.coverage.center.lost_fraction < ALL_LOST:
         return
     enough = next(
         (
             n
-            for n in range(judged.n + 1, 10)
-            if (more := _standard(judged, n)) is not None
+            for n in range(group.n + 1, 10)
+            if (more := reference.tight(group, n)) is not None
             and more.coverage.center.lost_fraction < 0.1
         ),
         None,
@@ -159,33 +165,29 @@ def _unrecoverable(judged: EvaluatedSet) -> Iterator[Finding]:
     way_out = f"; {enough} exposures can" if enough else ""
     yield Finding.of(
         "ADT203",
-        f"{judged.n} exposures cannot recover the band of {judged.element.name}, wherever they are "
+        f"{group.n} exposures cannot recover the band of {group.element.name}, wherever they are "
         f"placed: over {better.coverage.center.lost_fraction:.0%} of it more aliases fold onto a "
         f"frequency than there are exposures{way_out}",
-        judged.observed.location,
+        group.exposures.location,
     )
 
 
-def _standard(judged: EvaluatedSet, n: int) -> ReferencePattern | None:
-    return judged.standards.better(n, judged.aperture, judged.element, judged.region, "tight")
-
-
-def _advice(judged: EvaluatedSet) -> str:
+def _advice(group: DitherGroup, reference: CatalogReference) -> str:
     """Say what as many exposures could have, if that is more."""
-    better, coverage = judged.better, judged.coverage
+    better, coverage = reference.tight(group), group.coverage
     if better is None:
         return ""
     now, possible = coverage.worst.efficiency, better.coverage.worst.efficiency
     if possible < now + 0.005:
         return ""
     return (
-        f"; efficiency at the worst place {now:.3f}, where {better.chosen.name} has {possible:.3f}"
+        f"; efficiency at the worst place {now:.3f}, where {better.choice.name} has {possible:.3f}"
     )
 
 
-def _where(judged: EvaluatedSet, x_pix: float, y_pix: float) -> str:
+def _where(group: DitherGroup, x_pix: float, y_pix: float) -> str:
     """Name a place of the readout in words and pixels."""
-    readout = judged.aperture.readout
+    readout = group.aperture.readout
 
     def third(value: float, low: float, high: float, names: tuple[str, str, str]) -> str:
         part = (value - low) / (high - low)
@@ -200,7 +202,7 @@ def _where(judged: EvaluatedSet, x_pix: float, y_pix: float) -> str:
         name = f"the {edge} edge"
     else:
         name = "the middle"
-    if judged.region.kind is RegionKind.FULL:
+    if group.region.kind is RegionKind.FULL:
         return f"{name} of the detector ({x_pix:.0f}, {y_pix:.0f})"
     return f"pixel ({x_pix:.0f}, {y_pix:.0f})"
 
@@ -229,16 +231,16 @@ def _closest(phases: FloatArray) -> tuple[int, int]:
     return min(combinations(range(len(phases)), 2), key=distance)
 
 
-def _nearest_pair(judged: EvaluatedSet, members: tuple[int, ...]) -> Iterator[tuple[int, int]]:
-    phases = judged.coverage.center_phases[list(members)]
+def _nearest_pair(group: DitherGroup, members: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    phases = group.coverage.center_phases[list(members)]
     i, j = _closest(phases)
     yield members[i], members[j]
 
 
-def _apart(judged: EvaluatedSet, i: int, j: int) -> str:
-    phase = judged.coverage.center_phases[i] - judged.coverage.center_phases[j]
+def _apart(group: DitherGroup, i: int, j: int) -> str:
+    phase = group.coverage.center_phases[i] - group.coverage.center_phases[j]
     phase = phase - np.rint(phase)
-    step = judged.pixels[i] - judged.pixels[j]
+    step = group.evaluation.pixels[i] - group.evaluation.pixels[j]
     return f"{np.hypot(*phase):.2f} pixel apart modulo 1, {np.hypot(*step):.1f} on the detector"
 
 

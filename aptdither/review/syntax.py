@@ -6,16 +6,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from aptdither.apt.proposal import Exposure, Proposal, Visit
-from aptdither.apt.tags import parse_comments
 from aptdither.dither.pattern import Catalog
 from aptdither.errors import AptDitherError, Location, ProposalError, TagError
 from aptdither.findings import Finding
 from aptdither.planning.plan import cluster_sizes
-from aptdither.planning.pointings import ObservedVisit
-from aptdither.planning.selection import is_supported
+from aptdither.planning.pointings import VisitPointings
+from aptdither.planning.refusals import is_supported
 
 
-def check_numbers(proposal: Proposal, visits: Iterable[ObservedVisit]) -> Iterator[Finding]:
+def check_numbers(proposal: Proposal, visits: Iterable[VisitPointings]) -> Iterator[Finding]:
     """Yield ADT106 for numbers that occur twice; only visits that can be dithered matter."""
     visit_numbers = Counter(visit.number for visit in proposal.visits)
     told = set()
@@ -41,7 +40,7 @@ def check_numbers(proposal: Proposal, visits: Iterable[ObservedVisit]) -> Iterat
                 )
 
 
-def check_values(observed: ObservedVisit) -> Iterator[Finding]:
+def check_values(observed: VisitPointings) -> Iterator[Finding]:
     """Yield ADT104, ADT105 and ADT108: what cannot be read, leads nowhere or cannot be followed."""
     visit = observed.visit
     for exposure in visit.exposures:
@@ -53,7 +52,7 @@ def check_values(observed: ObservedVisit) -> Iterator[Finding]:
                 f"{problem.field} is {problem.found!r}; allowed: {problem.allowed}",
                 Location(visit=visit.number, exposure=exposure.number, line=problem.line),
             )
-        tags = observed.comments[exposure.node]
+        tags = observed.tags.comments[exposure.node]
         for text in tags.bad_receipts:
             yield Finding.of(
                 "ADT104",
@@ -66,23 +65,23 @@ def check_values(observed: ObservedVisit) -> Iterator[Finding]:
                 f"the Comments hold {len(tags.receipts)} receipts; an exposure is one point",
                 _of_exposure(visit, exposure),
             )
-    for unjudged in observed.unjudged:
+    for unjudged in observed.unresolved:
         first, *others = unjudged.exposures
         also = f" (also {_listed(others)})" if others else ""
         if unjudged.is_missing:
             yield Finding.of("ADT105", f"{unjudged.reason}{also}", _of_exposure(visit, first))
         else:
             yield Finding.of(
-                "ADT108", f"not judged: {unjudged.reason}{also}", _of_exposure(visit, first)
+                "ADT108", f"not group: {unjudged.reason}{also}", _of_exposure(visit, first)
             )
 
 
 def check_tags(
-    observed: ObservedVisit, catalog: Catalog, told: Iterable[Finding]
+    observed: VisitPointings, catalog: Catalog, told: Iterable[Finding]
 ) -> Iterator[Finding]:
     """Yield ADT101, ADT102, ADT103 and ADT109; what was told of an exposure is not told again."""
     visit = observed.visit
-    yield from _strays(observed)
+    yield from observed.tags.near_misses()
     known = {(finding.exposure, finding.line) for finding in told if finding.code != "ADT108"}
     for error in observed.errors:
         location = error.location.inside(_of_visit(visit))
@@ -108,7 +107,7 @@ def check_tags(
                     "ADT103", f"{dither_set.tag!r}: {error.message}", dither_set.location
                 )
         if not refused and not observed_set.has_receipts:
-            exposures = [unit.exposure for unit in dither_set.units]
+            exposures = [member.exposure for member in dither_set.members]
             one = len(exposures) == 1
             yield Finding.of(
                 "ADT109",
@@ -119,7 +118,7 @@ def check_tags(
             )
 
 
-def check_plan(observed: ObservedVisit) -> Iterator[Finding]:
+def check_plan(observed: VisitPointings) -> Iterator[Finding]:
     """Yield ADT405."""
     visit = observed.visit
     if (visit.tic_data_current or "").lower() == "false" and visit.status.lower() != "completed":
@@ -128,25 +127,6 @@ def check_plan(observed: ObservedVisit) -> Iterator[Finding]:
             "TicDataCurrent is false: orbit numbers and overheads are those of an earlier version;"
             " run the Orbit Planner in APT",
             _of_visit(visit),
-        )
-
-
-def _strays(observed: ObservedVisit) -> Iterator[Finding]:
-    visit = observed.visit
-    try:
-        of_visit = parse_comments(visit.comments).strays
-    except AptDitherError:  # told with the visit's errors
-        of_visit = ()
-    held = [(_of_visit(visit), stray) for stray in of_visit]
-    for exposure in visit.exposures:
-        tags = observed.comments.get(exposure.node)
-        if tags is not None:
-            held += [(_of_exposure(visit, exposure), stray) for stray in tags.strays]
-    for location, stray in held:
-        yield Finding.of(
-            "ADT102",
-            f"{stray[:120]!r} is not read as a tag: @dither must be the first word of its line",
-            location,
         )
 
 
