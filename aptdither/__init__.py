@@ -29,19 +29,20 @@ _HOMES = {
     "PosTarg": "aptdither.types",
     "Proposal": "aptdither.apt.proposal",
     "Region": "aptdither.types",
-    "SetOptions": "aptdither.planning.selection",
+    "SetOptions": "aptdither.planning.refusals",
     "evaluate": "aptdither.dither.coverage",
     "get_aperture": "aptdither.optics.aperture",
     "get_element": "aptdither.optics.filters",
     "load_catalog": "aptdither.dither.pattern",
     "make_plan": "aptdither.planning.plan",
     "optimize": "aptdither.dither.optimizer.optimize",
-    "parse_proposal": "aptdither.apt.proposal",
+    "parse_proposal": "aptdither.apt.reader",
     "rewrite_proposal": "aptdither.apt.writer",
 }
 
 if TYPE_CHECKING:
-    from aptdither.apt.proposal import Proposal, parse_proposal
+    from aptdither.apt.proposal import Proposal
+    from aptdither.apt.reader import parse_proposal
     from aptdither.apt.writer import rewrite_proposal
     from aptdither.dither.coverage import Coverage, evaluate
     from aptdither.dither.optimizer.optimize import optimize
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from aptdither.optics.aperture import Aperture, get_aperture
     from aptdither.optics.filters import get_element
     from aptdither.planning.plan import Options, Plan, make_plan
-    from aptdither.planning.selection import SetOptions
+    from aptdither.planning.refusals import SetOptions
 
 __all__ = [
     "Aperture",

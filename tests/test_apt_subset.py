@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from aptdither.apt.proposal import parse_proposal
+from aptdither.apt.reader import parse_proposal
 from aptdither.apt.writer import rewrite_proposal
 from tests.strategies import Made, changes_of, proposals
 

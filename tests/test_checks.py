@@ -14,10 +14,11 @@ from aptdither.apt.proposal import parse_proposal
 from aptdither.apt.tags import parse_size
 from aptdither.apt.writer import rewrite_proposal
 from aptdither.errors import UsageError
-from aptdither.findings import RULES, Finding, Selection, Severity, rule_of, rules_as_markdown
+from aptdither.findings import Finding, Selection, Severity
 from aptdither.planning.plan import make_plan
 from aptdither.review.options import ReviewOptions
 from aptdither.review.reviewer import Reviewer
+from aptdither.review.rules import RULES, rule_of, rules_as_markdown
 from tests.made import box_pattern, exposure, group, proposal, visit
 
 #: Said by ``apply`` alone.
@@ -425,15 +426,15 @@ def test_readme_has_the_table_of_codes() -> None:
 
 
 def test_selection_by_prefix_and_the_longest_decides() -> None:
-    chosen = Selection.of(["adt2,ADT301"], ["ADT20", "ADT202"])
+    chosen = Selection.of(["adt2,ADT301"], ["ADT20", "ADT202"], RULES)
     assert [code for code in RULES if code in chosen] == ["ADT301"]
-    assert "ADT202" in Selection.of(["ADT202"], ["ADT2"])
-    assert "ADT202" not in Selection.of(["ADT202"], ["ADT202"])
+    assert "ADT202" in Selection.of(["ADT202"], ["ADT2"], RULES)
+    assert "ADT202" not in Selection.of(["ADT202"], ["ADT202"], RULES)
     assert all(code in Selection() for code in RULES)
 
 
 def test_unknown_codes_are_usage_errors() -> None:
     with pytest.raises(UsageError, match="no code begins with 'ADT9'"):
-        Selection.of(["ADT9"], [])
+        Selection.of(["ADT9"], [], RULES)
     with pytest.raises(UsageError, match="no code 'E501'"):
         rule_of("E501")

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from aptdither.apt.targets import read_position, read_targets
+from aptdither.apt.reader import read_position, read_targets
 from aptdither.cli import app
 from aptdither.errors import OpticsError
 from aptdither.optics.aperture import aperture_names, get_aperture

@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 
 from aptdither.apt import limits
-from aptdither.apt.proposal import parse_proposal
+from aptdither.apt.reader import parse_proposal
 from aptdither.apt.tags import DitherRequest, parse_comments
 from aptdither.apt.writer import rewrite_proposal
 from aptdither.dither.pattern import load_catalog
@@ -31,7 +31,7 @@ from aptdither.io.ecsv import MAX_HEADER, MAX_LINES
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.pointing_fit import read_measurements
 from aptdither.planning.plan import Options, make_plan
-from aptdither.planning.selection import SetOptions
+from aptdither.planning.refusals import SetOptions
 from tests.made import box_pattern, exposure, group, proposal, six, visit
 from tests.watched import run
 

@@ -21,7 +21,8 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from aptdither.apt.document import Document, Edit, in_order, spans_outside
-from aptdither.apt.proposal import Exposure, Proposal, Visit, parse_proposal
+from aptdither.apt.proposal import Exposure, Proposal, Visit
+from aptdither.apt.reader import parse_proposal
 from aptdither.apt.tags import DitherRequest, parse_comments
 from aptdither.apt.writer import rewrite_proposal
 from aptdither.dither.coverage import Coverage, evaluate
@@ -31,7 +32,7 @@ from aptdither.optics.filters import get_element
 from aptdither.planning import choice as choose
 from aptdither.planning import evaluation as judge
 from aptdither.planning.plan import Options, Plan, make_plan
-from aptdither.planning.selection import SetOptions
+from aptdither.planning.refusals import SetOptions
 from tests.strategies import LAYOUTS, Layout, proposals
 
 #: Patterns by name, and the number of their points.

@@ -254,7 +254,7 @@ def test_clusters_have_markers_of_their_own_and_outlines_of_their_own(tmp_path: 
     path.write_bytes(
         proposal(visit(exposure(1, comments="@dither n=16 pattern=tight-8", element="F125W")))
     )
-    from aptdither.apt.proposal import parse_proposal
+    from aptdither.apt.reader import parse_proposal
     from aptdither.planning.plan import make_plan
 
     (sixteen,) = make_plan(parse_proposal(path.read_bytes())).groups

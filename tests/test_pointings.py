@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aptdither.apt.patterns import pattern_points
-from aptdither.apt.proposal import AptPattern, parse_proposal
+from aptdither.apt.patterns import AptPattern, pattern_points
+from aptdither.apt.reader import parse_proposal
 from aptdither.dither.pattern import load_catalog
 from aptdither.errors import ProposalError
 from aptdither.optics.aperture import get_aperture
@@ -51,7 +51,6 @@ def pattern(kind: str, **values: object) -> AptPattern:
         "angle_between_sides": None,
         "center_pattern": False,
         "sub": None,
-        "purpose": "DITHER",
         "coordinate_frame": "POS-TARG",
         "problems": (),
         "line": 7,
@@ -195,7 +194,9 @@ def test_pattern_points_add_to_pos_targs_and_run_all_exposures_at_each_point() -
     first, second = at(found)
     assert first == [("1", round(1 + x, 3), y) for x, y in box]
     assert second == [("2", x, y) for x, y in box]
-    order = sorted((pointing for one in found.sets for pointing in one.pointings), key=lambda s: s.when)
+    order = sorted(
+        (pointing for one in found.sets for pointing in one.pointings), key=lambda s: s.when
+    )
     assert [pointing.number for pointing in order] == ["1", "2"] * 4
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from aptdither.apt import writer as rewrite
 from aptdither.apt.document import Document, Edit, in_order, spans_outside
-from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal, Visit, parse_proposal
+from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal, Visit
+from aptdither.apt.reader import parse_proposal
 from aptdither.apt.tags import Receipt, parse_comments, parse_receipt
 from aptdither.apt.verify import verify_rewrite
 from aptdither.apt.writer import (

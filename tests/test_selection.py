@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from aptdither.apt.proposal import parse_proposal
+from aptdither.apt.reader import parse_proposal
 from aptdither.errors import AptDitherError, raise_all
 from aptdither.planning.refusals import SetOptions
 from aptdither.planning.selection import DitherSet, select_sets
@@ -184,7 +184,9 @@ REFUSED = [
         id="two targets",
     ),
     pytest.param(
-        proposal(visit(group(exposure(1, comments="@dither"), exposure(2, comments="@dither n=2")))),
+        proposal(
+            visit(group(exposure(1, comments="@dither"), exposure(2, comments="@dither n=2")))
+        ),
         None,
         "two tags for one set",
         id="two tags in one group",
@@ -315,7 +317,9 @@ def test_the_same_tag_on_every_exposure_of_a_group_is_one_tag() -> None:
 
 def test_an_exposure_belongs_to_one_set() -> None:
     source = proposal(
-        visit(exposure(1, comments="@dither id=a\n@dither id=b"), exposure(2, comments="@dither id=b"))
+        visit(
+            exposure(1, comments="@dither id=a\n@dither id=b"), exposure(2, comments="@dither id=b")
+        )
     )
     with pytest.raises(AptDitherError, match=r"exposure 1.*into different sets.*id=a.*id=b"):
         sets_of(source)

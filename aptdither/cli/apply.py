@@ -106,11 +106,11 @@ def apply(
     if diff and fmt is Format.JSON:
         raise UsageError("--diff and --format json both want standard output; give one of them")
 
-    from aptdither.apt.proposal import parse_proposal
+    from aptdither.apt.reader import parse_proposal
     from aptdither.apt.writer import rewrite_proposal
     from aptdither.io import files
     from aptdither.planning.plan import Options, make_plan
-    from aptdither.planning.selection import SetOptions
+    from aptdither.planning.refusals import SetOptions
 
     options = Options(
         defaults=_defaults(n, size, pattern, method, spacing),

@@ -177,7 +177,7 @@ def check_file(path: str, *, options: ReviewOptions, with_groups: bool) -> Check
     with_groups : bool
         Whether the judged sets are wanted too, with what pointing errors do to them.
     """
-    from aptdither.apt.proposal import parse_proposal
+    from aptdither.apt.reader import parse_proposal
     from aptdither.io import files
     from aptdither.report.check import CheckedFile
     from aptdither.report.json import group_as_json

@@ -258,7 +258,7 @@ def _groups_of_proposal(
     path: Path, visit: str | None, size: Region | None, distortion: Path | None, seed: int
 ) -> list[DitherGroup]:
     """Evaluate the sets of a proposal as they stand, dithered or not."""
-    from aptdither.apt.proposal import parse_proposal
+    from aptdither.apt.reader import parse_proposal
     from aptdither.io import files
     from aptdither.planning.evaluation import Evaluator, evaluate_observed
     from aptdither.planning.pointings import observe

@@ -124,7 +124,7 @@ def surveyed(
     seed: int,
 ) -> tuple[Proposal, Survey]:
     """Return a proposal and what it dithers, errors located in its file."""
-    from aptdither.apt.proposal import parse_proposal
+    from aptdither.apt.reader import parse_proposal
     from aptdither.planning.survey import survey
 
     try:

@@ -200,8 +200,7 @@ def _sky(
 ) -> Sky:
     import math
 
-    from aptdither.apt.proposal import parse_proposal
-    from aptdither.apt.targets import read_position, read_targets
+    from aptdither.apt.reader import parse_proposal, read_position, read_targets
     from aptdither.io import files
     from aptdither.report.tables import Sky
 

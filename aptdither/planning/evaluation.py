@@ -108,7 +108,7 @@ class Evaluation:
         self.seed = seed
         x_pix, y_pix = aperture.offset_from_postarg(offsets_arcsec[:, 0], offsets_arcsec[:, 1])
         # Subtraction leaves something in the last digits: equal offsets must be equal.
-        self.pixels: FloatArray = np.round(np.stack([x_pix, y_pix], axis=-1), 9) + 0.0
+        self.pixels: FloatArray = np.asarray(np.round(np.stack([x_pix, y_pix], -1), 9) + 0.0)
         self.coverage: Coverage = evaluate(
             offsets_arcsec, aperture, element, region, base=base.xy_arcsec
         )

@@ -17,12 +17,12 @@ from pathlib import Path
 
 from aptdither.apt.changes import NewExposure, VisitChange, change_visit
 from aptdither.apt.limits import MAX_POINTS, MAX_VISIT_EXPOSURES
-from aptdither.apt.proposal import Exposure, Proposal, Visit
+from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal, Visit
 from aptdither.apt.tags import DitherRequest, Receipt
 from aptdither.dither.clusters import split_counts
 from aptdither.dither.pattern import Catalog, load_catalog
 from aptdither.errors import AptDitherError, Location, RefusalError, raise_all
-from aptdither.findings import Finding
+from aptdither.findings import Finding, Rule, Severity
 from aptdither.planning.choice import PatternChoice, PatternChooser
 from aptdither.planning.evaluation import DitherGroup, Evaluator
 from aptdither.planning.pointings import ExposureSet, Pointing
@@ -30,6 +30,25 @@ from aptdither.planning.refusals import SetOptions
 from aptdither.planning.selection import DitherSet, Member, select_sets
 from aptdither.types import PosTarg, Progress, Region, Setup
 from aptdither.version import __version__
+
+DOUBTFUL_TAG = Rule(
+    code="ADT107",
+    severity=Severity.WARNING,
+    title="a tag may not do what was meant",
+    explanation="Reported by `apply`. The tag covers a single exposure at one point, which is not "
+    "a dither; or the setups have different numbers of exposures, so they cannot share one "
+    "pattern. Give n=, join exposures with id=, or put the tag in the Visit's Comments.",
+    source="aptdither README, The tag",
+)
+FOLLOWER_MOVES = Rule(
+    code="ADT401",
+    severity=Severity.WARNING,
+    title="SAME POS AS refers to a dithered exposure",
+    explanation="Reported by `apply`. An exposure outside the set takes its position from an "
+    "exposure inside. It moves with that exposure to one point of the pattern and is not dithered "
+    "itself. Tag it, too, if it should be.",
+    source="Phase II Proposal Instructions (SAME POS AS)",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,8 +206,7 @@ class _Planner:
                 for sizes, alike in sharing.items()
             )
             self.findings.append(
-                Finding.of(
-                    "ADT107",
+                DOUBTFUL_TAG.finding(
                     f"the setups have different numbers of points ({counts}), so each has a "
                     "pattern of its own; give n= to share one",
                     dither_set.location,
@@ -199,8 +217,7 @@ class _Planner:
         for sizes, alike in sharing.items():
             if sum(sizes) == 1:
                 self.findings.append(
-                    Finding.of(
-                        "ADT107",
+                    DOUBTFUL_TAG.finding(
                         "a single exposure at one point is not dithered; give n= to expand it, or "
                         "an id to join exposures",
                         dither_set.location,
@@ -366,7 +383,7 @@ def _changes(
     """Return what the touched visits become, by their nodes, and what forbids it."""
     visits: dict[int, Visit] = {}
     becomes: dict[int, dict[int, tuple[NewExposure, ...]]] = {}
-    unwrapped: dict[int, dict[int, object]] = {}
+    unwrapped: dict[int, dict[int, ExposureGroup]] = {}
     for planned in setups:
         visit = planned.dither_set.visit
         visits[visit.node] = visit
@@ -416,8 +433,7 @@ def _followers(changes: Iterable[VisitChange]) -> Iterator[Finding]:
         for new in change.exposures:
             source = new.source
             if new.pos_targ is None and source.same_pos_as in moved:
-                yield Finding.of(
-                    "ADT401",
+                yield FOLLOWER_MOVES.finding(
                     f"SamePosAs {source.same_pos_as} follows a dithered exposure to its "
                     "new place (after an expansion: to the first point); it is not dithered itself",
                     Location(visit=change.visit.number, exposure=source.number, line=source.line),

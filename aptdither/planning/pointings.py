@@ -15,11 +15,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from aptdither.apt.limits import MAX_VISIT_EXPOSURES
-from aptdither.apt.patterns import pattern_points
-from aptdither.apt.proposal import AptPattern, Exposure, ExposureGroup, Proposal, Visit
+from aptdither.apt.patterns import AptPattern, is_pattern_group, pattern_points
+from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal, Visit
 from aptdither.apt.tags import Receipt
 from aptdither.errors import AptDitherError, Location, ProposalError
-from aptdither.planning.refusals import SetOptions, is_pattern_group, is_supported, may_be_parallel
+from aptdither.planning.refusals import SetOptions, is_supported, may_be_parallel
 from aptdither.planning.selection import DitherSet, VisitTags, mentions_tag, select_sets
 from aptdither.types import NO_OFFSET, PosTarg, Region, Setup
 
@@ -245,11 +245,11 @@ class _VisitReader:
         slots = self.tags.slots
         if len(slots) > MAX_VISIT_EXPOSURES:
             reason = f"the visit has {len(slots)} exposures, more than {MAX_VISIT_EXPOSURES}"
-            many = tuple(exposure for exposure, _ in slots)
+            too_many = tuple(exposure for exposure, _ in slots)
             return VisitPointings(
                 visit=replace(self.visit, children=()),
                 tags=VisitTags(replace(self.visit, children=())),
-                unresolved=(Unresolved(exposures=many, reason=reason),),
+                unresolved=(Unresolved(exposures=too_many, reason=reason),),
             )
         selected = select_sets(self.proposal, _OPTIONS, visits=[self.tags])
         tagged = {

@@ -123,9 +123,7 @@ def receipt_problems(
 
 def _disagreeing(receipts: Mapping[Exposure, Receipt]) -> Iterator[ReceiptProblem]:
     """Yield a problem for each receipt that says something else than most of its set."""
-    said = {
-        exposure: (one.pattern, one.total, base_of(one)) for exposure, one in receipts.items()
-    }
+    said = {exposure: (one.pattern, one.total, base_of(one)) for exposure, one in receipts.items()}
     (usual, count), *_ = Counter(said.values()).most_common(1)
     if count == len(said):
         return

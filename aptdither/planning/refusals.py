@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from aptdither.apt.proposal import AptPattern, Exposure, ExposureGroup, Proposal
+from aptdither.apt.patterns import AptPattern, is_pattern_group, points_of
+from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal
 from aptdither.apt.tags import Tag
 from aptdither.errors import AptDitherError, Location, ProposalError, RefusalError
 
@@ -215,25 +216,6 @@ def runs_of(
         if is_pattern_group(group):
             runs *= points_of(group, patterns) or 1
     return runs
-
-
-def points_of(group: ExposureGroup, patterns: Mapping[str, AptPattern]) -> int | None:
-    """Return how often an APT pattern runs the exposures of a group; None if that is not said."""
-    pattern = patterns.get(group.pattern_number or "")
-    points = 1
-    while pattern is not None:
-        if not pattern.number_of_points or pattern.number_of_points < 1:
-            return None
-        points *= pattern.number_of_points
-        if pattern.sub is None:
-            return points
-        pattern = pattern.sub
-    return None
-
-
-def is_pattern_group(group: ExposureGroup) -> bool:
-    """Tell whether a group runs an APT pattern."""
-    return group.pattern_number is not None or (group.type or "").lower() == "pattern"
 
 
 def may_be_parallel(group: ExposureGroup) -> bool:

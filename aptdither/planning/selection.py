@@ -17,10 +17,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 from aptdither.apt.limits import MAX_VISIT_EXPOSURES
-from aptdither.apt.proposal import AptPattern, Exposure, ExposureGroup, Proposal, Visit
+from aptdither.apt.patterns import AptPattern
+from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal, Visit
 from aptdither.apt.tags import CommentTags, DitherRequest, Receipt, Tag, parse_comments
 from aptdither.errors import AptDitherError, Location, ProposalError, RefusalError, TagError
-from aptdither.findings import Finding
+from aptdither.findings import Finding, Rule, Severity
 from aptdither.planning.refusals import (
     CONFIGS,
     SetCandidate,
@@ -31,6 +32,15 @@ from aptdither.planning.refusals import (
     runs_of,
 )
 from aptdither.types import NO_OFFSET, PosTarg, Setup
+
+STRAY_TAG = Rule(
+    code="ADT102",
+    severity=Severity.WARNING,
+    title="@dither is not the first word of its line",
+    explanation="Only a line whose first word is @dither is a tag. This line is treated as prose "
+    "and has no effect. If a tag was meant, put @dither on a line of its own.",
+    source="aptdither README, The tag",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,18 +186,13 @@ class VisitTags:
         receipts = self.comments[exposure.node].receipts
         return receipts[0] if receipts else None
 
-    def near_misses(self) -> Iterator[Finding]:
-        """Yield the lines that hold the word @dither and are no tag."""
-        read: list[tuple[Exposure | None, CommentTags]] = [(None, self.visit_comments)]
-        read += [(exposure, self.comments[exposure.node]) for exposure, _ in self.slots]
-        for exposure, comments in read:
-            for stray in comments.strays:
-                yield Finding.of(
-                    "ADT102",
-                    f"{stray[:120]!r} is not read as a tag: @dither must be the first word of its "
-                    "line",
-                    self.location(exposure),
-                )
+    def stray_lines(self) -> Iterator[tuple[Location, str]]:
+        """Yield the lines that hold the word @dither and are no tag, with their locations."""
+        for stray in self.visit_comments.strays:
+            yield self.location(), stray
+        for exposure, _ in self.slots:
+            for stray in self.comments[exposure.node].strays:
+                yield self.location(exposure), stray
 
 
 def mentions_tag(visit: Visit) -> bool:
@@ -225,7 +230,13 @@ def select_sets(
     errors: list[AptDitherError] = []
     findings: list[Finding] = []
     for tags in map(VisitTags, proposal.visits) if visits is None else visits:
-        findings.extend(tags.near_misses())
+        findings += [
+            STRAY_TAG.finding(
+                f"{stray[:120]!r} is not read as a tag: put @dither first, on a line of its own",
+                location,
+            )
+            for location, stray in tags.stray_lines()
+        ]
         errors.extend(tags.errors)
         if not tags.has_tags:
             continue

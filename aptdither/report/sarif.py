@@ -13,9 +13,10 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
-from aptdither.findings import RULES, Finding, Rule
+from aptdither.findings import Finding, Rule
 from aptdither.report.check import CheckedFile
 from aptdither.report.sanitize import safe_line, utf8_text
+from aptdither.review.rules import RULES
 from aptdither.version import __version__
 
 VERSION = "2.1.0"

@@ -159,7 +159,7 @@ def coverage_table(group: DitherGroup) -> Table:
         (
             "efficiency E",
             [f"{m.efficiency:.3f}" for m in places],
-            f"{group.best_efficiency():.3f}",
+            f"{group.possible_efficiency:.3f}",
         ),
         ("packing d, pixels", [f"{m.packing:.3f}" for m in places], f"{limit:.3f}"),
         ("  as part of the limit", [f"{m.packing_of_limit:.0%}" for m in places], "100%"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import dataclass
 
 from aptdither.apt.proposal import Proposal
@@ -11,9 +11,10 @@ from aptdither.errors import AptDitherError
 from aptdither.findings import Finding
 from aptdither.planning.evaluation import DitherGroup, Evaluator
 from aptdither.planning.pointings import observe
-from aptdither.review import moves, positions, sampling, syntax
-from aptdither.review.options import ReviewOptions
+from aptdither.review.options import ReviewContext, ReviewOptions
 from aptdither.review.reference import CatalogReference
+from aptdither.review.rules import GROUP_RULES, VISIT_RULES
+from aptdither.review.syntax import not_evaluated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,39 +58,28 @@ class Reviewer:
         proposal : Proposal
             The proposal as read; what is wrong inside it becomes findings.
         """
-        visits = tuple(observe(proposal, region=self.options.size))
-        numbers = tuple(syntax.check_numbers(proposal, visits))
+        context = ReviewContext(
+            visit_numbers=Counter(visit.number for visit in proposal.visits),
+            catalog=self.catalog,
+            evaluator=self.evaluator,
+            reference=self.reference,
+        )
         groups: list[DitherGroup] = []
         findings: list[Finding] = []
-        for visit in visits:
-            own = [one for one in numbers if one.visit == visit.visit.number]
-            numbers = tuple(one for one in numbers if one not in own)
-            own += syntax.check_values(visit)
-            own += syntax.check_tags(visit, self.catalog, own)
-            own += syntax.check_plan(visit)
-            own += positions.check_sums(visit)
-            own += positions.check_origins(visit)
-            own += moves.check_moves(visit)
+        for visit in observe(proposal, region=self.options.size):
+            own = [finding for rule in VISIT_RULES for finding in rule(visit, context)]
             for exposures in visit.sets:
                 try:
                     group = self.evaluator.evaluate(exposures)
                 except AptDitherError as error:
-                    own.append(
-                        Finding.of("ADT108", f"not evaluated: {error.message}", exposures.location)
-                    )
+                    message = f"not evaluated: {error.message}"
+                    own.append(not_evaluated.finding(message, exposures.location))
                     continue
                 groups.append(group)
-                own += self._group_findings(group)
+                if not exposures.is_pending:
+                    own += (finding for rule in GROUP_RULES for finding in rule(group, context))
             findings += sorted(
                 (one for one in own if one.code in self.options.selection),
                 key=lambda one: (one.line or 0, one.code),
             )
         return Review(groups=tuple(groups), findings=tuple(findings))
-
-    def _group_findings(self, group: DitherGroup) -> Iterator[Finding]:
-        yield from positions.check_receipts(group, self.catalog)
-        if group.exposures.is_pending:
-            return
-        yield from positions.check_same_pos_as(group)
-        yield from sampling.check_phases(group, self.reference)
-        yield from moves.check_steps(group, self.reference)

@@ -19,9 +19,10 @@ RUNS = 3
 PARSE = "import sys; from lxml import etree; etree.parse(sys.argv[1])"
 REWRITE = """
 import sys
-from aptdither.apt.proposal import parse_proposal
+from aptdither.apt.reader import parse_proposal
 from aptdither.apt.writer import Changes, ExposureChange, NewPosition, rewrite_proposal
 from aptdither.apt.tags import Receipt
+from aptdither.types import PosTarg
 proposal = parse_proposal(open(sys.argv[1], "rb").read())
 changes = Changes(exposures=tuple(
     ExposureChange(exposure=exposure, pointings=(NewPosition(

@@ -17,12 +17,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from aptdither.apt.proposal import parse_proposal
+from aptdither.apt.reader import parse_proposal
 from aptdither.apt.tags import DitherRequest
 from aptdither.apt.writer import rewrite_proposal
 from aptdither.errors import AptDitherError, RewriteError
 from aptdither.planning.plan import Options, make_plan
-from aptdither.planning.selection import SetOptions
+from aptdither.planning.refusals import SetOptions
 from aptdither.report.check import CheckedFile, checked_as_json, print_checked
 from aptdither.report.diff import unified_diff
 from aptdither.report.json import findings_as_json, group_as_json
