@@ -23,7 +23,7 @@ from aptdither.dither.coverage import evaluate
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
 from aptdither.planning.choice import choice_as_given
-from aptdither.planning.evaluation import evaluate_pattern
+from aptdither.planning.evaluation import coverage_map, evaluate_pattern
 from aptdither.report.plots import curves, field, geometry, maps, pattern, style
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -213,7 +213,7 @@ def test_the_border_of_the_region_moves_a_phase_as_coverage_says() -> None:
 
 
 def test_maps_hold_the_coverage_of_every_place() -> None:
-    found = maps.maps_of(group(), grid=5)["packing"]
+    found = maps.maps_of(group(), coverage_map(group(), 5))["packing"]
     # Column by row: x first.
     assert found.values.shape == (5, 5)
     np.testing.assert_allclose(found.x_pix, found.y_pix)
@@ -233,7 +233,9 @@ def test_maps_hold_the_coverage_of_every_place() -> None:
 
 
 def test_two_patterns_share_one_scale() -> None:
-    one, two = maps.maps_of(group(), 5), maps.maps_of(group("0,0 0.474,0.424"), 5)
+    one, two = (
+        maps.maps_of(one, coverage_map(one, 5)) for one in (group(), group("0,0 0.474,0.424"))
+    )
     for name in ("efficiency", "packing"):
         values = [one[name].values, two[name].values]
         levels = maps.levels_of(values)

@@ -168,8 +168,10 @@ def plot(
 
 
 def _sketch_groups(kind: Picture, asked: PlotInputs) -> PlotSpec:
+    from aptdither.planning.evaluation import coverage_at, coverage_map
     from aptdither.report.plots import field, maps
     from aptdither.report.plots import pattern as pattern_plot
+    from aptdither.report.plots.geometry import nine_places
     from aptdither.report.tables import coverage_sentence
 
     groups = groups_of(asked)
@@ -184,13 +186,15 @@ def _sketch_groups(kind: Picture, asked: PlotInputs) -> PlotSpec:
     if kind is Picture.MAP:
         if len(groups) > MOST_MAPS:
             raise too_many(groups, f"a map shows at most {MOST_MAPS} groups")
-        draw = partial(maps.draw_maps, groups=groups)
+        coverages = [coverage_map(group, maps.GRID) for group in groups]
+        draw = partial(maps.draw_maps, groups=groups, coverages=coverages)
         return PlotSpec(draw=draw, size_in=maps.size_of(groups), numbers=numbers)
     if len(groups) > 1:
         raise too_many(groups, f"{kind} shows one group")
     (group,) = groups
     if kind is Picture.FIELD:
-        draw = partial(field.draw_field, group=group)
+        efficiency, packing = coverage_at(group, nine_places(group))
+        draw = partial(field.draw_field, group=group, efficiency=efficiency, packing=packing)
         return PlotSpec(draw=draw, size_in=field.FIELD_IN, numbers=numbers)
     draw = partial(pattern_plot.draw_layout, group=group)
     return PlotSpec(draw=draw, size_in=pattern_plot.size_of(group), numbers=numbers)

@@ -10,14 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aptdither.dither.clusters import MAX_CLUSTER_SIZE
-from aptdither.dither.coverage import Coverage, evaluate
+from aptdither.dither.coverage import Coverage, band_at, evaluate, offsets_at
 from aptdither.dither.optimizer.optimize import possible_efficiency
-from aptdither.dither.phases import min_separation, slew_seconds, span
+from aptdither.dither.phases import (
+    COVERING_BEST,
+    min_separation,
+    packing_distance,
+    packing_limit,
+    slew_seconds,
+    span,
+)
 from aptdither.dither.pointing_errors import PointingExpectation, expect
+from aptdither.dither.region import FieldPoints
 from aptdither.optics.aperture import Aperture, get_aperture
 from aptdither.optics.filters import SpectralElement, get_element
 from aptdither.planning.choice import PatternChoice
-from aptdither.types import PosTarg, Region
+from aptdither.types import FloatArray, PosTarg, Region
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +60,32 @@ class Point:
     orbit: int | None
     dx_pix: float = 0.0
     dy_pix: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Possible:
+    """The best figures that a number of exposures is known to reach at one place.
+
+    Attributes
+    ----------
+    packing : float
+        The largest smallest distance between two phases, pixels.
+    packing_of_limit : float
+        1, by its definition.
+    hole : float or None
+        The smallest known largest hole, pixels; None where none is known.
+    efficiency : float
+        The best de-aliasing efficiency found by a search.
+    amplification, lost_fraction : None
+        No bound is given.
+    """
+
+    packing: float
+    packing_of_limit: float = 1.0
+    hole: float | None
+    efficiency: float
+    amplification: None = None
+    lost_fraction: None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,18 +138,46 @@ class DitherGroup:
     span_pix: float
     slew_seconds: float
 
-    def best_efficiency(self) -> float:
-        """Return the best worst-place efficiency that so many exposures could have.
+    @property
+    def possible(self) -> Possible:
+        """The best figures known for so many exposures; never below what the group reaches.
 
-        Beyond the nine points of a cluster it is 1: no band of the detector has more aliases.
+        Beyond the nine points of a cluster the efficiency is 1: no detector's band has more aliases.
         """
-        n = len(self.points)
-        if n > MAX_CLUSTER_SIZE:
-            return 1.0
-        base = (self.base.x_arcsec, self.base.y_arcsec)
-        bound = possible_efficiency(n, self.aperture, self.element, self.region, base=base)
-        # The bound is the best of many climbs; what climbed higher is the better bound.
-        return max(bound, self.coverage.worst.efficiency)
+        n, center, worst = len(self.points), self.coverage.center, self.coverage.worst
+        efficiency = 1.0
+        if n <= MAX_CLUSTER_SIZE:
+            efficiency = possible_efficiency(
+                n, self.aperture, self.element, self.region, base=self.base.xy_arcsec
+            )
+        hole = COVERING_BEST.get(n)
+        return Possible(
+            packing=max(packing_limit(n), center.packing, worst.packing),
+            hole=None if hole is None else min(hole, center.hole, worst.hole),
+            efficiency=max(efficiency, center.efficiency, worst.efficiency),
+        )
+
+
+def coverage_map(group: DitherGroup, grid: int) -> Coverage:
+    """Evaluate a group at its center and on a grid of `grid` x `grid` places of the whole aperture."""
+    steps = np.array([(point.pos_targ - group.base).xy_arcsec for point in group.points])
+    return evaluate(
+        steps,
+        group.aperture,
+        group.element,
+        Region.full(),
+        base=group.base.xy_arcsec,
+        grid=grid,
+    )
+
+
+def coverage_at(group: DitherGroup, places_pix: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return efficiency (P,) and packing distance over its limit (P,) at places (P, 2), pixels."""
+    steps = np.array([(point.pos_targ - group.base).xy_arcsec for point in group.points])
+    field = FieldPoints(x_pix=places_pix[:, 0], y_pix=places_pix[:, 1], index_of_center=0)
+    offsets = offsets_at(steps, group.aperture, field)
+    efficiency = band_at(group.aperture, group.element, field).efficiency(offsets)
+    return efficiency, packing_distance(offsets) / packing_limit(len(steps))
 
 
 class Evaluator:

@@ -10,13 +10,20 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
 from aptdither.findings import Finding
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.planning.survey import Survey
-from aptdither.report.plots.captions import region_words
+from aptdither.report.format import (
+    counted,
+    decimals,
+    extent_in_words,
+    location_of,
+    region_in_words,
+)
 from aptdither.report.plots.inline import inline_svg
 from aptdither.report.plots.maps import (
     QUANTITIES,
@@ -26,11 +33,14 @@ from aptdither.report.plots.maps import (
     maps_of,
     numbers_of,
 )
-from aptdither.report.plots.pattern import decimals, draw_offsets, draw_phases
+from aptdither.report.plots.pattern import draw_offsets, draw_phases
 from aptdither.report.plots.style import Kind, render
 from aptdither.report.sanitize import safe_line, safe_text
 from aptdither.types import Progress
 from aptdither.version import __version__
+
+if TYPE_CHECKING:
+    from aptdither.dither.coverage import Coverage
 
 #: A picture on the page, inches: at its natural size on a telephone.
 PICTURE_IN = (3.4, 3.4)
@@ -62,6 +72,7 @@ class PageHeader:
 def html_report(
     subject: PageHeader,
     survey: Survey,
+    maps: Sequence[Coverage],
     *,
     findings: Sequence[Finding] = (),
     diff: str = "",
@@ -74,7 +85,9 @@ def html_report(
     subject : PageHeader
         What it is about.
     survey : Survey
-        Its groups, and what stands in the way.
+        Its groups, and the problems of planning them.
+    maps : sequence of Coverage
+        Of the whole aperture, one for each group.
     findings : sequence of Finding
         What the observer should know.
     diff : str
@@ -89,7 +102,7 @@ def html_report(
     """
     title = f"Dithers of {_safe(subject.path)}"
     groups = survey.groups
-    pictures = _Pictures()
+    pictures = _Pictures(maps)
     sections = []
     for k, group in enumerate(groups):
         if progress is not None:
@@ -145,13 +158,13 @@ def _summary(survey: Survey) -> str:
         words = "This proposal has no exposures that can be dithered here and judged."
         return f"<section><h2>Summary</h2><p>{words}</p></section>"
     sentence = (
-        f"{_count(len(survey.planned), 'tagged group')} with the POS TARGs that "
+        f"{counted(len(survey.planned), 'tagged group')} with the POS TARGs that "
         f"<code>aptdither apply</code> writes"
         if survey.planned
         else "Nothing is tagged with <code>@dither</code>"
     )
     if survey.observed:
-        sentence += f"; {_count(len(survey.observed), 'set')} of exposures as they stand"
+        sentence += f"; {counted(len(survey.observed), 'set')} of exposures as they stand"
     heads = (
         ("Visit", False),
         ("Setup", False),
@@ -171,7 +184,7 @@ def _summary(survey: Survey) -> str:
                 (f"{_safe(group.aperture.name)} {_safe(group.element.name)}", False),
                 (str(len(group.points)), True),
                 (_safe(group.choice.name), False),
-                (_safe(region_words(group.region)), False),
+                (_safe(region_in_words(group.region)), False),
                 (f"{group.coverage.center.efficiency:.3f}", True),
                 (f"{worst.efficiency:.3f}", True),
                 (f"{worst.packing_of_limit:.2f}", True),
@@ -188,22 +201,20 @@ def _summary(survey: Survey) -> str:
 def _group_section(group: DitherGroup, k: int, pictures: _Pictures, *, is_planned: bool) -> str:
     title = (
         f"Visit {_safe(group.visit or '-')}: {_safe(group.aperture.name)} "
-        f"{_safe(group.element.name)}, {_count(len(group.points), 'point')}"
+        f"{_safe(group.element.name)}, {counted(len(group.points), 'point')}"
     )
     facts = [
         ("Tag", f"<span class=tag>{_safe(group.tag)}</span>" if group.tag is not None else ""),
         ("Pattern", f"{_safe(group.choice.name)} ({_safe(group.choice.method)})"),
         ("Why", _safe(group.choice.why)),
         ("Source", _safe(group.choice.source)),
-        ("Region", _safe(region_words(group.region))),
+        ("Region", _safe(region_in_words(group.region))),
         ("Clusters", str(group.clusters) if group.clusters > 1 else ""),
         (
             "Base",
-            _pair(group.base.x_arcsec, group.base.y_arcsec) + " arcsec"
-            if group.base.x_arcsec or group.base.y_arcsec
-            else "",
+            group.base.text + " arcsec" if group.base.x_arcsec or group.base.y_arcsec else "",
         ),
-        ("Layout", _layout(group)),
+        ("Layout", extent_in_words(group)),
         ("Pointing", _safe(group.pointing.sentence)),
     ]
     listed = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts if value)
@@ -211,15 +222,6 @@ def _group_section(group: DitherGroup, k: int, pictures: _Pictures, *, is_planne
         f'<section id="group-{k + 1}"><h2>{title}</h2><dl>{listed}</dl>'
         f"<div class=columns>{_points_table(group, is_planned=is_planned)}"
         f"{_coverage_table(group)}</div>{pictures.of(group, k)}</section>"
-    )
-
-
-def _layout(group: DitherGroup) -> str:
-    if len(group.points) == 1:
-        return "one point"
-    return (
-        f"points at least {group.min_separation_pix:.1f} pixels apart, the whole spans "
-        f"{group.span_pix:.1f}; the moves take about {group.slew_seconds:.0f} s"
     )
 
 
@@ -242,7 +244,7 @@ def _points_table(group: DitherGroup, *, is_planned: bool) -> str:
         ]
         if with_old:
             was = "new" if point.was is None else "-"
-            cells.append((was if old is None else _pair(old.x_arcsec, old.y_arcsec), True))
+            cells.append((was if old is None else old.text, True))
         cells += [
             (decimals(point.pos_targ.x_arcsec), True),
             (decimals(point.pos_targ.y_arcsec), True),
@@ -271,7 +273,8 @@ def _coverage_table(group: DitherGroup) -> str:
 class _Pictures:
     """The pictures of groups; what was drawn before is pointed to, not drawn again."""
 
-    def __init__(self) -> None:
+    def __init__(self, maps: Sequence[Coverage]) -> None:
+        self._maps = maps
         self._drawn: dict[object, int] = {}
 
     def of(self, group: DitherGroup, k: int) -> str:
@@ -290,7 +293,7 @@ class _Pictures:
             return f'<p>The pictures are those of <a href="#group-{first}">group {first}</a>.</p>'
         self._drawn[key] = k
         figures = []
-        for j, (title, text, size, draw) in enumerate(_drawings(group), start=1):
+        for j, (title, text, size, draw) in enumerate(_drawings(group, self._maps[k]), start=1):
             svg = render(draw, size, Kind.SVG, title=title, searchable=True)
             figures.append(
                 "<figure>"
@@ -302,9 +305,10 @@ class _Pictures:
 
 def _drawings(
     group: DitherGroup,
+    whole: Coverage,
 ) -> Iterable[tuple[str, str, tuple[float, float], Callable[[Figure], None]]]:
     """Yield title, description, size and drawing of each picture of a group."""
-    setup = f"{group.aperture.name} {group.element.name}, region: {region_words(group.region)}"
+    setup = f"{group.aperture.name} {group.element.name}, region: {region_in_words(group.region)}"
     held = "; each cluster by itself" if group.clusters > 1 else ""
 
     def offsets(figure: Figure) -> None:
@@ -335,7 +339,7 @@ def _drawings(
         PICTURE_IN,
         phases,
     )
-    maps = maps_of(group)
+    maps = maps_of(group, whole)
     for quantity in QUANTITIES:
         field_map = maps[quantity.name]
 
@@ -363,15 +367,7 @@ def _findings_section(findings: Sequence[Finding], problems: Sequence[str]) -> s
         f"<li class=error><span class=code>problem</span> {_safe(line)}</li>" for line in problems
     ]
     for finding in findings:
-        where = ", ".join(
-            f"{name} {_safe(str(value))}"
-            for name, value in (
-                ("visit", finding.visit),
-                ("exposure", finding.exposure),
-                ("line", finding.line),
-            )
-            if value is not None
-        )
+        where = escape(location_of(finding))
         severity = str(finding.severity)
         items.append(
             f"<li class={severity}><span class=code>{_safe(finding.code)} {severity}</span> "
@@ -422,14 +418,6 @@ def _row(*cells: tuple[str, bool]) -> str:
         f"<td{' class=n' if is_number else ''}>{text}</td>" for text, is_number in rest
     )
     return f"<tr><th scope=row>{first[0]}</th>{others}</tr>"
-
-
-def _pair(x_arcsec: float, y_arcsec: float) -> str:
-    return f"{decimals(x_arcsec)}, {decimals(y_arcsec)}"
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _safe(text: str) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from aptdither.optics.aperture import Aperture
 from aptdither.optics.siaf import sky_from_ideal, y_axis_angle
 from aptdither.planning.evaluation import DitherGroup
+from aptdither.report.format import decimals
 from aptdither.report.sanitize import safe_line
 from aptdither.types import FloatArray
 from aptdither.version import __version__
@@ -154,11 +155,6 @@ def coverage_sentence(group: DitherGroup) -> str:
         f"packing distance {center.packing_of_limit:.0%} and {worst.packing_of_limit:.0%} of the "
         f"limit (aptdither {__version__})"
     )
-
-
-def decimals(value: float) -> str:
-    """Return three decimals, never minus zero."""
-    return f"{round(value, 3) + 0.0:.3f}"
 
 
 def _rows(groups: Iterable[DitherGroup]) -> Iterator[tuple[str, ...]]:

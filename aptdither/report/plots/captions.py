@@ -5,6 +5,7 @@ from __future__ import annotations
 from aptdither.optics.aperture import Aperture
 from aptdither.optics.filters import SpectralElement
 from aptdither.planning.evaluation import DitherGroup, Point
+from aptdither.report.format import counted, region_in_words
 from aptdither.report.sanitize import safe_line
 from aptdither.types import Region
 
@@ -14,10 +15,9 @@ _LONGEST_NAME = 48
 
 def name_of(group: DitherGroup) -> str:
     """Return what a group is called: its visit, its pattern and its number of points."""
-    n = len(group.points)
     where = "" if group.visit is None else f"Visit {safe_line(group.visit, limit=12)}, "
     what = safe_line(group.choice.name, limit=_LONGEST_NAME)
-    return f"{where}{what}: {n} point{'s' if n != 1 else ''}"
+    return f"{where}{what}: {counted(len(group.points), 'point')}"
 
 
 def facts_of(group: DitherGroup) -> list[str]:
@@ -31,17 +31,8 @@ def setup_facts(aperture: Aperture, element: SpectralElement, n: int, region: Re
         f"{aperture.config} {aperture.name}",
         f"{element.name} ({element.wavelength_nm:.0f} nm)",
         f"N = {n}",
-        f"region: {region_words(region)}",
+        f"region: {region_in_words(region)}",
     ]
-
-
-def region_words(region: Region) -> str:
-    """Return a region in two or three words."""
-    if region.kind == "full":
-        return "all that is read"
-    if region.kind == "point" or region.diameter is None:
-        return "the target's place"
-    return f"disc of {region.diameter:g} {'arcsec' if region.unit == 'arcsec' else 'pixels'}"
 
 
 def label_of(point: Point) -> str:

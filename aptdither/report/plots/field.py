@@ -11,9 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from aptdither.dither.coverage import band_at
-from aptdither.dither.phases import packing_distance, packing_limit, wrap
-from aptdither.dither.region import FieldPoints
+from aptdither.dither.phases import wrap
 from aptdither.optics.aperture import Aperture
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.report.ascii_map import PIXEL_START
@@ -148,13 +146,20 @@ def _closed_box(low: FloatArray, high: FloatArray) -> FloatArray:
     ).T
 
 
-def draw_field(figure: Figure, group: DitherGroup) -> None:
-    """Draw the phases of a group at nine places of its region."""
+def draw_field(
+    figure: Figure, group: DitherGroup, efficiency: FloatArray, packing: FloatArray
+) -> None:
+    """Draw the phases of a group at nine places of its region.
+
+    Parameters
+    ----------
+    figure : Figure
+    group : DitherGroup
+    efficiency, packing : (9,) array
+        E and d/d_N at the places of :func:`~aptdither.report.plots.geometry.nine_places`.
+    """
     places = nine_places(group)
     offsets = offsets_over(group, places)
-    field = FieldPoints(x_pix=places[:, 0], y_pix=places[:, 1], index_of_center=0)
-    efficiency = band_at(group.aperture, group.element, field).efficiency(offsets)
-    packing = packing_distance(offsets) / packing_limit(offsets.shape[1])
     series = clusters_of(group)
     panels = figure.subplots(3, 3, sharex=True, sharey=True)
     for k, axes in enumerate(panels.flat):

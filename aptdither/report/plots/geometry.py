@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from aptdither.dither.coverage import field_points, offsets_at
-from aptdither.dither.region import FieldPoints
 from aptdither.optics.aperture import Aperture
 from aptdither.planning.evaluation import DitherGroup
-from aptdither.types import FloatArray, Region
+from aptdither.types import FloatArray
 
 #: Distance from the border at which the ISR (section 3.1) looks at edges and corners: pixel 25.
 INSET_PIX = 24.0
@@ -72,30 +70,17 @@ def nine_places(group: DitherGroup) -> FloatArray:
 
 def offsets_over(group: DitherGroup, places: FloatArray) -> FloatArray:
     """Return the offsets (P, N, 2), pixels, of a group's exposures at places (P, 2)."""
-    field = FieldPoints(x_pix=places[:, 0], y_pix=places[:, 1], index_of_center=0)
-    return offsets_at(steps_of(group), group.aperture, field)
+    steps, (x_pix, y_pix) = steps_of(group), places.T[:, :, None]
+    offsets = group.aperture.offset_from_postarg(steps[:, 0], steps[:, 1], at=(x_pix, y_pix))
+    return np.stack(offsets, axis=-1)
 
 
 def steps_of(group: DitherGroup) -> FloatArray:
     """Return the POS TARGs (N, 2), arcsec, from the group's base."""
-    return np.array(
-        [
-            (
-                point.pos_targ.x_arcsec - group.base.x_arcsec,
-                point.pos_targ.y_arcsec - group.base.y_arcsec,
-            )
-            for point in group.points
-        ]
-    )
+    return np.array([(point.pos_targ - group.base).xy_arcsec for point in group.points])
 
 
 def clusters_of(group: DitherGroup) -> FloatArray:
     """Return which cluster each point belongs to, (N,)."""
     parts = np.array_split(np.arange(len(group.points)), group.clusters)
     return np.concatenate([np.full(len(part), k) for k, part in enumerate(parts)])
-
-
-def whole_readout(group: DitherGroup, side: int) -> FieldPoints:
-    """Return the centre and a grid of `side` x `side` places over all that is read."""
-    base = (group.base.x_arcsec, group.base.y_arcsec)
-    return field_points(group.aperture, Region.full(), base=base, grid=side)

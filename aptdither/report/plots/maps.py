@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from math import isqrt
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from aptdither.dither.coverage import evaluate
 from aptdither.dither.phases import packing_limit
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.report.plots.captions import facts_of, name_of
-from aptdither.report.plots.geometry import center_of, corners_of, outline, steps_of
+from aptdither.report.plots.geometry import center_of, corners_of, outline
 from aptdither.report.plots.style import (
     COLOR_MAP,
     MAP_INK,
@@ -25,7 +25,10 @@ from aptdither.report.plots.style import (
     plain,
     stamp,
 )
-from aptdither.types import FloatArray, Region
+from aptdither.types import FloatArray
+
+if TYPE_CHECKING:
+    from aptdither.dither.coverage import Coverage
 
 PANEL_IN = 3.5
 MARGIN_IN = (0.9, 1.0)
@@ -73,12 +76,16 @@ def size_of(groups: Sequence[DitherGroup]) -> tuple[float, float]:
     )
 
 
-def maps_of(group: DitherGroup, grid: int = GRID) -> dict[str, FieldMap]:
-    """Return the maps of a group by the name of their quantity."""
-    base = (group.base.x_arcsec, group.base.y_arcsec)
-    whole = evaluate(
-        steps_of(group), group.aperture, group.element, Region.full(), base=base, grid=grid
-    )
+def maps_of(group: DitherGroup, whole: Coverage) -> dict[str, FieldMap]:
+    """Return the maps of a group by the name of their quantity.
+
+    Parameters
+    ----------
+    group : DitherGroup
+    whole : Coverage
+        Of the whole aperture, from :func:`~aptdither.planning.evaluation.coverage_map`.
+    """
+    grid = isqrt(len(whole.field.x_pix) - 1)  # the first place is the center
     found = {}
     for quantity in QUANTITIES:
         scale = packing_limit(whole.n) if quantity.name == "packing" else 1.0
@@ -97,10 +104,18 @@ def maps_of(group: DitherGroup, grid: int = GRID) -> dict[str, FieldMap]:
     return found
 
 
-def draw_maps(figure: Figure, groups: Sequence[DitherGroup]) -> None:
-    """Draw the maps of groups, a row each, every quantity on one scale for all of them."""
+def draw_maps(figure: Figure, groups: Sequence[DitherGroup], coverages: Sequence[Coverage]) -> None:
+    """Draw the maps of groups, a row each, every quantity on one scale for all of them.
+
+    Parameters
+    ----------
+    figure : Figure
+    groups : sequence of DitherGroup
+    coverages : sequence of Coverage
+        Of the whole aperture, one for each group.
+    """
     panels = figure.subplots(len(groups), len(QUANTITIES), squeeze=False)
-    maps = [maps_of(group) for group in groups]
+    maps = [maps_of(*pair) for pair in zip(groups, coverages, strict=True)]
     for column, quantity in zip(panels.T, QUANTITIES, strict=True):
         levels = levels_of([found[quantity.name].values for found in maps])
         for axes, found in zip(column, maps, strict=True):

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.report.ascii_map import PIXEL_START
+from aptdither.report.format import decimals
 from aptdither.report.plots.captions import facts_of, label_of, name_of
 from aptdither.report.plots.geometry import (
     center_of,
@@ -162,11 +163,6 @@ def draw_table(axes: Axes, group: DitherGroup) -> None:
         va="top",
         linespacing=1.45,
     )
-
-
-def decimals(value: float) -> str:
-    """Return three decimals, never minus zero."""
-    return f"{round(value, 3) + 0.0:.3f}"
 
 
 def _along(points: FloatArray) -> FloatArray:
