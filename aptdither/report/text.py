@@ -60,7 +60,9 @@ def print_plan(console: Console, plan: Plan, *, path: str | os.PathLike[str]) ->
         The proposal's name.
     """
     if not plan.groups:
-        console.print(_plain(f"Nothing in {os.fspath(path)} is tagged with @dither."))
+        console.print(
+            _plain(f"Nothing in {os.fspath(path)} is tagged with @dither."), soft_wrap=True
+        )
     print_groups(console, plan.groups)
     print_findings(console, plan.findings)
 
