@@ -126,7 +126,9 @@ class Runner:
         json.dumps(report, allow_nan=False).encode("ascii")
         document = proposal.document
         if document.source_encoding == document.encoding:
-            unified_diff(source, new, encoding=document.encoding, names=("in.apt", "out.apt"))
+            unified_diff(
+                source, new, encoding=document.source_encoding, names=("in.apt", "out.apt")
+            )
         return "planned"
 
     def _review(self, source: bytes) -> None:
