@@ -32,6 +32,8 @@ ONLY_IN = {
     "rich": {"cli", "report"},
     "lxml": {"apt"},
     "matplotlib": {"report"},
+    "jinja2": {"report"},
+    "markupsafe": {"report"},
     "astropy": {"optics", "dither", "report"},
     "distributed": {"cli"},
 }

@@ -233,6 +233,7 @@ def _sketch_fit(kind: Picture, asked: PlotInputs, measured: Path | None) -> Plot
     from aptdither.optics.aperture import get_aperture
     from aptdither.optics.pointing_fit import fit_dithers, read_measurements
     from aptdither.report.plots import curves
+    from aptdither.report.plots.captions import aperture_words
 
     if measured is None:
         raise UsageError(f"{kind} needs --measured FILE, the table that `aptdither fit` reads")
@@ -241,31 +242,12 @@ def _sketch_fit(kind: Picture, asked: PlotInputs, measured: Path | None) -> Plot
     location = (aperture.x_ref_pix, aperture.y_ref_pix)
     fits = [fit_dithers(one, aperture) for one in read_measurements(measured, at=location)]
     counts = ", ".join(str(len(found.positions_pix)) for found in fits)
-    facts = [f"{aperture.config} {aperture.name}", asked.element, f"N = {counts}"]
+    facts = [aperture_words(aperture), asked.element, f"N = {counts}"]
     numbers = " ".join(f"A={found.isr.a:.4f},B={found.isr.b:.4f}" for found in fits)
     if kind is Picture.SCALE:
-        solutions = [
-            curves.Solution(
-                name=found.dataset,
-                a=found.isr.a,
-                b=found.isr.b,
-                a_error=found.isr.a_error,
-                b_error=found.isr.b_error,
-            )
-            for found in fits
-        ]
-        draw = partial(curves.draw_solutions, solutions=solutions, facts=facts)
+        draw = partial(curves.draw_solutions, fits=fits, facts=facts)
         return PlotSpec(draw=draw, size_in=curves.SCALE_IN, numbers=numbers)
     if len(fits) > MOST_FITS:
         raise UsageError(f"{measured} has {len(fits)} datasets; fit shows at most {MOST_FITS}")
-    tracks = [
-        curves.StarPositions(
-            name=found.dataset,
-            labels=tuple(str(k + 1) for k in range(len(found.positions_pix))),
-            predicted_pix=found.predicted_pix,
-            observed_pix=found.positions_pix,
-        )
-        for found in fits
-    ]
-    draw = partial(curves.draw_fits, tracks=tracks, facts=facts)
-    return PlotSpec(draw=draw, size_in=curves.size_of_fit(tracks), numbers=numbers)
+    draw = partial(curves.draw_fits, fits=fits, facts=facts)
+    return PlotSpec(draw=draw, size_in=curves.size_of_fit(fits), numbers=numbers)
