@@ -222,13 +222,18 @@ def _sky(
     if asked.proposal is None:
         raise UsageError("ds9-sky needs --position, the target's right ascension and declination")
     data = files.read_input(asked.proposal).data
-    visits = {group.visit for group in groups}
+    # The numbers in the file; a new copy has none there.
+    numbers = {
+        (group.visit, point.was or point.number)
+        for group in groups
+        for point in group.points
+        if point.was is not None or all(other.was is None for other in group.points)
+    }
     names = {
         exposure.target_name
         for visit in parse_proposal(data, path=str(asked.proposal)).visits
-        if visit.number in visits
         for exposure in visit.exposures
-        if exposure.instrument == "WFC3"
+        if (visit.number, exposure.number) in numbers
     }
     known = read_targets(data, path=str(asked.proposal))
     if len(names) != 1 or not names <= known.keys():

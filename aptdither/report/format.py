@@ -122,7 +122,7 @@ LEGEND = (
     ("packing distance d", "smallest distance between two pixel phases"),
     ("largest hole", "largest distance of a phase from the nearest exposure"),
     ("noise amplification", "noise variance of exact de-aliasing; 1 is ideal"),
-    ("unrecoverable fraction", "spatial frequencies that stay aliased"),
+    ("unrecoverable fraction", "frequencies that exact de-aliasing cannot recover"),
     ("worst", "the worst value over the region, for each figure"),
     ("possible", "the best known for so many exposures at one place"),
 )
