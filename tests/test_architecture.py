@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,8 @@ ONLY_IN = {
     "rich": {"cli", "report"},
     "lxml": {"apt"},
     "matplotlib": {"report"},
+    "jinja2": {"report"},
+    "markupsafe": {"report"},
     "astropy": {"optics", "dither", "report"},
     "distributed": {"cli"},
 }
@@ -79,6 +82,29 @@ def test_imports_point_down(module: Path) -> None:
             continue
         assert FLOOR_OF[other] <= FLOOR_OF[wing], f"{module} reaches up to {rest}"
         assert {wing, other} not in STRANGERS, f"{module} must not meet {rest}"
+
+
+#: Packages whose functions compute what a report shows: it gets their results.
+COMPUTING = (
+    "aptdither.dither.coverage",
+    "aptdither.dither.pointing_errors",
+    "aptdither.dither.bounds",
+    "aptdither.dither.optimizer",
+    "aptdither.planning",
+)
+
+
+@pytest.mark.parametrize(
+    "module", sorted((PACKAGE / "report").rglob("*.py")), ids=lambda m: str(m.relative_to(PACKAGE))
+)
+def test_a_report_computes_nothing(module: Path) -> None:
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith(COMPUTING):
+            continue
+        for alias in node.names:
+            imported = getattr(importlib.import_module(node.module or ""), alias.name)
+            is_value = isinstance(imported, type) or not callable(imported)
+            assert is_value, f"{module} imports {alias.name} of {node.module}"
 
 
 def test_every_wing_has_a_floor() -> None:

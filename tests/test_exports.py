@@ -207,6 +207,15 @@ def test_the_sky_needs_an_orientation_and_a_target(tmp_path: Path) -> None:
     )
 
 
+def test_targets_of_other_detectors_do_not_count(tmp_path: Path) -> None:
+    words = ("export", "--format", "ds9-sky", "--orient", "10", "--proposal")
+    path = made(tmp_path)
+    alone = run(*words, path)
+    other = exposure(5, config="WFC3/UVIS", aperture="UVIS", element="F606W", target="ELSEWHERE")
+    path.write_bytes(path.read_bytes().replace(b"</Visit>", other.encode() + b"</Visit>"))
+    assert run(*words, path) == alone
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -151,7 +151,7 @@ def apply(
         from aptdither.report.sanitize import safe_text
 
         text = unified_diff(
-            source.data, new, encoding=parsed.document.encoding, names=(proposal, target)
+            source.data, new, encoding=parsed.document.source_encoding, names=(proposal, target)
         )
         # What goes to another program is exact; what goes to a terminal is harmless.
         sys.stdout.write(safe_text(text) if sys.stdout.isatty() else text)

@@ -291,8 +291,6 @@ def _print_groups(
 
         print_json(groups_report(command, groups, seed=seed))
         return
-    from aptdither.report.text import group_summary
+    from aptdither.report.text import print_groups
 
-    console = out(no_color=no_color)
-    for group in groups:
-        console.print(group_summary(group))
+    print_groups(out(no_color=no_color), groups)

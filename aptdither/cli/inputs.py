@@ -158,13 +158,13 @@ def _listed(groups: Sequence[DitherGroup]) -> str:
 
 @contextmanager
 def with_matplotlib() -> Iterator[None]:
-    """Say in one line what is missing where matplotlib is not installed."""
+    """Report in one line that a package of the ``plot`` extra is not installed."""
     try:
         yield
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "matplotlib":
+        name = (error.name or "").partition(".")[0]
+        if name not in ("matplotlib", "jinja2", "markupsafe"):
             raise
         raise UsageError(
-            "pictures are drawn with matplotlib, which is not installed: "
-            "pip install 'aptdither[plot]'"
+            f"pictures and pages need {name}, which is not installed: pip install 'aptdither[plot]'"
         ) from error

@@ -81,12 +81,14 @@ def report(
     """
     from aptdither.apt.writer import rewrite_proposal
     from aptdither.io import files
+    from aptdither.planning.evaluation import coverage_map
     from aptdither.report.diff import unified_diff
     from aptdither.review.options import ReviewOptions
     from aptdither.review.reviewer import Reviewer
 
     with with_matplotlib():
         from aptdither.report.html import PageHeader, html_report
+        from aptdither.report.plots.maps import GRID
     source = files.read_input(proposal)
     files.check_output(output, source=source, force=force)
     asked_size = None if size is None else parse_size_option(size)
@@ -111,7 +113,8 @@ def report(
             phase2_id=parsed.phase2_id,
             apt_version=parsed.apt_version,
         )
-        page = html_report(subject, survey, findings=findings, diff=diff, progress=progress)
+        maps = [coverage_map(group, GRID) for group in survey.groups]
+        page = html_report(subject, survey, maps, findings=findings, diff=diff, progress=progress)
     files.write_output(output, page.encode("utf-8"), force=force)
     say(f"wrote {output}")
     return EXIT_FINE
@@ -218,13 +221,18 @@ def _sky(
     if asked.proposal is None:
         raise UsageError("ds9-sky needs --position, the target's right ascension and declination")
     data = files.read_input(asked.proposal).data
-    visits = {group.visit for group in groups}
+    # The numbers in the file; a new copy has none there.
+    numbers = {
+        (group.visit, point.was or point.number)
+        for group in groups
+        for point in group.points
+        if point.was is not None or all(other.was is None for other in group.points)
+    }
     names = {
         exposure.target_name
         for visit in parse_proposal(data, path=str(asked.proposal)).visits
-        if visit.number in visits
         for exposure in visit.exposures
-        if exposure.instrument == "WFC3"
+        if (visit.number, exposure.number) in numbers
     }
     known = read_targets(data, path=str(asked.proposal))
     if len(names) != 1 or not names <= known.keys():

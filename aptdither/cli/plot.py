@@ -168,8 +168,10 @@ def plot(
 
 
 def _sketch_groups(kind: Picture, asked: PlotInputs) -> PlotSpec:
+    from aptdither.planning.evaluation import coverage_at, coverage_map
     from aptdither.report.plots import field, maps
     from aptdither.report.plots import pattern as pattern_plot
+    from aptdither.report.plots.geometry import nine_places
     from aptdither.report.tables import coverage_sentence
 
     groups = groups_of(asked)
@@ -184,13 +186,15 @@ def _sketch_groups(kind: Picture, asked: PlotInputs) -> PlotSpec:
     if kind is Picture.MAP:
         if len(groups) > MOST_MAPS:
             raise too_many(groups, f"a map shows at most {MOST_MAPS} groups")
-        draw = partial(maps.draw_maps, groups=groups)
+        coverages = [coverage_map(group, maps.GRID) for group in groups]
+        draw = partial(maps.draw_maps, groups=groups, coverages=coverages)
         return PlotSpec(draw=draw, size_in=maps.size_of(groups), numbers=numbers)
     if len(groups) > 1:
         raise too_many(groups, f"{kind} shows one group")
     (group,) = groups
     if kind is Picture.FIELD:
-        draw = partial(field.draw_field, group=group)
+        efficiency, packing = coverage_at(group, nine_places(group))
+        draw = partial(field.draw_field, group=group, efficiency=efficiency, packing=packing)
         return PlotSpec(draw=draw, size_in=field.FIELD_IN, numbers=numbers)
     draw = partial(pattern_plot.draw_layout, group=group)
     return PlotSpec(draw=draw, size_in=pattern_plot.size_of(group), numbers=numbers)
@@ -229,6 +233,7 @@ def _sketch_fit(kind: Picture, asked: PlotInputs, measured: Path | None) -> Plot
     from aptdither.optics.aperture import get_aperture
     from aptdither.optics.pointing_fit import fit_dithers, read_measurements
     from aptdither.report.plots import curves
+    from aptdither.report.plots.captions import aperture_words
 
     if measured is None:
         raise UsageError(f"{kind} needs --measured FILE, the table that `aptdither fit` reads")
@@ -237,31 +242,12 @@ def _sketch_fit(kind: Picture, asked: PlotInputs, measured: Path | None) -> Plot
     location = (aperture.x_ref_pix, aperture.y_ref_pix)
     fits = [fit_dithers(one, aperture) for one in read_measurements(measured, at=location)]
     counts = ", ".join(str(len(found.positions_pix)) for found in fits)
-    facts = [f"{aperture.config} {aperture.name}", asked.element, f"N = {counts}"]
+    facts = [aperture_words(aperture), asked.element, f"N = {counts}"]
     numbers = " ".join(f"A={found.isr.a:.4f},B={found.isr.b:.4f}" for found in fits)
     if kind is Picture.SCALE:
-        solutions = [
-            curves.Solution(
-                name=found.dataset,
-                a=found.isr.a,
-                b=found.isr.b,
-                a_error=found.isr.a_error,
-                b_error=found.isr.b_error,
-            )
-            for found in fits
-        ]
-        draw = partial(curves.draw_solutions, solutions=solutions, facts=facts)
+        draw = partial(curves.draw_solutions, fits=fits, facts=facts)
         return PlotSpec(draw=draw, size_in=curves.SCALE_IN, numbers=numbers)
     if len(fits) > MOST_FITS:
         raise UsageError(f"{measured} has {len(fits)} datasets; fit shows at most {MOST_FITS}")
-    tracks = [
-        curves.StarPositions(
-            name=found.dataset,
-            labels=tuple(str(k + 1) for k in range(len(found.positions_pix))),
-            predicted_pix=found.predicted_pix,
-            observed_pix=found.positions_pix,
-        )
-        for found in fits
-    ]
-    draw = partial(curves.draw_fits, tracks=tracks, facts=facts)
-    return PlotSpec(draw=draw, size_in=curves.size_of_fit(tracks), numbers=numbers)
+    draw = partial(curves.draw_fits, fits=fits, facts=facts)
+    return PlotSpec(draw=draw, size_in=curves.size_of_fit(fits), numbers=numbers)

@@ -16,10 +16,19 @@ import numpy as np
 
 from aptdither.apt.proposal import Visit
 from aptdither.dither.clusters import MAX_CLUSTER_SIZE, split_counts
-from aptdither.dither.coverage import Coverage, evaluate
+from aptdither.dither.coverage import Coverage, band_at, evaluate, offsets_at
 from aptdither.dither.optimizer.optimize import possible_efficiency
 from aptdither.dither.pattern import Catalog, load_catalog
-from aptdither.dither.phases import min_separation, slew_seconds, span, wrap
+from aptdither.dither.phases import (
+    COVERING_BEST,
+    min_separation,
+    packing_distance,
+    packing_limit,
+    slew_seconds,
+    span,
+    wrap,
+)
+from aptdither.dither.region import FieldPoints
 from aptdither.dither.pointing_errors import PointingExpectation, expect
 from aptdither.optics.aperture import Aperture, get_aperture
 from aptdither.optics.filters import SpectralElement, get_element
@@ -65,6 +74,32 @@ class Point:
     orbit: int | None
     dx_pix: float
     dy_pix: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Possible:
+    """The best figures that a number of exposures is known to reach at one place.
+
+    Attributes
+    ----------
+    packing : float
+        The largest smallest distance between two phases, pixels.
+    packing_of_limit : float
+        1, by its definition.
+    hole : float or None
+        The smallest known largest hole, pixels; None where none is known.
+    efficiency : float
+        The best de-aliasing efficiency found by a search.
+    amplification, lost_fraction : None
+        No bound is given.
+    """
+
+    packing: float
+    packing_of_limit: float = 1.0
+    hole: float | None
+    efficiency: float
+    amplification: None = None
+    lost_fraction: None = None
 
 
 class Evaluation:
@@ -140,18 +175,23 @@ class Evaluation:
         return self._expectations[orbits]
 
     @cached_property
-    def possible_efficiency(self) -> float:
-        """The best worst-place efficiency that so many exposures could have.
+    def possible(self) -> Possible:
+        """The best figures known for so many exposures; never below what these reach.
 
-        Beyond the nine points of a cluster it is 1: no band of the detector has more aliases.
+        Beyond the nine points of a cluster the efficiency is 1: no detector's band has more aliases.
         """
-        if self.n > MAX_CLUSTER_SIZE:
-            return 1.0
-        bound = possible_efficiency(
-            self.n, self.aperture, self.element, self.region, base=self.base.xy_arcsec
+        center, worst = self.coverage.center, self.coverage.worst
+        efficiency = 1.0
+        if self.n <= MAX_CLUSTER_SIZE:
+            efficiency = possible_efficiency(
+                self.n, self.aperture, self.element, self.region, base=self.base.xy_arcsec
+            )
+        hole = COVERING_BEST.get(self.n)
+        return Possible(
+            packing=max(packing_limit(self.n), center.packing, worst.packing),
+            hole=None if hole is None else min(hole, center.hole, worst.hole),
+            efficiency=max(efficiency, center.efficiency, worst.efficiency),
         )
-        # The bound is the best of many climbs; what climbed higher is the better bound.
-        return max(bound, self.coverage.worst.efficiency)
 
     @cached_property
     def distinct_pointings(self) -> tuple[tuple[int, ...], ...]:
@@ -241,9 +281,9 @@ class DitherGroup:
         return self.evaluation.coverage
 
     @property
-    def possible_efficiency(self) -> float:
-        """The best worst-place efficiency that so many exposures could have."""
-        return self.evaluation.possible_efficiency
+    def possible(self) -> Possible:
+        """The best figures known for so many exposures; never below what the group reaches."""
+        return self.evaluation.possible
 
     @property
     def pointing(self) -> PointingExpectation:
@@ -417,6 +457,26 @@ class Evaluator:
             choice,
             clusters=1,
         )
+
+
+def coverage_map(group: DitherGroup, grid: int) -> Coverage:
+    """Evaluate a group at its center and on a grid of `grid` x `grid` places of the whole aperture."""
+    return evaluate(
+        group.evaluation.offsets_arcsec,
+        group.aperture,
+        group.element,
+        Region.full(),
+        base=group.base.xy_arcsec,
+        grid=grid,
+    )
+
+
+def coverage_at(group: DitherGroup, places_pix: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return efficiency (P,) and packing distance over its limit (P,) at places (P, 2), pixels."""
+    field = FieldPoints(x_pix=places_pix[:, 0], y_pix=places_pix[:, 1], index_of_center=0)
+    offsets = offsets_at(group.evaluation.offsets_arcsec, group.aperture, field)
+    efficiency = band_at(group.aperture, group.element, field).efficiency(offsets)
+    return efficiency, packing_distance(offsets) / packing_limit(group.n)
 
 
 def _choice_as_read(exposures: ExposureSet, offsets: FloatArray) -> PatternChoice:

@@ -124,9 +124,8 @@ class Runner:
         _check_text(lambda console: print_plan(console, plan, path="in.apt"))
         report = [*map(group_as_json, plan.groups), *findings_as_json(plan.findings)]
         json.dumps(report, allow_nan=False).encode("ascii")
-        document = proposal.document
-        if document.source_encoding == document.encoding:
-            unified_diff(source, new, encoding=document.encoding, names=("in.apt", "out.apt"))
+        encoding = proposal.document.source_encoding
+        unified_diff(source, new, encoding=encoding, names=("in.apt", "out.apt"))
         return "planned"
 
     def _review(self, source: bytes) -> None:
