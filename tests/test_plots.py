@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from aptdither.cli import app
+from aptdither.dither.views import View
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.types import Region
 from tests.made import exposure, proposal, visit
@@ -46,7 +47,7 @@ def options(kind: str) -> list[str]:
 
 def group(postargs: str = GO_13417, *, aperture: str = "IR-FIX", size: str = "full") -> DitherGroup:
     chosen = choice_as_given(parse_pairs(postargs, "--postargs"))
-    element = get_element("F125W")
+    element = get_element("F125W", "WFC3/IR")
     return evaluate_pattern(chosen, get_aperture(aperture), element, parse_size_option(size), 0)
 
 
@@ -205,7 +206,7 @@ def test_the_border_of_the_region_moves_a_phase_as_coverage_says() -> None:
     border = geometry.outline(one)
     corner = border[0]
     np.testing.assert_allclose(corner, (1014, 1014))
-    whole = evaluate(geometry.steps_of(one), one.aperture, one.element, Region.full(), grid=2)
+    whole = evaluate(geometry.steps_of(one), View(one.aperture, one.element, Region.full()), grid=2)
     at = np.flatnonzero((whole.field.x_pix == 1014) & (whole.field.y_pix == 1014))[0]
     moved = geometry.offsets_over(one, corner[None])[0] % 1
     apart = moved - whole.phases[at]
@@ -219,9 +220,7 @@ def test_maps_hold_the_coverage_of_every_place() -> None:
     np.testing.assert_allclose(found.x_pix, found.y_pix)
     whole = evaluate(
         geometry.steps_of(group()),
-        get_aperture("IR-FIX"),
-        get_element("F125W"),
-        Region.full(),
+        View(get_aperture("IR-FIX"), get_element("F125W", "WFC3/IR"), Region.full()),
         grid=5,
     )
     at = (whole.field.x_pix[1:] == found.x_pix[0]) & (whole.field.y_pix[1:] == found.y_pix[-1])
@@ -291,7 +290,10 @@ def test_the_tradeoff_is_drawn_from_the_curve(
     from aptdither.planning import choice as choose
 
     curve = tradeoff(
-        2, get_aperture("IR"), get_element("F160W"), Region.point(), (2.0, 15.0), seed=0
+        2,
+        View(get_aperture("IR"), get_element("F160W", "WFC3/IR"), Region.point()),
+        (2.0, 15.0),
+        seed=0,
     )
     asked = []
 

@@ -77,7 +77,7 @@ def patterns(
         with usage():
             where, optics, asked = (
                 _aperture(aperture, element, distortion),
-                _element(element),
+                _element(element, aperture),
                 parse_size_option(size),
             )
         groups = [
@@ -109,7 +109,9 @@ def patterns(
         pattern = known.get(name)
         where = _aperture(aperture, element, distortion)
         chosen = choice_from_catalog(pattern, where, "it was asked for")
-        group = evaluate_pattern(chosen, where, _element(element), parse_size_option(size), seed)
+        group = evaluate_pattern(
+            chosen, where, _element(element, aperture), parse_size_option(size), seed
+        )
     _print_groups("patterns", [group], fmt, seed=seed, no_color=no_color)
     return EXIT_FINE
 
@@ -163,7 +165,9 @@ def evaluate(
                 found = open_catalog(catalog).get(pattern or "")
                 chosen = choice_from_catalog(found, where, "it was asked for")
             groups = [
-                evaluate_pattern(chosen, where, _element(element), parse_size_option(size), seed)
+                evaluate_pattern(
+                    chosen, where, _element(element, aperture), parse_size_option(size), seed
+                )
             ]
     _print_groups("evaluate", groups, fmt, seed=seed, no_color=no_color)
     return EXIT_FINE
@@ -204,7 +208,7 @@ def optimize(
     with usage():
         if output is not None:
             check_name(name or output.stem)  # before a minute of searching, not after it
-        where, optics = _aperture(aperture, element, distortion), _element(element)
+        where, optics = _aperture(aperture, element, distortion), _element(element, aperture)
         with progress_bar("searching") as progress:
             if tradeoff:
                 curve = tradeoff_of(n, where, optics, asked, seed=seed, progress=progress)
@@ -241,10 +245,11 @@ def _aperture(name: str, element: str, distortion: Path | None) -> Aperture:
     return get_aperture(name, element, distortion_file=distortion)
 
 
-def _element(name: str) -> SpectralElement:
+def _element(name: str, aperture: str) -> SpectralElement:
+    from aptdither.optics.aperture import get_aperture
     from aptdither.optics.filters import get_element
 
-    return get_element(name)
+    return get_element(name, get_aperture(aperture).config)
 
 
 def _spacing(text: str | None) -> Spacing | None:

@@ -60,13 +60,14 @@ def fit(
     against the SIAF: 1 and 0 for a perfect telescope.
     """
     from aptdither.dither.coverage import evaluate
+    from aptdither.dither.views import View
     from aptdither.optics.aperture import get_aperture
     from aptdither.optics.filters import get_element
     from aptdither.optics.pointing_fit import fit_dithers, read_measurements
 
     with usage():
         where = get_aperture(aperture, element, distortion_file=distortion)
-        optics = get_element(element)
+        optics = get_element(element, where.config)
         region = parse_size_option(size)
     location = (where.x_ref_pix, where.y_ref_pix)
     if at is not None:
@@ -78,7 +79,7 @@ def fit(
     # Coverage counts from the first exposure, commanded and achieved alike.
     coverages = [
         tuple(
-            evaluate(postargs - postargs[0], where, optics, region)
+            evaluate(postargs - postargs[0], View(where, optics, region))
             for postargs in (found.postargs_arcsec, found.achieved_arcsec)
         )
         for found in fits

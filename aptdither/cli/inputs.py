@@ -82,7 +82,7 @@ def _given(asked: PlotInputs) -> list[DitherGroup]:
 
     with usage():
         aperture = get_aperture(asked.aperture, asked.element, distortion_file=asked.distortion)
-        element = get_element(asked.element)
+        element = get_element(asked.element, aperture.config)
         catalog = open_catalog(asked.catalog)
         chosen = [
             choice_from_catalog(catalog.get(name), aperture, "it was asked for")

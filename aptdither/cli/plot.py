@@ -215,7 +215,7 @@ def _sketch_tradeoff(asked: PlotInputs, n: int) -> PlotSpec:
 
     with usage():
         aperture = get_aperture(asked.aperture, asked.element, distortion_file=asked.distortion)
-        element = get_element(asked.element)
+        element = get_element(asked.element, aperture.config)
     size = parse_size_option(asked.size)
     with progress_bar("searching") as progress:
         curve = tradeoff_of(n, aperture, element, size, seed=asked.seed, progress=progress)

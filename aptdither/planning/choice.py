@@ -20,9 +20,7 @@ from aptdither.dither.coverage import evaluate
 from aptdither.dither.optimizer.optimize import (
     EQUAL_EFFICIENCY,
     EQUAL_PACKING,
-    TIGHT_SPACING_PIX,
     WIDE_TOLERANCE,
-    WIDEST_SPACING_PIX,
     OptimizeResult,
     TradeoffPoint,
     bluest,
@@ -33,6 +31,7 @@ from aptdither.dither.optimizer.optimize import (
 )
 from aptdither.dither.pattern import Catalog, Pattern
 from aptdither.dither.phases import min_separation, span
+from aptdither.dither.views import View
 from aptdither.errors import RefusalError
 from aptdither.optics.aperture import Aperture
 from aptdither.optics.filters import SpectralElement
@@ -107,7 +106,7 @@ def spacing_of(asked: Spacing | None, size: Region) -> Spacing:
 def spacing_pix(spacing: Spacing, aperture: Aperture) -> float:
     """Return the least distance of two points, pixels; for ``wide`` that of ``tight``."""
     if spacing.distance is None:
-        return TIGHT_SPACING_PIX
+        return aperture.detector.tight_spacing_pix
     if spacing.unit is LengthUnit.PIX:
         return spacing.distance
     x_scale, y_scale = aperture.scale_at(aperture.x_ref_pix, aperture.y_ref_pix)
@@ -155,7 +154,7 @@ def tradeoff_of(
     progress: Progress | None = None,
 ) -> tuple[TradeoffPoint, ...]:
     """Return what each spacing costs, the tightest first; parameters as for :func:`design`."""
-    return tradeoff(n, aperture, element, size, seed=seed, progress=progress)
+    return tradeoff(n, View(aperture, element, size), seed=seed, progress=progress)
 
 
 def as_pattern(choice: PatternChoice, name: str) -> Pattern:
@@ -277,7 +276,9 @@ class _Chooser:
         self.spacing = spacing_of(request.spacing, size)
         self.aperture = aperture
         self.least_pix = spacing_pix(self.spacing, aperture)
+        self.widest_pix = aperture.detector.widest_spacing_pix
         self.element = bluest(elements)
+        self.view = View(aperture, self.element, size)
         self.base = base
         self.catalog = catalog
         self.seed = seed
@@ -349,7 +350,7 @@ class _Chooser:
         best = max(candidate.efficiency for candidate in candidates)
         if self.spacing.kind is SpacingKind.WIDE:
             good = [c for c in candidates if c.efficiency >= best - WIDE_TOLERANCE]
-            return max(good, key=lambda c: min(c.separation_pix, WIDEST_SPACING_PIX))
+            return max(good, key=lambda c: min(c.separation_pix, self.widest_pix))
         good = [c for c in candidates if c.efficiency >= best - EQUAL_EFFICIENCY]
         packing = max(candidate.packing_of_limit for candidate in good)
         good = [c for c in good if c.packing_of_limit >= packing - EQUAL_PACKING]
@@ -357,7 +358,7 @@ class _Chooser:
 
     def _measured(self, pattern: Pattern) -> _Candidate:
         postargs = pattern.postargs(self.aperture)
-        worst = evaluate(postargs, self.aperture, self.element, self.region, base=self.base).worst
+        worst = evaluate(postargs, self.view, base=self.base).worst
         pixels = pattern.offsets_pix(self.aperture)
         return _Candidate(
             pattern=pattern,
@@ -369,13 +370,13 @@ class _Chooser:
         )
 
     def _bound(self, n: int) -> float:
-        return possible_efficiency(n, self.aperture, self.element, self.region, base=self.base)
+        return possible_efficiency(n, self.view, base=self.base)
 
     def _cannot_be_beaten(self, candidate: _Candidate) -> bool:
         """Tell whether no search could find what is better by more than the margin."""
         if (
             self.spacing.kind is SpacingKind.WIDE
-            and candidate.separation_pix < WIDEST_SPACING_PIX - AUTO_SPACING_MARGIN_PIX
+            and candidate.separation_pix < self.widest_pix - AUTO_SPACING_MARGIN_PIX
         ):
             return False
         return candidate.efficiency >= self._bound(candidate.pattern.n) - AUTO_MARGIN
@@ -405,17 +406,16 @@ def _search(
     progress: Progress | None,
 ) -> tuple[OptimizeResult, str]:
     """Return what a search finds, and a few words about it."""
+    view = View(aperture, element, region)
     if spacing.kind is SpacingKind.WIDE:
-        widest = widest_spacing(
-            n, aperture, element, region, seed=seed, base=base, progress=progress
-        )
+        widest = widest_spacing(n, view, seed=seed, base=base, progress=progress)
         result = widest.result
         return result, (
             f"designed for this region: points {result.separation_pix:.1f} pixels apart, the "
             f"widest that cost at most {WIDE_TOLERANCE:g} of efficiency against the tightest"
         )
     least = spacing_pix(spacing, aperture)
-    result = optimize(n, aperture, element, region, least, seed=seed, base=base, progress=progress)
+    result = optimize(n, view, least, seed=seed, base=base, progress=progress)
     return result, (
         f"designed for this region: worst-place efficiency {result.efficiency_worst:.3f} with "
         f"points at least {_words(spacing, aperture)} apart"

@@ -14,6 +14,7 @@ from aptdither.dither.coverage import Coverage, evaluate
 from aptdither.dither.optimizer.optimize import possible_efficiency
 from aptdither.dither.phases import min_separation, slew_seconds, span
 from aptdither.dither.pointing_errors import PointingExpectation, expect
+from aptdither.dither.views import View
 from aptdither.optics.aperture import Aperture, get_aperture
 from aptdither.optics.filters import SpectralElement, get_element
 from aptdither.planning.choice import PatternChoice
@@ -113,7 +114,7 @@ class DitherGroup:
         if n > MAX_CLUSTER_SIZE:
             return 1.0
         base = (self.base.x_arcsec, self.base.y_arcsec)
-        bound = possible_efficiency(n, self.aperture, self.element, self.region, base=base)
+        bound = possible_efficiency(n, View(self.aperture, self.element, self.region), base=base)
         # The bound is the best of many climbs; what climbed higher is the better bound.
         return max(bound, self.coverage.worst.efficiency)
 
@@ -201,7 +202,7 @@ class Evaluator:
         key = (offsets.tobytes(), aperture, element.name, region, base)
         if key not in self._coverages:
             where = (base.x_arcsec, base.y_arcsec)
-            self._coverages[key] = evaluate(offsets, aperture, element, region, base=where)
+            self._coverages[key] = evaluate(offsets, View(aperture, element, region), base=where)
         return self._coverages[key]
 
     def expectation(
@@ -218,7 +219,11 @@ class Evaluator:
         if key not in self._expectations:
             where = (base.x_arcsec, base.y_arcsec)
             self._expectations[key] = expect(
-                offsets, aperture, element, region, orbits=orbits, base=where, seed=self.seed
+                offsets,
+                View(aperture, element, region),
+                orbits=orbits,
+                base=where,
+                seed=self.seed,
             )
         return self._expectations[key]
 

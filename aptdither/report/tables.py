@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aptdither.optics.aperture import Aperture
-from aptdither.optics.siaf import sky_from_ideal, y_axis_angle
+from aptdither.optics.siaf import sky_from_ideal
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.report.sanitize import safe_line
 from aptdither.types import FloatArray
@@ -236,7 +236,7 @@ def ds9_sky(groups: Sequence[DitherGroup], sky: Sky) -> str:
         f"point({sky.ra_deg:.7f},{sky.dec_deg:.7f}) # point=cross text={{target}}",
     ]
     for k, group in enumerate(groups):
-        angle = y_axis_angle(group.aperture.siaf_name, sky.orient_deg)
+        angle = group.aperture.frame.y_axis_angle(sky.orient_deg)
         x, y = group.aperture.ideal_from_pixel(*_footprint(group.aperture).T)
         for point in group.points:
             at = point.pos_targ

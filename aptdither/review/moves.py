@@ -8,10 +8,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from aptdither.dither.clusters import GUIDE_STAR_LIMIT_ARCSEC, STEP_ARCSEC
 from aptdither.dither.pointing_errors import PointingBudget
 from aptdither.errors import Location
 from aptdither.findings import Finding
+from aptdither.optics.detector import WFC3_IR
 from aptdither.planning.pointings import ObservedVisit, Pointing
 from aptdither.review.judged import EvaluatedSet
 from aptdither.types import RegionKind
@@ -82,7 +82,7 @@ def _blob(judged: EvaluatedSet) -> Iterator[Finding]:
     if judged.n > 9:
         yield Finding.of(
             "ADT302",
-            f"{says}; step clusters of at most 9 apart by {STEP_ARCSEC:g} arcsec",
+            f"{says}; step clusters of at most 9 apart by {WFC3_IR.cluster_step_arcsec:g} arcsec",
             judged.observed.location,
         )
     elif judged.region.kind is not RegionKind.FULL:
@@ -154,7 +154,7 @@ def _beyond_guide_stars(
     points = np.array(list(distinct))
     steps = points[:, None] - points[None]
     distances = np.hypot(steps[..., 0], steps[..., 1])
-    if distances.max() <= GUIDE_STAR_LIMIT_ARCSEC:
+    if distances.max() <= WFC3_IR.guide_star_limit_arcsec:
         return
     i, j = np.unravel_index(int(distances.argmax()), distances.shape)
     held = list(distinct.values())
@@ -163,7 +163,7 @@ def _beyond_guide_stars(
         "ADT303",
         f"pointings on {target} are up to {distances.max():.0f} arcsec apart (exposures "
         f"{first.exposure.number} and {second.exposure.number}); one pair of guide stars serves "
-        f"about {GUIDE_STAR_LIMIT_ARCSEC:g} arcsec",
+        f"about {WFC3_IR.guide_star_limit_arcsec:g} arcsec",
         _place(visit, max(first, second, key=lambda shot: shot.exposure.node)),
     )
 

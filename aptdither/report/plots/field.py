@@ -11,9 +11,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from aptdither.dither.coverage import band_at
 from aptdither.dither.phases import packing_distance, packing_limit, wrap
 from aptdither.dither.region import FieldPoints
+from aptdither.dither.views import View, band_at
 from aptdither.optics.aperture import Aperture
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.report.ascii_map import PIXEL_START
@@ -152,8 +152,8 @@ def draw_field(figure: Figure, group: DitherGroup) -> None:
     """Draw the phases of a group at nine places of its region."""
     places = nine_places(group)
     offsets = offsets_over(group, places)
-    field = FieldPoints(x_pix=places[:, 0], y_pix=places[:, 1], index_of_center=0)
-    efficiency = band_at(group.aperture, group.element, field).efficiency(offsets)
+    view = View(group.aperture, group.element, group.region)
+    efficiency = band_at(view, FieldPoints.on_chip(places)).efficiency(offsets)
     packing = packing_distance(offsets) / packing_limit(offsets.shape[1])
     series = clusters_of(group)
     panels = figure.subplots(3, 3, sharex=True, sharey=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from aptdither.dither.coverage import field_points, offsets_at
 from aptdither.dither.region import FieldPoints
+from aptdither.dither.views import View, field_points, offsets_at
 from aptdither.optics.aperture import Aperture
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.types import FloatArray, Region
@@ -72,8 +72,8 @@ def nine_places(group: DitherGroup) -> FloatArray:
 
 def offsets_over(group: DitherGroup, places: FloatArray) -> FloatArray:
     """Return the offsets (P, N, 2), pixels, of a group's exposures at places (P, 2)."""
-    field = FieldPoints(x_pix=places[:, 0], y_pix=places[:, 1], index_of_center=0)
-    return offsets_at(steps_of(group), group.aperture, field)
+    view = View(group.aperture, group.element, group.region)
+    return offsets_at(steps_of(group), view, FieldPoints.on_chip(places))
 
 
 def steps_of(group: DitherGroup) -> FloatArray:
@@ -98,4 +98,5 @@ def clusters_of(group: DitherGroup) -> FloatArray:
 def whole_readout(group: DitherGroup, side: int) -> FieldPoints:
     """Return the centre and a grid of `side` x `side` places over all that is read."""
     base = (group.base.x_arcsec, group.base.y_arcsec)
-    return field_points(group.aperture, Region.full(), base=base, grid=side)
+    view = View(group.aperture, group.element, Region.full())
+    return field_points(view, base=base, grid=side)

@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from aptdither.dither.coverage import evaluate
 from aptdither.dither.phases import packing_limit
+from aptdither.dither.views import View
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.report.plots.captions import facts_of, name_of
 from aptdither.report.plots.geometry import center_of, corners_of, outline, steps_of
@@ -77,7 +78,7 @@ def maps_of(group: DitherGroup, grid: int = GRID) -> dict[str, FieldMap]:
     """Return the maps of a group by the name of their quantity."""
     base = (group.base.x_arcsec, group.base.y_arcsec)
     whole = evaluate(
-        steps_of(group), group.aperture, group.element, Region.full(), base=base, grid=grid
+        steps_of(group), View(group.aperture, group.element, Region.full()), base=base, grid=grid
     )
     found = {}
     for quantity in QUANTITIES:
