@@ -111,7 +111,7 @@ def test_what_was_done_counts_from_the_first_exposures_own_postarg() -> None:
     """A dither about a base: a perfect telescope achieves what was commanded, base and all."""
     commanded = POSTARGS + np.array([10.0, -5.0])
     moves = FIX.offset_from_postarg(*commanded.T)
-    positions = np.add(FIX.fiducial_pix, np.stack(moves, axis=-1))
+    positions = np.add(FIX.reference_pix, np.stack(moves, axis=-1))
     fit = fit_dithers(
         Measured(dataset="base", postargs_arcsec=commanded, positions_pix=positions), FIX
     )

@@ -26,6 +26,7 @@ from aptdither.apt.reader import parse_proposal
 from aptdither.apt.tags import DitherRequest, parse_comments
 from aptdither.apt.writer import rewrite_proposal
 from aptdither.dither.coverage import Coverage, evaluate
+from aptdither.dither.views import View
 from aptdither.errors import AptDitherError, RewriteError
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
@@ -572,9 +573,7 @@ def test_coverage_read_back_is_coverage_reported(made: Tagged) -> None:
         aperture = get_aperture(members[0].aperture, members[0].spectral_element)
         read = evaluate(
             np.round(there - base, 9) + 0.0,
-            aperture,
-            get_element(members[0].spectral_element),
-            group.region,
+            View(aperture, get_element(members[0].spectral_element, "WFC3/IR"), group.region),
             base=base,
         )
         # The last bit depends on where in memory an array lies: BLAS takes another path.

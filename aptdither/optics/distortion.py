@@ -218,6 +218,25 @@ class Distortion:
         x_coef[0, 0] = y_coef[0, 0] = 0.0
         return Distortion(x_coef=x_coef, y_coef=y_coef, reach_pix=self.reach_pix)
 
+    def turned(
+        self, matrix: FloatArray, *, shift_arcsec: tuple[float, float] = (0.0, 0.0)
+    ) -> Distortion:
+        """Return the same distortion in another ideal frame.
+
+        Parameters
+        ----------
+        matrix : (2, 2) float array
+            Turns positions in the old frame into the new one.
+        shift_arcsec : (float, float), arcsec
+            Added after it.
+        """
+        (xx, xy), (yx, yy) = matrix
+        x_coef = xx * self.x_coef + xy * self.y_coef
+        y_coef = yx * self.x_coef + yy * self.y_coef
+        x_coef[0, 0] += shift_arcsec[0]
+        y_coef[0, 0] += shift_arcsec[1]
+        return Distortion(x_coef=x_coef, y_coef=y_coef, reach_pix=self.reach_pix)
+
     def _set(self, **values: Any) -> None:
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -347,7 +366,7 @@ class _Workspace:
         rows = self.memory[:, : x.size]
         np.subtract(x, origin[0], out=rows[1], casting="same_kind")
         np.subtract(y, origin[1], out=rows[2], casting="same_kind")
-        # PlotInputs this way round, NaN is refused too.
+        # Written this way round, it refuses NaN too.
         if finite and not max(rows[1:3].max(), -rows[1:3].min()) <= FARTHEST:
             raise OpticsError(
                 "a position is not a finite number (NaN or infinite, or too large): there is no "

@@ -143,7 +143,7 @@ class DitherFit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorrectedFrame:
-    """The ISR's frame: pixels without distortion, zero at an aperture's fiducial point.
+    """The ISR's frame: pixels without distortion, zero at an aperture's reference point.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ class CorrectedFrame:
     def from_pixel(
         self, x_pix: npt.ArrayLike, y_pix: npt.ArrayLike
     ) -> tuple[FloatArray, FloatArray]:
-        """Convert pixels of the full-frame image to (u, v), pixels from the fiducial point."""
+        """Convert pixels of the full-frame image to (u, v), pixels from the reference point."""
         x, y = self.aperture.ideal_from_pixel(x_pix, y_pix)
         return self.a * x + self.b * y, -self.b * x + self.a * y
 
@@ -266,7 +266,7 @@ def read_measurements(
         full-frame image, 1-based) or ``dx_pix, dy_pix`` (offsets); ``dataset`` where there are
         several. A column's own unit is respected.
     at : (x_pix, y_pix), pixels, optional
-        The place from which offsets count; the fiducial point is a good one.
+        The place from which offsets count; the reference point is a good one.
 
     Returns
     -------

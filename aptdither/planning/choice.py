@@ -22,9 +22,7 @@ from aptdither.dither.coverage import evaluate
 from aptdither.dither.optimizer.optimize import (
     EQUAL_EFFICIENCY,
     EQUAL_PACKING,
-    TIGHT_SPACING_PIX,
     WIDE_TOLERANCE,
-    WIDEST_SPACING_PIX,
     OptimizeResult,
     TradeoffPoint,
     bluest,
@@ -35,6 +33,7 @@ from aptdither.dither.optimizer.optimize import (
 )
 from aptdither.dither.pattern import Catalog, Pattern
 from aptdither.dither.phases import min_separation, span
+from aptdither.dither.views import View
 from aptdither.errors import RefusalError
 from aptdither.optics.aperture import Aperture
 from aptdither.optics.filters import SpectralElement
@@ -228,9 +227,7 @@ class PatternChooser:
 
     def tradeoff(self, n: int) -> tuple[TradeoffPoint, ...]:
         """Return what each spacing costs, the tightest first."""
-        return tradeoff(
-            n, self.aperture, self.elements, self.region, seed=self.seed, progress=self.progress
-        )
+        return tradeoff(n, self._view, seed=self.seed, progress=self.progress)
 
     @property
     def spacing_or_default(self) -> Spacing:
@@ -242,19 +239,24 @@ class PatternChooser:
         return self.spacing_or_default.kind is SpacingKind.WIDE
 
     @property
+    def _widest_pix(self) -> float:
+        return self.aperture.detector.widest_spacing_pix
+
+    @property
     def _least_pix(self) -> float:
         """Least distance of two points, pixels; for wide that of tight."""
         spacing = self.spacing_or_default
         if spacing.distance is None:
-            return TIGHT_SPACING_PIX
+            return self.aperture.detector.tight_spacing_pix
         if spacing.unit is LengthUnit.PIX:
             return spacing.distance
         x_scale, y_scale = self.aperture.scale_at(self.aperture.x_ref_pix, self.aperture.y_ref_pix)
         return float(spacing.distance / np.sqrt(x_scale * y_scale))
 
     @property
-    def _element(self) -> SpectralElement:
-        return bluest(self.elements)
+    def _view(self) -> View:
+        """The aperture and the region, with the bluest of the elements."""
+        return View(self.aperture, bluest(self.elements), self.region)
 
     def _choose_one(self, n: int, request: DitherRequest) -> PatternChoice:
         """Return the pattern of one cluster of `n` points."""
@@ -316,20 +318,15 @@ class PatternChooser:
         best = max(candidate.efficiency for candidate in candidates)
         if self._is_wide:
             good = [c for c in candidates if c.efficiency >= best - WIDE_TOLERANCE]
-            return max(good, key=lambda c: min(c.separation_pix, WIDEST_SPACING_PIX))
+            return max(good, key=lambda c: min(c.separation_pix, self._widest_pix))
         good = [c for c in candidates if c.efficiency >= best - EQUAL_EFFICIENCY]
         packing = max(candidate.packing_of_limit for candidate in good)
         good = [c for c in good if c.packing_of_limit >= packing - EQUAL_PACKING]
         return min(good, key=lambda candidate: candidate.span_pix)
 
     def _measured(self, pattern: Pattern) -> _Candidate:
-        worst = evaluate(
-            pattern.postargs(self.aperture),
-            self.aperture,
-            self._element,
-            self.region,
-            base=self.base.xy_arcsec,
-        ).worst
+        postargs = pattern.postargs(self.aperture)
+        worst = evaluate(postargs, self._view, base=self.base.xy_arcsec).worst
         pixels = pattern.offsets_pix(self.aperture)
         return _Candidate(
             pattern=pattern,
@@ -340,14 +337,12 @@ class PatternChooser:
         )
 
     def _bound(self, n: int) -> float:
-        return possible_efficiency(
-            n, self.aperture, self._element, self.region, base=self.base.xy_arcsec
-        )
+        return possible_efficiency(n, self._view, base=self.base.xy_arcsec)
 
     def _can_be_beaten(self, candidate: _Candidate) -> bool:
         """Tell whether a search could find what is better by more than the margin."""
         if self._is_wide and (
-            candidate.separation_pix < WIDEST_SPACING_PIX - AUTO_SPACING_MARGIN_PIX
+            candidate.separation_pix < self._widest_pix - AUTO_SPACING_MARGIN_PIX
         ):
             return True
         return candidate.efficiency < self._bound(candidate.pattern.n) - AUTO_MARGIN
@@ -370,9 +365,7 @@ class PatternChooser:
         if self._is_wide:
             result = widest_spacing(
                 n,
-                self.aperture,
-                self.elements,
-                self.region,
+                self._view,
                 seed=self.seed,
                 base=self.base.xy_arcsec,
                 progress=self.progress,
@@ -383,9 +376,7 @@ class PatternChooser:
             )
         result = optimize(
             n,
-            self.aperture,
-            self.elements,
-            self.region,
+            self._view,
             self._least_pix,
             seed=self.seed,
             base=self.base.xy_arcsec,

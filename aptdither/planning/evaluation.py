@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from aptdither.apt.proposal import Visit
-from aptdither.dither.clusters import MAX_CLUSTER_SIZE, split_counts
-from aptdither.dither.coverage import Coverage, band_at, evaluate, offsets_at
+from aptdither.dither.clusters import split_counts
+from aptdither.dither.coverage import Coverage, evaluate
 from aptdither.dither.optimizer.optimize import possible_efficiency
 from aptdither.dither.pattern import Catalog, load_catalog
 from aptdither.dither.phases import (
@@ -28,19 +28,14 @@ from aptdither.dither.phases import (
     span,
     wrap,
 )
-from aptdither.dither.region import FieldPoints
 from aptdither.dither.pointing_errors import PointingExpectation, expect
+from aptdither.dither.region import FieldPoints
+from aptdither.dither.views import View, band_at, offsets_at
 from aptdither.optics.aperture import Aperture, get_aperture
 from aptdither.optics.filters import SpectralElement, get_element
 from aptdither.planning.choice import ChoiceMethod, PatternChoice, sizes_of
 from aptdither.planning.pointings import ExposureSet, Pointing
 from aptdither.types import NO_OFFSET, FloatArray, PosTarg, Region, Setup
-
-#: Pointings nearer than this are one pointing, pixels: less than any step repeats to.
-SAME_POINTING_PIX = 0.04
-
-#: Phases nearer than this are one phase, pixels: as much as the telescope's own errors.
-SAME_PHASE_PIX = 0.1
 
 #: After so many different evaluations (some 20 kB each) an :class:`Evaluator` drops what it has
 #: remembered: this bounds the memory of a long run.
@@ -103,15 +98,14 @@ class Possible:
 
 
 class Evaluation:
-    """Offsets over a region: what is equal for all sets that point alike.
+    """Offsets seen by a view: what is equal for all sets that point alike.
 
     Parameters
     ----------
     offsets_arcsec : (N, 2) float array, arcsec
         POS TARGs of the exposures relative to `base`.
-    aperture : Aperture
-    element : SpectralElement
-    region : Region
+    view : View
+        Aperture, spectral element and region.
     base : PosTarg
         Where the target lands before it is dithered.
     seed : int
@@ -125,28 +119,14 @@ class Evaluation:
         Coverage of the region.
     """
 
-    def __init__(
-        self,
-        offsets_arcsec: FloatArray,
-        aperture: Aperture,
-        element: SpectralElement,
-        region: Region,
-        base: PosTarg,
-        *,
-        seed: int,
-    ) -> None:
+    def __init__(self, offsets_arcsec: FloatArray, view: View, base: PosTarg, *, seed: int) -> None:
         self.offsets_arcsec = offsets_arcsec
-        self.aperture = aperture
-        self.element = element
-        self.region = region
+        self.view = view
         self.base = base
         self.seed = seed
-        x_pix, y_pix = aperture.offset_from_postarg(offsets_arcsec[:, 0], offsets_arcsec[:, 1])
         # Subtraction leaves something in the last digits: equal offsets must be equal.
-        self.pixels: FloatArray = np.asarray(np.round(np.stack([x_pix, y_pix], -1), 9) + 0.0)
-        self.coverage: Coverage = evaluate(
-            offsets_arcsec, aperture, element, region, base=base.xy_arcsec
-        )
+        self.pixels: FloatArray = np.asarray(np.round(view.offsets_of(offsets_arcsec), 9) + 0.0)
+        self.coverage: Coverage = evaluate(offsets_arcsec, view, base=base.xy_arcsec)
         self._expectations: dict[tuple[int, ...], PointingExpectation] = {}
 
     @property
@@ -165,9 +145,7 @@ class Evaluation:
         if orbits not in self._expectations:
             self._expectations[orbits] = expect(
                 self.offsets_arcsec,
-                self.aperture,
-                self.element,
-                self.region,
+                self.view,
                 orbits=orbits,
                 base=self.base.xy_arcsec,
                 seed=self.seed,
@@ -182,10 +160,8 @@ class Evaluation:
         """
         center, worst = self.coverage.center, self.coverage.worst
         efficiency = 1.0
-        if self.n <= MAX_CLUSTER_SIZE:
-            efficiency = possible_efficiency(
-                self.n, self.aperture, self.element, self.region, base=self.base.xy_arcsec
-            )
+        if self.n <= self.view.aperture.detector.max_cluster_size:
+            efficiency = possible_efficiency(self.n, self.view, base=self.base.xy_arcsec)
         hole = COVERING_BEST.get(self.n)
         return Possible(
             packing=max(packing_limit(self.n), center.packing, worst.packing),
@@ -196,13 +172,14 @@ class Evaluation:
     @cached_property
     def distinct_pointings(self) -> tuple[tuple[int, ...], ...]:
         """The exposures of each distinct pointing."""
-        return _chains(self.pixels, SAME_POINTING_PIX)
+        return _chains(self.pixels, self.view.aperture.detector.same_pointing_pix)
 
     @cached_property
     def distinct_phases(self) -> tuple[tuple[int, ...], ...]:
         """The pointings (their first exposures) of each distinct phase where the target lands."""
         firsts = [members[0] for members in self.distinct_pointings]
-        chains = _chains(wrap(self.coverage.center_phases[firsts]), SAME_PHASE_PIX, torus=True)
+        reach = self.view.aperture.detector.same_phase_pix
+        chains = _chains(wrap(self.coverage.center_phases[firsts]), reach, torus=True)
         return tuple(tuple(firsts[i] for i in members) for members in chains)
 
     @cached_property
@@ -253,12 +230,12 @@ class DitherGroup:
     @property
     def aperture(self) -> Aperture:
         """The aperture with its distortion."""
-        return self.evaluation.aperture
+        return self.evaluation.view.aperture
 
     @property
     def element(self) -> SpectralElement:
         """The spectral element with the wavelength that its band is taken at."""
-        return self.evaluation.element
+        return self.evaluation.view.element
 
     @property
     def region(self) -> Region:
@@ -403,20 +380,14 @@ class Evaluator:
         """
         written = np.array([one.pos_targ.xy_arcsec for one in exposures.pointings])
         offsets = np.round(written - exposures.base.xy_arcsec, 9) + 0.0
-        evaluation = self.evaluation(
-            offsets,
-            self.aperture(exposures.setup),
-            self.element(exposures.setup),
-            exposures.region,
-            exposures.base,
-        )
+        view = View(self.aperture(exposures.setup), self.element(exposures.setup), exposures.region)
         if clusters is None:
             clusters = self._clusters_of(exposures)
         return DitherGroup(
             exposures=exposures,
             choice=choice or _choice_as_read(exposures, offsets),
             clusters=clusters,
-            evaluation=evaluation,
+            evaluation=self.evaluation(offsets, view, exposures.base),
         )
 
     def _clusters_of(self, exposures: ExposureSet) -> int:
@@ -427,21 +398,14 @@ class Evaluator:
         return len(sizes_of(patterns.pop(), exposures.n, self.catalog) or (exposures.n,))
 
     def evaluation(
-        self,
-        offsets_arcsec: FloatArray,
-        aperture: Aperture,
-        element: SpectralElement,
-        region: Region,
-        base: PosTarg = NO_OFFSET,
+        self, offsets_arcsec: FloatArray, view: View, base: PosTarg = NO_OFFSET
     ) -> Evaluation:
         """Return the evaluation of offsets (N, 2) from `base`, arcsec; of equal ones the same."""
-        key = (offsets_arcsec.tobytes(), aperture, element.name, region, base)
+        key = (offsets_arcsec.tobytes(), view, base)
         if key not in self._cache:
             if len(self._cache) >= CACHE_SIZE:
                 self._cache.clear()
-            self._cache[key] = Evaluation(
-                offsets_arcsec, aperture, element, region, base, seed=self.seed
-            )
+            self._cache[key] = Evaluation(offsets_arcsec, view, base, seed=self.seed)
         return self._cache[key]
 
     def evaluate_pattern(
@@ -461,21 +425,16 @@ class Evaluator:
 
 def coverage_map(group: DitherGroup, grid: int) -> Coverage:
     """Evaluate a group at its center and on a grid of `grid` x `grid` places of the whole aperture."""
-    return evaluate(
-        group.evaluation.offsets_arcsec,
-        group.aperture,
-        group.element,
-        Region.full(),
-        base=group.base.xy_arcsec,
-        grid=grid,
-    )
+    view = View(group.aperture, group.element, Region.full())
+    offsets = group.evaluation.offsets_arcsec
+    return evaluate(offsets, view, base=group.base.xy_arcsec, grid=grid)
 
 
 def coverage_at(group: DitherGroup, places_pix: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return efficiency (P,) and packing distance over its limit (P,) at places (P, 2), pixels."""
-    field = FieldPoints(x_pix=places_pix[:, 0], y_pix=places_pix[:, 1], index_of_center=0)
-    offsets = offsets_at(group.evaluation.offsets_arcsec, group.aperture, field)
-    efficiency = band_at(group.aperture, group.element, field).efficiency(offsets)
+    view, field = group.evaluation.view, FieldPoints.on_chip(places_pix)
+    offsets = offsets_at(group.evaluation.offsets_arcsec, view, field)
+    efficiency = band_at(view, field).efficiency(offsets)
     return efficiency, packing_distance(offsets) / packing_limit(group.n)
 
 

@@ -19,6 +19,7 @@ from aptdither.apt.patterns import AptPattern, is_pattern_group, pattern_points
 from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal, Visit
 from aptdither.apt.tags import Receipt
 from aptdither.errors import AptDitherError, Location, ProposalError
+from aptdither.optics.detector import get_detector
 from aptdither.planning.refusals import SetOptions, is_supported, may_be_parallel
 from aptdither.planning.selection import DitherSet, VisitTags, mentions_tag, select_sets
 from aptdither.types import NO_OFFSET, PosTarg, Region, Setup
@@ -33,9 +34,6 @@ BLOCKED = frozenset({"BLANK"})
 
 #: Most pointings of a set that are evaluated. A hundred orbits hold fewer; a file can say any number.
 MAX_POINTINGS = 512
-
-#: Pointings farther apart than this, arcsec, are tiles of a mosaic: half of what WFC3/IR sees.
-TILE_ARCSEC = 60.0
 
 #: A first POS TARG smaller than this, arcsec, is part of a dither about the reference point.
 SMALL_ARCSEC = 2.0
@@ -272,13 +270,13 @@ class _VisitReader:
             key = (id(tagged.get(exposure.node)), exposure.target_name, exposure.setup)
             pointings.setdefault(key, []).extend(taken)
         sets: list[ExposureSet] = []
-        for taken in pointings.values():
+        for (_, _, setup), taken in pointings.items():
             if len(taken) > MAX_POINTINGS:
                 reason = f"it has {len(taken)} exposures, more than {MAX_POINTINGS}"
                 many = {one.exposure.node: one.exposure for one in taken if one.exposure}
                 unresolved.setdefault((reason, False), []).extend(many.values())
                 continue
-            sets += self._sets(sorted(taken, key=lambda one: one.when), tagged)
+            sets += self._sets(setup, sorted(taken, key=lambda one: one.when), tagged)
         return VisitPointings(
             visit=self.visit,
             tags=self.tags,
@@ -291,10 +289,10 @@ class _VisitReader:
         )
 
     def _sets(
-        self, pointings: Sequence[Pointing], tagged: Mapping[int, DitherSet]
+        self, setup: Setup, pointings: Sequence[Pointing], tagged: Mapping[int, DitherSet]
     ) -> Iterator[ExposureSet]:
         """Yield the sets of pointings of one setup: one for each tile of a mosaic."""
-        for tile in tiles(pointings):
+        for tile in tiles(pointings, get_detector(setup.config).tile_arcsec):
             exposures = {one.exposure.node: one.exposure for one in tile if one.exposure}
             first = next(iter(exposures.values()))
             receipts = {
@@ -305,7 +303,7 @@ class _VisitReader:
             dither_set = tagged.get(first.node)
             asked = dither_set.request.size if dither_set is not None else None
             yield ExposureSet(
-                setup=first.setup,
+                setup=setup,
                 pointings=tile,
                 base=_base_of(tile, receipts, dither_set),
                 region=asked or self.region,
@@ -419,8 +417,8 @@ def looks_at_no_sky(exposure: Exposure) -> bool:
     )
 
 
-def tiles(pointings: Sequence[Pointing]) -> Iterator[tuple[Pointing, ...]]:
-    """Yield pointings that share the field: chains of steps no longer than `TILE_ARCSEC`."""
+def tiles(pointings: Sequence[Pointing], reach_arcsec: float) -> Iterator[tuple[Pointing, ...]]:
+    """Yield pointings that share the field: chains of steps no longer than `reach_arcsec`."""
     remaining = list(range(len(pointings)))
     while remaining:
         tile = [remaining.pop(0)]
@@ -429,7 +427,7 @@ def tiles(pointings: Sequence[Pointing]) -> Iterator[tuple[Pointing, ...]]:
             near = {
                 index
                 for index in remaining
-                if (pointings[index].pos_targ - at).length_arcsec <= TILE_ARCSEC
+                if (pointings[index].pos_targ - at).length_arcsec <= reach_arcsec
             }
             tile += sorted(near)
             remaining = [index for index in remaining if index not in near]

@@ -10,12 +10,13 @@ from aptdither.apt.patterns import AptPattern, is_pattern_group, points_of
 from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal
 from aptdither.apt.tags import Tag
 from aptdither.errors import AptDitherError, Location, ProposalError, RefusalError
+from aptdither.optics.detector import supported_configs
 
 if TYPE_CHECKING:
     from aptdither.planning.selection import VisitTags
 
 #: The configurations that can be dithered.
-CONFIGS = ("WFC3/IR",)
+CONFIGS = supported_configs()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,8 +184,8 @@ def _group_refusals(
             yield RefusalError(
                 f"the group on line {group.line} is, or may be, a coordinated parallel"
                 f"{f' (Type {group.type!r})' if group.type else ''}: its exposures run at the "
-                "same time and must share one POS TARG; give the WFC3/IR exposures a group "
-                "of their own",
+                "same time and must share one POS TARG; take the tag away, or "
+                "the exposures out of the group",
                 location=location,
             )
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from aptdither.optics.aperture import Aperture
-from aptdither.optics.siaf import sky_from_ideal, y_axis_angle
+from aptdither.optics.siaf import sky_from_ideal
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.report.format import counted, decimals
 from aptdither.report.plots.geometry import corners_of, sides_of
@@ -229,7 +229,7 @@ def ds9_sky(groups: Sequence[DitherGroup], sky: Sky) -> str:
         f"point({sky.ra_deg:.7f},{sky.dec_deg:.7f}) # point=cross text={{target}}",
     ]
     for k, group in enumerate(groups):
-        angle = y_axis_angle(group.aperture.siaf_name, sky.orient_deg)
+        angle = group.aperture.frame.y_axis_angle(sky.orient_deg)
         x, y = _footprint(group.aperture)
         for point in group.points:
             x_target, y_target = point.pos_targ.xy_arcsec

@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from aptdither.dither.clusters import GUIDE_STAR_LIMIT_ARCSEC, MAX_CLUSTER_SIZE, STEP_ARCSEC
 from aptdither.dither.pointing_errors import PointingBudget
 from aptdither.findings import Message, Severity, rule
+from aptdither.optics.detector import WFC3_IR
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.planning.pointings import Pointing, VisitPointings
 from aptdither.review.options import ReviewContext
@@ -18,15 +18,6 @@ from aptdither.review.phrases import counted, location_of
 from aptdither.types import PosTarg, RegionKind
 
 _ISR = "ISR WFC3 2016-14"
-
-#: Smallest step of a tight pattern, pixels of WFC3/IR (ISR WFC3 2016-14, section 5).
-ARTIFACT_PIX = 2.0
-
-#: Diameters of the blobs of WFC3/IR, pixels (ISR WFC3 2016-14, section 7).
-SMALLEST_BLOB_PIX, LARGEST_BLOB_PIX = 10.0, 15.0
-
-#: The three decimals of a POS TARG move a point by this much at most, pixels of WFC3/IR.
-ROUNDING_PIX = 0.05
 
 #: Longest move that keeps the guide stars, arcsec (COS Instrument Handbook 9.2).
 REACQUISITION_ARCSEC = 90.0
@@ -50,7 +41,8 @@ def small_steps(group: DitherGroup, context: ReviewContext) -> Iterator[Message]
         return
     distances = group.evaluation.distances
     distance_pix, i, j = distances[0]
-    limit_pix = ARTIFACT_PIX - ROUNDING_PIX
+    detector = group.aperture.detector
+    limit_pix = detector.min_step_pix - detector.rounding_pix
     if distance_pix >= limit_pix:
         return
     count = sum(each < limit_pix for each, _, _ in distances) - 1
@@ -58,9 +50,9 @@ def small_steps(group: DitherGroup, context: ReviewContext) -> Iterator[Message]
     yield (
         group.exposures.location,
         (
-            f"exposures {group.exposures.label(i)} and {group.exposures.label(j)} of {group.exposures.setup.text} are "
-            f"{distance_pix:.1f} pixels apart{more}: an artifact of {ARTIFACT_PIX:g} pixels falls on "
-            f"the same part of the source; dither by at least {ARTIFACT_PIX:g} pixels"
+            f"exposures {group.exposures.label(i)} and {group.exposures.label(j)} of "
+            f"{group.exposures.setup.text} are {distance_pix:.1f} pixels apart{more}: an artifact of {detector.min_step_pix:g} pixels falls on "
+            f"the same part of the source; dither by at least {detector.min_step_pix:g} pixels"
         ),
     )
 
@@ -81,10 +73,15 @@ def within_a_blob(group: DitherGroup, context: ReviewContext) -> Iterator[Messag
     if len(group.evaluation.distinct_pointings) < 2:
         return
     extent_pix = group.evaluation.distances[-1][0]
-    if extent_pix >= SMALLEST_BLOB_PIX - ROUNDING_PIX:
+    detector = group.aperture.detector
+    smallest_pix, largest_pix = detector.blob_pix
+    if extent_pix >= smallest_pix - detector.rounding_pix:
         return
-    if group.n > MAX_CLUSTER_SIZE:
-        remedy = f"; split them into clusters of at most {MAX_CLUSTER_SIZE}, {STEP_ARCSEC:g} arcsec apart"
+    if group.n > detector.max_cluster_size:
+        remedy = (
+            f"; split them into clusters of at most {detector.max_cluster_size}, "
+            f"{detector.cluster_step_arcsec:g} arcsec apart"
+        )
     elif group.region.kind is not RegionKind.FULL:
         remedy = _wide_pattern(group, context)
     elif group.exposures.is_tagged:
@@ -98,9 +95,9 @@ def within_a_blob(group: DitherGroup, context: ReviewContext) -> Iterator[Messag
         yield (
             group.exposures.location,
             (
-                f"all {group.n} exposures of {group.exposures.setup.text} lie within {extent_pix:.1f} pixels, "
-                f"and blobs are {SMALLEST_BLOB_PIX:g} to {LARGEST_BLOB_PIX:g} pixels across: a blob "
-                f"then covers the same part of the field in every exposure{remedy}"
+                f"all {group.n} exposures of {group.exposures.setup.text} lie within "
+                f"{extent_pix:.1f} pixels, and blobs are {smallest_pix:g} to {largest_pix:g} "
+                f"pixels across: a blob then covers the same part of the field in every exposure{remedy}"
             ),
         )
 
@@ -111,7 +108,7 @@ def _wide_pattern(group: DitherGroup, context: ReviewContext) -> str:
     if wide is None or (tag is not None and tag.request.spacing is not None):
         return ""
     now, then = group.coverage.worst.efficiency, wide.coverage.worst.efficiency
-    if then < now - WIDE_MARGIN or wide.span_pix < SMALLEST_BLOB_PIX:
+    if then < now - WIDE_MARGIN or wide.span_pix < group.aperture.detector.blob_pix[0]:
         return ""
     return (
         f"; {wide.choice.name} extends beyond a blob and has an efficiency of {then:.3f} at the "
@@ -136,7 +133,7 @@ def beyond_guide_stars(visit: VisitPointings, _context: ReviewContext) -> Iterat
         points = np.array([pos_targ.xy_arcsec for pos_targ in first_at])
         steps = points[:, None] - points[None]
         distances = np.hypot(steps[..., 0], steps[..., 1])
-        if distances.max() <= GUIDE_STAR_LIMIT_ARCSEC:
+        if distances.max() <= WFC3_IR.guide_star_limit_arcsec:
             continue
         i, j = np.unravel_index(int(distances.argmax()), distances.shape)
         first, second = (list(first_at.values())[int(k)] for k in (i, j))
@@ -144,7 +141,7 @@ def beyond_guide_stars(visit: VisitPointings, _context: ReviewContext) -> Iterat
             location_of(visit.visit, max(first, second, key=lambda one: one.when).exposure),
             (
                 f"exposures {first.number} and {second.number} of {target} are {distances.max():.0f} "
-                f"arcsec apart; one pair of guide stars covers about {GUIDE_STAR_LIMIT_ARCSEC:g} "
+                f"arcsec apart; one pair of guide stars covers about {WFC3_IR.guide_star_limit_arcsec:g} "
                 "arcsec: reduce the POS TARGs or use more visits"
             ),
         )

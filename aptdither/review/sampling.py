@@ -7,7 +7,6 @@ from itertools import combinations
 
 import numpy as np
 
-from aptdither.dither.clusters import MAX_CLUSTER_SIZE
 from aptdither.findings import Message, Severity, rule
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.review.options import ReviewContext
@@ -91,7 +90,7 @@ def below_best_pattern(group: DitherGroup, context: ReviewContext) -> Iterator[M
     possible, name = best.coverage.worst, best.choice.name
     is_crowded = worst.packing_of_limit < PACKING_RATIO * possible.packing_of_limit
     if worst.efficiency >= possible.efficiency - EFFICIENCY_MARGIN and not (
-        is_crowded and group.n <= MAX_CLUSTER_SIZE
+        is_crowded and group.n <= group.aperture.detector.max_cluster_size
     ):
         return
     yield (
@@ -124,7 +123,7 @@ def unrecoverable_band(group: DitherGroup, context: ReviewContext) -> Iterator[M
     best = context.reference.tight(group)
     if best is None or best.coverage.center.lost_fraction < UNRECOVERABLE:
         return
-    for n in range(group.n + 1, MAX_CLUSTER_SIZE + 1):
+    for n in range(group.n + 1, group.aperture.detector.max_cluster_size + 1):
         more = context.reference.tight(group, n)
         if more is not None and more.coverage.center.lost_fraction < RECOVERED:
             remedy = f"; {n} exposures can"
@@ -158,7 +157,7 @@ def incoherent_phases(group: DitherGroup, context: ReviewContext) -> Iterator[Me
     coverage = group.coverage
     center, worst = coverage.center, coverage.worst
     if (
-        not 2 <= group.n <= MAX_CLUSTER_SIZE
+        not 2 <= group.n <= group.aperture.detector.max_cluster_size
         or len(group.evaluation.distinct_phases) < group.n
         or worst.packing >= COHERENCE_RATIO * center.packing
         or worst.packing_of_limit >= COHERENCE_RATIO

@@ -16,6 +16,7 @@ import numpy as np
 
 from aptdither.dither.coverage import Coverage, evaluate
 from aptdither.dither.pattern import load_catalog
+from aptdither.dither.views import View
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
 from aptdither.optics.pointing_fit import fit_dithers, read_measurements
@@ -105,7 +106,10 @@ def _gallery_row(name: str, n: int) -> str:
     pattern = load_catalog().get(name)
     is_tight = name.startswith("tight")
     region = Region.full() if is_tight else Region.disc(diameter_pix=WIDE_SIZE_PIX)
-    found = evaluate(pattern.postargs(aperture), aperture, get_element(_element(n)), region)
+    found = evaluate(
+        pattern.postargs(aperture),
+        View(aperture, get_element(_element(n), "WFC3/IR"), region),
+    )
     pixels = pattern.offsets_pix(aperture)
     return (
         f"| [{name}](#{name}) {_cells(found)} | {min_separation(pixels):.1f} | {span(pixels):.1f} |"
@@ -122,14 +126,14 @@ def _cells(found: Coverage) -> str:
 
 def worked_page() -> str:
     """Return the text of the example that starts at the ISR's Table 2."""
-    aperture, element = get_aperture("IR-FIX"), get_element("F125W")
+    aperture, element = get_aperture("IR-FIX"), get_element("F125W", "WFC3/IR")
     observed, modelled = (
         fit_dithers(measured, aperture)
-        for measured in read_measurements(EXAMPLES / "table2.ecsv", at=aperture.fiducial_pix)
+        for measured in read_measurements(EXAMPLES / "table2.ecsv", at=aperture.reference_pix)
     )
     catalog = load_catalog()
     rows = {
-        name: evaluate(catalog.get(name).postargs(aperture), aperture, element, Region.full())
+        name: evaluate(catalog.get(name).postargs(aperture), View(aperture, element, Region.full()))
         for name in ("go-13417", "tight-8")
     }
     before, after = rows.values()

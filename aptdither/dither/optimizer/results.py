@@ -17,9 +17,9 @@ class OptimizeResult:
         POS TARGs from the first point, which is (0, 0), arcsec with three decimals; ordered for the
         shortest path.
     points_pix : tuple of (float, float)
-        The same as offsets at the aperture's fiducial point, pixels.
+        The same as offsets at the aperture's reference point, pixels.
     element : str
-        The spectral element that decided.
+        The spectral element of the view with the worst place.
     efficiency_center, efficiency_worst : float
         `E` at the centre of the region and at its worst place.
     packing_center, packing_worst : float
@@ -95,7 +95,7 @@ class WidestResult:
     result : OptimizeResult
         The pattern; its `asked_spacing_pix` is the spacing that was found.
     tightest_efficiency : float
-        Best worst-case `E` at `TIGHT_SPACING_PIX`.
+        Best worst-case `E` at the detector's tight spacing.
     tolerance : float
         What of it the spacing may cost.
     """
