@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 import xml.etree.ElementTree as ET
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -370,6 +371,14 @@ def road(source: bytes, options: Options = OPTIONS) -> tuple[Proposal, Plan, byt
     return proposal, plan, rewrite_proposal(proposal, plan.changes)
 
 
+def _became(plan: Plan) -> dict[int, int]:
+    """Return how many exposures each exposure of a set becomes, by its node."""
+    moved = (new for change in plan.changes for new in change.exposures if new.pos_targ)
+    return Counter(new.source.node for new in moved) | {
+        exposure.node: 0 for change in plan.changes for exposure in change.removed
+    }
+
+
 def exposures_of(proposal: Proposal) -> list[Exposure]:
     return [exposure for visit in proposal.visits for exposure in visit.exposures]
 
@@ -452,13 +461,10 @@ def test_bytes_outside_the_edits_are_identical(made: Tagged) -> None:
 def test_it_differs_only_where_planned(made: Tagged) -> None:
     """A second parser, the whole tree: only tagged exposures differ, only in what is dithered."""
     proposal, plan, new = road(made.source)
-    changed = {change.exposure.node: change for change in plan.changes.exposures}
+    became = _became(plan)
     before, after = (_elements(data, made.layout) for data in (made.source, new))
     # For each exposure of the new file: whether it, or what it is a copy of, was to be dithered.
-    times = [
-        (len(changed[e.node].pointings) if e.node in changed else 1, e.node in changed)
-        for e in exposures_of(proposal)
-    ]
+    times = [(became.get(e.node, 1), e.node in became) for e in exposures_of(proposal)]
     old_times, new_touched = iter(times), iter([is_in for n, is_in in times for _ in range(n)])
     expected: list[object] = []
     for item in before:
@@ -593,20 +599,19 @@ def _numbers(coverage: Coverage) -> list[float]:
 def test_numbers_stay_unique_and_references_right(made: Tagged) -> None:
     before, plan, new = road(made.source)
     after = parse_proposal(new)
-    changed = {change.exposure.node: change for change in plan.changes.exposures}
+    counts = _became(plan)
     for old, became in zip(before.visits, after.visits, strict=True):
         numbers = [exposure.number for exposure in became.exposures]
         assert numbers == [str(i + 1) for i in range(len(numbers))]
         first_of: dict[str, Exposure] = {}
         waiting = iter(became.exposures)
         for exposure in old.exposures:
-            change = changed.get(exposure.node)
-            copies = [next(waiting) for _ in range(len(change.pointings) if change else 1)]
+            copies = [next(waiting) for _ in range(counts.get(exposure.node, 1))]
             first_of[exposure.number] = copies[0]
         assert next(waiting, None) is None
         for exposure in old.exposures:
             new_one = first_of[exposure.number]
-            if exposure.node in changed or exposure.same_pos_as is None:
+            if exposure.node in counts or exposure.same_pos_as is None:
                 assert new_one.same_pos_as is None
             else:
                 target = first_of[exposure.same_pos_as]

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from aptdither.dither.views import View
 from aptdither.report.ascii_map import (
     COLUMNS,
     PIXEL_START,
@@ -124,7 +125,8 @@ def test_the_summary_shows_the_centre_and_the_worst_place(width: int, encoding: 
     from aptdither.optics.aperture import get_aperture
     from aptdither.optics.filters import get_element
 
-    found = evaluate(BOX, get_aperture("IR"), get_element("F125W"), Region.full(), grid=3)
+    view = View(get_aperture("IR"), get_element("F125W", "WFC3/IR"), Region.full())
+    found = evaluate(BOX, view, grid=3)
     raw = io.BytesIO()
     file = io.TextIOWrapper(raw, encoding=encoding, write_through=True)
     Console(file=file, width=width, highlight=False).print(PhasePicture(found, list("1234")))

@@ -10,8 +10,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from aptdither.cli import app
-from aptdither.planning.evaluation import DitherGroup
-from aptdither.types import Region
+from aptdither.dither.views import View
+from aptdither.planning.evaluation import DitherGroup, Evaluator
+from aptdither.types import Region, Setup
 from tests.made import exposure, proposal, visit
 
 pytest.importorskip("matplotlib")
@@ -22,8 +23,8 @@ from aptdither.cli.options import parse_pairs, parse_size_option
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
 from aptdither.optics.pointing_fit import Measured, fit_dithers
-from aptdither.planning.choice import choice_as_given
-from aptdither.planning.evaluation import coverage_map, evaluate_pattern
+from aptdither.planning.choice import PatternChoice
+from aptdither.planning.evaluation import coverage_map
 from aptdither.report.plots import curves, field, geometry, maps, pattern, style
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -45,9 +46,9 @@ def options(kind: str) -> list[str]:
 
 
 def group(postargs: str = GO_13417, *, aperture: str = "IR-FIX", size: str = "full") -> DitherGroup:
-    chosen = choice_as_given(parse_pairs(postargs, "--postargs"))
-    element = get_element("F125W")
-    return evaluate_pattern(chosen, get_aperture(aperture), element, parse_size_option(size), 0)
+    choice = PatternChoice.given(parse_pairs(postargs, "--postargs"))
+    setup = Setup(config="WFC3/IR", aperture=aperture, element="F125W")
+    return Evaluator().evaluate_pattern(choice, setup, parse_size_option(size))
 
 
 def texts_of(svg: bytes) -> str:
@@ -286,16 +287,15 @@ def test_the_tradeoff_is_drawn_from_the_curve(
     from aptdither.dither.optimizer.optimize import tradeoff
     from aptdither.planning import choice as choose
 
-    curve = tradeoff(
-        2, get_aperture("IR"), get_element("F160W"), Region.point(), (2.0, 15.0), seed=0
-    )
+    view = View(get_aperture("IR"), get_element("F160W", "WFC3/IR"), Region.point())
+    curve = tradeoff(2, view, (2.0, 15.0), seed=0)
     asked = []
 
     def two_spacings(n: int, *where: object, **options: object) -> object:
         asked.append(n)
         return curve
 
-    monkeypatch.setattr(choose, "tradeoff_of", two_spacings)
+    monkeypatch.setattr(choose, "tradeoff", two_spacings)
     out = tmp_path / "t.svg"
     assert invoke("plot", "tradeoff", "-n", 2, "--size", "point", "-o", out).exit_code == 0
     assert asked == [2]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aptdither.apt.proposal import Exposure, ExposureGroup
 from aptdither.apt.reader import parse_proposal, read_decimal
-from aptdither.apt.writer import Changes, rewrite_proposal
+from aptdither.apt.writer import rewrite_proposal
 from aptdither.errors import AptDitherError, ProposalError
 from aptdither.types import PosTarg
 from tests.strategies import Made, proposals
@@ -52,7 +52,7 @@ def test_what_was_put_in_is_read(made: Made) -> None:
 
 @given(proposals())
 def test_a_proposal_that_nobody_changes_is_the_very_same_bytes(made: Made) -> None:
-    assert rewrite_proposal(parse_proposal(made.source), Changes()) is made.source
+    assert rewrite_proposal(parse_proposal(made.source), ()) is made.source
 
 
 @given(proposals())
@@ -96,7 +96,7 @@ def test_every_file_of_the_folder_comes_back_byte_for_byte(apt_dir: Path) -> Non
     for path in paths:
         source = path.read_bytes()
         proposal = parse_proposal(source, str(path))
-        assert rewrite_proposal(proposal, Changes()) is source
+        assert rewrite_proposal(proposal, ()) is source
         assert all(not exposure.problems for v in proposal.visits for exposure in v.exposures)
 
 
@@ -175,7 +175,7 @@ def test_a_number_that_cannot_be_read_is_a_problem_of_its_exposure(text: str) ->
     (problem,) = exposure.problems
     assert (problem.field, problem.found, problem.line) == ("PosTarg Y", text, 4)
     assert "decimal number of arcsec" in problem.allowed
-    assert rewrite_proposal(parse_proposal(source), Changes()) is source
+    assert rewrite_proposal(parse_proposal(source), ()) is source
 
 
 READABLE = [

@@ -331,6 +331,11 @@ class Evaluator:
         self.catalog = catalog or load_catalog()
         self._cache: dict[object, Evaluation] = {}
 
+    @property
+    def remembered(self) -> int:
+        """How many evaluations are remembered."""
+        return len(self._cache)
+
     def aperture(self, setup: Setup) -> Aperture:
         """Return the aperture of a setup.
 
