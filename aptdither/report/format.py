@@ -72,7 +72,7 @@ def extent_in_words(group: DitherGroup) -> str:
     if len(group.points) == 1:
         return "one point"
     return (
-        f"closest pair {group.min_separation_pix:.1f}, total extent {group.span_pix:.1f} pixels; "
+        f"closest pair {group.min_separation_pix:.1f}, total extent {group.span_pix:.1f} pix; "
         f"slew overhead about {group.slew_seconds:.0f} s"
     )
 

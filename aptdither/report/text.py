@@ -216,7 +216,13 @@ def _facts(facts: Iterable[tuple[str, str]]) -> Table:
 def _table() -> Table:
     from rich import box
 
-    return Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+    return Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        header_style="bold",
+        show_edge=False,
+        title_justify="left",
+    )
 
 
 def _plain(text: str) -> Text:
@@ -244,6 +250,9 @@ def catalog_table(catalog: Catalog) -> Table:
 def comparison_table(groups: Sequence[DitherGroup]) -> Table:
     """Return patterns side by side: efficiency and packing at the center and the worst place."""
     table = _table()
+    if groups:
+        setup = f"{groups[0].aperture.name} {groups[0].element.name}"
+        table.title = f"{setup}, region: {region_in_words(groups[0].region)}"
     table.add_column("Pattern", no_wrap=True)
     headings = ("N", "E\ncenter", "E\nworst", "d/d_N\ncenter", "d/d_N\nworst")
     for heading in (*headings, "closest\npixels", "extent\npixels"):
@@ -266,7 +275,6 @@ def tradeoff_table(
     """Return what each spacing costs at the worst place of the region."""
     table = _table()
     table.title = f"{curve[0].result.n} points, {aperture.name} {element.name}, worst place"
-    table.title_justify = "left"
     headings = ("spacing\npixels", "efficiency\nE", "loss of E", "d/d_N", "extent\npixels")
     for heading in (*headings, "slews\nseconds"):
         table.add_column(heading, justify="right")
