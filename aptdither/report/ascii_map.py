@@ -11,8 +11,10 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from itertools import zip_longest
+from typing import TypeAlias
 
 from aptdither.report.sanitize import safe_line
+from aptdither.types import FloatArray
 
 SIGNS = "123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 SHARED = "*"
@@ -35,7 +37,7 @@ _MARKED = (0.0, 0.5)
 
 _MAX_LABEL = 2
 
-Point = tuple[float, float]
+Phases: TypeAlias = "FloatArray | Sequence[tuple[float, float]]"
 Cell = tuple[int, int]
 
 
@@ -72,26 +74,22 @@ def exposure_labels(numbers: Sequence[str]) -> tuple[list[str], str]:
 
 
 def phase_map(
-    center: Sequence[Point],
-    elsewhere: Sequence[Point] = (),
+    center: Phases,
+    elsewhere: Phases = (),
     *,
     labels: Sequence[str] | None = None,
-    columns: int = COLUMNS,
-    rows: int = ROWS,
     ascii_only: bool = False,
 ) -> list[str]:
     """Draw one pixel with the phases of a pattern.
 
     Parameters
     ----------
-    center : sequence of (x, y)
+    center : (N, 2) array or sequence of (x, y)
         Phase of each exposure, pixels; whole pixels do not matter.
-    elsewhere : sequence of (x, y)
+    elsewhere : (M, 2) array or sequence of (x, y)
         Phases at other places of the region.
     labels : sequence of str, optional
         One or two characters for each exposure; 1, 2, ... when left out.
-    columns, rows : int
-        Size of the inside of the picture in characters.
     ascii_only : bool
         Draw with plain characters alone.
 
@@ -106,17 +104,17 @@ def phase_map(
         labels, _ = exposure_labels([str(k + 1) for k in range(len(center))])
     dots: dict[Cell, int] = {}
     for x, y in elsewhere:
-        cell, bit = _cell(x, y, columns, rows)
+        cell, bit = _cell(x, y)
         dots[cell] = dots.get(cell, 0) | bit
     # With labels of two characters a place is two columns wide, so that labels do not overlap.
     width = max(map(len, labels), default=1)
     placed: dict[Cell, list[tuple[int, str]]] = {}
     for label, (x, y) in zip(labels, center, strict=True):
-        (row, column), _ = _cell(x, y, columns, rows)
+        (row, column), _ = _cell(x, y)
         placed.setdefault((row, column // width), []).append((column, label))
     inside = [
-        [_dot(dots.get((row, column), 0), ascii_only=ascii_only) for column in range(columns)]
-        for row in range(rows)
+        [_dot(dots.get((row, column), 0), ascii_only=ascii_only) for column in range(COLUMNS)]
+        for row in range(ROWS)
     ]
     for (row, block), here in placed.items():
         text = here[0][1] if len(here) == 1 else SHARED
@@ -125,23 +123,23 @@ def phase_map(
 
     across, down, *corners = list("-|++++" if ascii_only else "─│┌┐└┘")
     mark_top, mark_bottom, mark_left, mark_right = list("++++" if ascii_only else "┬┴├┤")
-    marked_columns = {_cell(phase, 0.0, columns, rows)[0][1] for phase in _MARKED}
-    marked_rows = {_cell(0.0, phase, columns, rows)[0][0] for phase in _MARKED}
+    marked_columns = {_cell(phase, 0.0)[0][1] for phase in _MARKED}
+    marked_rows = {_cell(0.0, phase)[0][0] for phase in _MARKED}
 
     def edge(mark: str) -> str:
-        return "".join(mark if column in marked_columns else across for column in range(columns))
+        return "".join(mark if column in marked_columns else across for column in range(COLUMNS))
 
     lines = [corners[0] + edge(mark_top) + corners[1]]
-    for row in range(rows):
+    for row in range(ROWS):
         left, right = (mark_left, mark_right) if row in marked_rows else (down, down)
         lines.append(left + "".join(inside[row]) + right)
     lines.append(corners[2] + edge(mark_bottom) + corners[3])
-    lines.append(_scale(columns, rows))
+    lines.append(_scale())
     shared = ["=".join(label for _, label in here) for here in placed.values() if len(here) > 1]
     if shared:
         text = f"{SHARED} " + ", ".join(shared)
-        lines += textwrap.wrap(text, columns + 2, break_on_hyphens=False)
-    return [line.ljust(columns + 2) for line in lines]
+        lines += textwrap.wrap(text, COLUMNS + 2, break_on_hyphens=False)
+    return [line.ljust(COLUMNS + 2) for line in lines]
 
 
 def side_by_side(left: Sequence[str], right: Sequence[str], *, gap: int = 4) -> list[str]:
@@ -159,24 +157,24 @@ def _dot(bits: int, *, ascii_only: bool) -> str:
     return "." if ascii_only else chr(0x2800 + bits)
 
 
-def _scale(columns: int, rows: int) -> str:
+def _scale() -> str:
     """Return the line below a picture: the marked phases under their marks."""
-    line = [" "] * (columns + 2)
+    line = [" "] * (COLUMNS + 2)
     for phase in _MARKED:
-        start = 1 + _cell(phase, 0.0, columns, rows)[0][1]
+        start = 1 + _cell(phase, 0.0)[0][1]
         for k, character in enumerate(f"{phase:g}"):
-            line[min(start + k, columns + 1)] = character
+            line[min(start + k, COLUMNS + 1)] = character
     unit = "pixel"
     line[-len(unit) :] = unit
     return "".join(line)
 
 
-def _cell(x: float, y: float, columns: int, rows: int) -> tuple[Cell, int]:
+def _cell(x: float, y: float) -> tuple[Cell, int]:
     """Return row and column of a phase, and its braille bit there."""
     x, y = ((phase - PIXEL_START) % 1.0 for phase in (x, y))
-    across = min(int(x * columns * _DOTS_ACROSS), columns * _DOTS_ACROSS - 1)
+    across = min(int(x * COLUMNS * _DOTS_ACROSS), COLUMNS * _DOTS_ACROSS - 1)
     # The picture's first row is the top of the pixel.
-    from_below = min(int(y * rows * _DOTS_DOWN), rows * _DOTS_DOWN - 1)
-    down = rows * _DOTS_DOWN - 1 - from_below
+    from_below = min(int(y * ROWS * _DOTS_DOWN), ROWS * _DOTS_DOWN - 1)
+    down = ROWS * _DOTS_DOWN - 1 - from_below
     bit = _BRAILLE[across % _DOTS_ACROSS][down % _DOTS_DOWN]
     return (down // _DOTS_DOWN, across // _DOTS_ACROSS), bit

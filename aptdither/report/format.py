@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aptdither.errors import Location
+from aptdither.findings import Severity
 from aptdither.report.sanitize import safe_line
 from aptdither.types import LengthUnit, Region, RegionKind
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from aptdither.dither.coverage import Metrics
     from aptdither.findings import Finding
     from aptdither.planning.evaluation import DitherGroup, Possible
+
+
+#: How severities look in a terminal.
+STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 
 
 def decimals(value: float, digits: int = 3) -> str:
@@ -67,7 +72,7 @@ def extent_in_words(group: DitherGroup) -> str:
     if len(group.points) == 1:
         return "one point"
     return (
-        f"closest pair {group.min_separation_pix:.1f}, total extent {group.span_pix:.1f} pixels; "
+        f"closest pair {group.min_separation_pix:.1f}, total extent {group.span_pix:.1f} pix; "
         f"slew overhead about {group.slew_seconds:.0f} s"
     )
 

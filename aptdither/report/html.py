@@ -177,15 +177,13 @@ def _drawings(
         "circle at its upper right; gray: the same in neighboring pixels"
     )
     yield "Phases", text, PICTURE_IN, lambda figure: draw_phases(figure.subplots(), group)
-    field_maps = maps_of(group, whole)
-    for quantity in QUANTITIES:
-        field_map = field_maps[quantity.name]
+    for name, field_map in maps_of(group, whole).items():
 
         def over_detector(figure: Figure, field_map: FieldMap = field_map) -> None:
             axes = figure.subplots()
             filled = draw_map(axes, field_map, levels_of([field_map.values]))
             figure.colorbar(filled, ax=axes, shrink=0.8)
 
-        title = quantity.title.replace("$", "")
+        title = QUANTITIES[name].replace("$", "")
         text = f"{field_map.numbers}; dashed: the region, +: its center, ×: its worst place"
         yield title, text, MAP_IN, over_detector

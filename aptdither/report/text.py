@@ -18,6 +18,7 @@ from aptdither.report.format import (
     FIGURE,
     FIGURES,
     LEGEND,
+    STYLES,
     counted,
     decimals,
     extent_in_words,
@@ -26,13 +27,9 @@ from aptdither.report.format import (
     region_in_words,
 )
 from aptdither.report.sanitize import safe_line
-from aptdither.report.styles import STYLES
 from aptdither.types import NO_OFFSET
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from aptdither.dither.coverage import Coverage
     from aptdither.dither.optimizer.optimize import TradeoffPoint
     from aptdither.dither.pattern import Catalog
@@ -178,14 +175,13 @@ class PhasePicture:
         """Draw with the characters that the terminal can show, in the width that it has."""
         coverage, labels, plain = self.coverage, self.labels, options.ascii_only
         with_dots = coverage.n <= _MAX_WITH_DOTS and len(coverage.phases) > 1
-        elsewhere = _points(coverage.phases.reshape(-1, 2)) if with_dots else []
-        center = _points(coverage.center_phases)
-        picture = phase_map(center, elsewhere, labels=labels, ascii_only=plain)
+        elsewhere = coverage.phases.reshape(-1, 2) if with_dots else ()
+        picture = phase_map(coverage.center_phases, elsewhere, labels=labels, ascii_only=plain)
         head = "Center; dots: rest of region" if with_dots else "Center"
         picture.insert(0, head.ljust(len(picture[0])))
         if len(coverage.phases) > 1:
             worst = int(coverage.efficiency.argmin())
-            other = phase_map(_points(coverage.phases[worst]), labels=labels, ascii_only=plain)
+            other = phase_map(coverage.phases[worst], labels=labels, ascii_only=plain)
             x_pix, y_pix = coverage.field.x_pix[worst], coverage.field.y_pix[worst]
             other.insert(0, f"Worst E, at pixel ({x_pix:.0f}, {y_pix:.0f})")
             both = side_by_side(picture, other)
@@ -194,10 +190,6 @@ class PhasePicture:
         yield _plain(self.meaning)
         for line in picture:
             yield Text(line)
-
-
-def _points(phases: NDArray[np.float64]) -> list[tuple[float, float]]:
-    return [(float(x), float(y)) for x, y in phases]
 
 
 def print_findings(console: Console, findings: Sequence[Finding]) -> None:
@@ -224,7 +216,13 @@ def _facts(facts: Iterable[tuple[str, str]]) -> Table:
 def _table() -> Table:
     from rich import box
 
-    return Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+    return Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        header_style="bold",
+        show_edge=False,
+        title_justify="left",
+    )
 
 
 def _plain(text: str) -> Text:
@@ -252,6 +250,9 @@ def catalog_table(catalog: Catalog) -> Table:
 def comparison_table(groups: Sequence[DitherGroup]) -> Table:
     """Return patterns side by side: efficiency and packing at the center and the worst place."""
     table = _table()
+    if groups:
+        setup = f"{groups[0].aperture.name} {groups[0].element.name}"
+        table.title = f"{setup}, region: {region_in_words(groups[0].region)}"
     table.add_column("Pattern", no_wrap=True)
     headings = ("N", "E\ncenter", "E\nworst", "d/d_N\ncenter", "d/d_N\nworst")
     for heading in (*headings, "closest\npixels", "extent\npixels"):
@@ -274,7 +275,6 @@ def tradeoff_table(
     """Return what each spacing costs at the worst place of the region."""
     table = _table()
     table.title = f"{curve[0].result.n} points, {aperture.name} {element.name}, worst place"
-    table.title_justify = "left"
     headings = ("spacing\npixels", "efficiency\nE", "loss of E", "d/d_N", "extent\npixels")
     for heading in (*headings, "slews\nseconds"):
         table.add_column(heading, justify="right")

@@ -44,18 +44,11 @@ _MIN_RANGE = 0.005
 _LABEL_MARGIN = 0.06
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quantity:
-    """One figure of coverage, and its title on a map."""
-
-    name: str
-    title: str
-
-
-QUANTITIES = (
-    Quantity(name="efficiency", title="De-aliasing efficiency E"),
-    Quantity(name="packing", title=f"Packing distance over its maximum, {PACKING}"),
-)
+#: The figures that are mapped, with their titles.
+QUANTITIES = {
+    "efficiency": "De-aliasing efficiency E",
+    "packing": f"Packing distance over its maximum, {PACKING}",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -95,15 +88,15 @@ def maps_of(group: DitherGroup, whole: Coverage) -> dict[str, FieldMap]:
     """
     grid = isqrt(len(whole.field.x_pix) - 1)  # the first place is the center
     field, maps = group.coverage.field, {}
-    for quantity in QUANTITIES:
-        scale = packing_limit(whole.n) if quantity.name == "packing" else 1.0
-        over_region = getattr(group.coverage, quantity.name) / scale
+    for name in QUANTITIES:
+        scale = packing_limit(whole.n) if name == "packing" else 1.0
+        over_region = getattr(group.coverage, name) / scale
         worst = int(np.argmin(over_region))
-        maps[quantity.name] = FieldMap(
+        maps[name] = FieldMap(
             group=group,
             x_pix=whole.field.x_pix[1:].reshape(grid, grid)[:, 0],
             y_pix=whole.field.y_pix[1:].reshape(grid, grid)[0],
-            values=(getattr(whole, quantity.name)[1:] / scale).reshape(grid, grid),
+            values=(getattr(whole, name)[1:] / scale).reshape(grid, grid),
             center=float(over_region[field.index_of_center]),
             worst=float(over_region[worst]),
             worst_pix=np.array([field.x_pix[worst], field.y_pix[worst]]),
@@ -124,20 +117,20 @@ def draw_maps(figure: Figure, groups: Sequence[DitherGroup], coverages: Sequence
     panels = figure.subplots(len(groups), len(QUANTITIES), squeeze=False)
     maps = [maps_of(*pair) for pair in zip(groups, coverages, strict=True)]
     shared = [f for f in facts_of(groups[0]) if all(f in facts_of(group) for group in groups)]
-    for column, quantity in zip(panels.T, QUANTITIES, strict=True):
-        levels = levels_of([found[quantity.name].values for found in maps])
+    for column, (name, heading) in zip(panels.T, QUANTITIES.items(), strict=True):
+        levels = levels_of([found[name].values for found in maps])
         for axes, group, found in zip(column, groups, maps, strict=True):
-            field_map = found[quantity.name]
+            field_map = found[name]
             filled = draw_map(axes, field_map, levels)
-            title = f"{quantity.title}\n{field_map.numbers}"
+            title = f"{heading}\n{field_map.numbers}"
             if len(groups) > 1:
                 own = [fact for fact in facts_of(group) if fact not in shared]
                 title = plain(", ".join((name_of(group), *own[:_MAX_OWN_FACTS]))) + f"\n{title}"
             axes.set_title(title)
         bar = figure.colorbar(filled, ax=list(column), shrink=0.9, aspect=30 * len(groups))
         bar.ax.tick_params(labelsize=SMALL_PT)
-    name = f", {name_of(groups[0])}" if len(groups) == 1 else ""
-    stamp(figure, f"Coverage over the detector{name}", [*shared, LEGEND])
+    what = f", {name_of(groups[0])}" if len(groups) == 1 else ""
+    stamp(figure, f"Coverage over the detector{what}", [*shared, LEGEND])
 
 
 def levels_of(values: Sequence[FloatArray]) -> FloatArray:

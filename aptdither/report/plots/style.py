@@ -168,19 +168,14 @@ def _own_settings(*, searchable: bool) -> Iterator[None]:
 
 def _metadata(kind: Kind, title: str, description: str) -> dict[str, Any]:
     maker = f"aptdither {__version__}"
+    words = {"Title": title, "Creator": maker}
     match kind:
         case Kind.PNG:
             return {"Software": maker, "Title": title, "Description": description}
         case Kind.SVG:
-            return {"Creator": maker, "Title": title, "Description": description, "Date": None}
+            return {**words, "Description": description, "Date": None}
         case Kind.PDF:
-            return {
-                "Creator": maker,
-                "Producer": maker,
-                "Title": title,
-                "Subject": description,
-                "CreationDate": None,
-            }
+            return {**words, "Producer": maker, "Subject": description, "CreationDate": None}
 
 
 def stamp(figure: Figure, title: str, facts: Sequence[str], handles: Sequence[Line2D] = ()) -> None:
