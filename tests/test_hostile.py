@@ -521,14 +521,14 @@ def _loop(folder: Path) -> Path:
 
 ODD_FILES: list[tuple[Callable[[Path], Path], str]] = [
     (_sparse, "large"),
-    (_fifo, "FIFO"),
+    (_fifo, "pipe"),
     (_directory, "directory"),
     (_full_of_blanks, "not well-formed"),
     (_loop, "cannot be read"),
     (lambda _: Path("/dev/zero"), "device"),
     (lambda _: Path("/dev/stdin"), ""),
     (lambda _: Path("/proc/self/mem"), ""),
-    (lambda folder: folder / "none.apt", "there is no such file"),
+    (lambda folder: folder / "none.apt", "no such file"),
 ]
 
 
