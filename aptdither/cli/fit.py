@@ -92,5 +92,5 @@ def fit(
 
     console = out(no_color=no_color)
     for found, pair in zip(fits, coverages, strict=True):
-        console.print(fit_summary(found, pair))
+        console.print(fit_summary(found, pair, where, optics))
     return EXIT_FINE
