@@ -90,5 +90,5 @@ def fit_measurements(
     console = stdout_console(no_color=no_color)
     console.print(f"{optics[0].config} {optics[0].name} {optics[1].name}", markup=False)
     for found, pair in zip(fits, coverages, strict=True):
-        console.print(fit_summary(found, pair))
+        console.print(fit_summary(found, pair, where, optics))
     return EXIT_FINE

@@ -26,7 +26,7 @@ _INDEX = {code: index for index, code in enumerate(RULES)}
 
 
 def sarif_log(files: Iterable[CheckedFile]) -> dict[str, Any]:
-    """Return a SARIF log of what was found.
+    """Return the findings of files as a SARIF log.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def _result(finding: Finding, location: dict[str, Any], seen: Counter[str]) -> d
                 "kind": "element",
             }
         ]
-    # What stays the same while lines move: the place in the proposal and the code.
+    # The place in the proposal and the code stay the same while lines move.
     identity = "/".join((finding.code, *(f"{name}={value}" for name, value in parts)))
     seen[identity] += 1
     fingerprint = hashlib.sha256(f"{identity}#{seen[identity]}".encode()).hexdigest()[:32]

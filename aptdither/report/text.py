@@ -292,7 +292,9 @@ def tradeoff_table(
     return table
 
 
-def fit_summary(fit: DitherFit, coverages: Sequence[Coverage]) -> Group:
+def fit_summary(
+    fit: DitherFit, coverages: Sequence[Coverage], aperture: Aperture, element: SpectralElement
+) -> Group:
     """Return how well one dataset's dithers were executed, and the coverage they achieved.
 
     Parameters
@@ -301,6 +303,8 @@ def fit_summary(fit: DitherFit, coverages: Sequence[Coverage]) -> Group:
         The fit.
     coverages : sequence of Coverage
         As commanded, and as achieved.
+    aperture, element : Aperture, SpectralElement
+        What the fit and the coverage are for.
     """
     isr, siaf = fit.isr, fit.siaf
     residual = ", ".join(map(decimals, fit.residual_rms_pix))
@@ -320,7 +324,7 @@ def fit_summary(fit: DitherFit, coverages: Sequence[Coverage]) -> Group:
     for figure in map(FIGURE.__getitem__, ("efficiency", "packing", "hole")):
         table.add_row(figure.label, *map(figure.text, metrics))
     count = counted(len(fit.positions_pix), "exposure")
-    title = Rule(_plain(f"{fit.dataset}: {count}"), align="left")
+    title = Rule(_plain(f"{fit.dataset}: {count}, {aperture.name} {element.name}"), align="left")
     return Group(title, Padding(_facts(facts), (0, 0, 1, 2)), Padding(table, (0, 0, 1, 2)))
 
 

@@ -118,9 +118,9 @@ def draw_maps(figure: Figure, groups: Sequence[DitherGroup], coverages: Sequence
     maps = [maps_of(*pair) for pair in zip(groups, coverages, strict=True)]
     shared = [f for f in facts_of(groups[0]) if all(f in facts_of(group) for group in groups)]
     for column, (name, heading) in zip(panels.T, QUANTITIES.items(), strict=True):
-        levels = levels_of([found[name].values for found in maps])
-        for axes, group, found in zip(column, groups, maps, strict=True):
-            field_map = found[name]
+        levels = levels_of([of_group[name].values for of_group in maps])
+        for axes, group, of_group in zip(column, groups, maps, strict=True):
+            field_map = of_group[name]
             filled = draw_map(axes, field_map, levels)
             title = f"{heading}\n{field_map.numbers}"
             if len(groups) > 1:

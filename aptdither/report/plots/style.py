@@ -150,7 +150,7 @@ def render(
 
 
 def _fix_layout(figure: Figure) -> None:
-    """Round what the layout found: its last bits differ from run to run."""
+    """Round the positions of the layout, whose last bits differ from run to run."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.axes:
