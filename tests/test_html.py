@@ -107,7 +107,7 @@ def test_the_same_proposal_gives_the_same_page(tagged: str, tmp_path: Path) -> N
 
 def test_the_page_says_what_apply_writes(tagged: str) -> None:
     page = Checked(tagged).text
-    for words in ("0.474", "0.424", "WFC3-IR-DITHER-LINE", "as observed", "1.500", "-2.000"):
+    for words in ("0.474", "0.424", "WFC3-IR-DITHER-LINE", "as planned", "1.500", "-2.000"):
         assert words in page, words
     assert "+@dithered 1/2" in page.replace("+ ", "+")
     assert "TicDataCurrent" in page

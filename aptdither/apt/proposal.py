@@ -233,7 +233,7 @@ class AptPattern:
         part: AptPattern | None = self
         while part is not None:
             points = part.number_of_points or (BOX_POINTS if part.is_box else None)
-            if points is None:
+            if points is None or part.problems:
                 return None
             total *= points
             part = part.sub

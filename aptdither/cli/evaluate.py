@@ -28,6 +28,7 @@ from aptdither.cli.options import (
     print_groups,
     print_status,
 )
+from aptdither.errors import UsageError
 
 
 def register(app: typer.Typer) -> None:
@@ -63,6 +64,8 @@ def evaluate_coverage(
 
     With --proposal the aperture and the element are the exposures' own.
     """
+    if sum(one is not None for one in (postargs, pattern, proposal)) != 1:
+        raise UsageError("give one of --postargs, --pattern and --proposal")
     groups = GroupInputs(
         setup=SetupInputs(config=config, aperture=aperture, element=element, distortion=distortion),
         patterns=() if pattern is None else (pattern,),

@@ -88,7 +88,6 @@ def fit_measurements(
     from aptdither.report.text import fit_summary
 
     console = stdout_console(no_color=no_color)
-    console.print(f"{optics[0].config} {optics[0].name} {optics[1].name}", markup=False)
     for found, pair in zip(fits, coverages, strict=True):
-        console.print(fit_summary(found, pair, where, optics))
+        console.print(fit_summary(found, pair, *optics))
     return EXIT_FINE

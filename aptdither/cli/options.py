@@ -171,11 +171,9 @@ def print_groups(
 
         print_json(groups_report(command, groups, seed=seed))
         return
-    from aptdither.report.text import group_summary
+    from aptdither.report import text
 
-    console = stdout_console(no_color=no_color)
-    for group in groups:
-        console.print(group_summary(group))
+    text.print_groups(stdout_console(no_color=no_color), groups)
 
 
 def open_catalog(path: Path | None) -> Catalog:

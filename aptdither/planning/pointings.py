@@ -21,7 +21,8 @@ from aptdither.apt.tags import Receipt
 from aptdither.errors import AptDitherError, Location, ProposalError
 from aptdither.optics.detector import get_detector
 from aptdither.planning.refusals import SetOptions, is_supported, may_be_parallel
-from aptdither.planning.selection import DitherSet, VisitTags, mentions_tag, select_sets
+from aptdither.planning.selection import DitherSet, select_sets
+from aptdither.planning.visit_tags import VisitTags, mentions_tag
 from aptdither.types import NO_OFFSET, PosTarg, Region, Setup
 
 #: Targets that are inside the telescope, or the Earth: nothing there can be dithered.

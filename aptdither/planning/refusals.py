@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from aptdither.apt.patterns import AptPattern, is_pattern_group, points_of
 from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal
-from aptdither.apt.tags import Tag
 from aptdither.errors import AptDitherError, Location, ProposalError, RefusalError
 from aptdither.optics.detector import supported_configs
-
-if TYPE_CHECKING:
-    from aptdither.planning.selection import VisitTags
+from aptdither.planning.visit_tags import SetCandidate
 
 #: The configurations that can be dithered.
 CONFIGS = supported_configs()
@@ -39,28 +35,6 @@ class SetOptions:
     replace_patterns: bool = False
     split_iterations: bool = False
     all_visits: bool = False
-
-
-@dataclass(slots=True, kw_only=True)
-class SetCandidate:
-    """The exposures that a tag covers, before it is known whether they may be dithered.
-
-    Attributes
-    ----------
-    tags_of_visit : VisitTags
-        Tags and receipts of the visit.
-    exposures : list of Exposure
-        All that the tag covers, those of other instruments too.
-    tags : list of (Tag, Exposure or None)
-        The tags that name the set, each with the exposure that holds it (None: the visit).
-    joins_by_id : bool
-        Whether an ``id`` joins them: then several tags add up.
-    """
-
-    tags_of_visit: VisitTags
-    exposures: list[Exposure]
-    tags: list[tuple[Tag, Exposure | None]] = field(default_factory=list)
-    joins_by_id: bool = False
 
 
 def refusals(

@@ -4,7 +4,8 @@ A tag on an exposure in a group is for the innermost group, on an ungrouped expo
 its id or for that exposure alone; in the Comments of a visit it is for each group and for the
 ungrouped exposures as one set.
 
-Reading order: :class:`VisitTags` reads the Comments of a visit once; :func:`select_sets` turns tags
+Reading order: :class:`~aptdither.planning.visit_tags.VisitTags` holds the Comments of a visit;
+:func:`select_sets` turns tags
 into candidates, asks :mod:`aptdither.planning.refusals` what forbids each, and builds the
 :class:`DitherSet` of those that may be dithered. Nothing is raised: errors are returned together,
 so that they can be corrected together.
@@ -19,18 +20,18 @@ from dataclasses import dataclass, field, fields, replace
 from aptdither.apt.limits import MAX_VISIT_EXPOSURES
 from aptdither.apt.patterns import AptPattern
 from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal, Visit
-from aptdither.apt.tags import CommentTags, DitherRequest, Receipt, Tag, parse_comments
+from aptdither.apt.tags import DitherRequest, Receipt, Tag
 from aptdither.errors import AptDitherError, Location, ProposalError, RefusalError, TagError
 from aptdither.findings import Finding, Rule, Severity
 from aptdither.planning.refusals import (
     CONFIGS,
-    SetCandidate,
     SetOptions,
     is_supported,
     pattern_groups,
     refusals,
     runs_of,
 )
+from aptdither.planning.visit_tags import SetCandidate, VisitTags
 from aptdither.types import NO_OFFSET, PosTarg, Setup
 
 STRAY_TAG = Rule(
@@ -131,74 +132,6 @@ class SelectedSets:
     sets: tuple[DitherSet, ...] = ()
     errors: tuple[AptDitherError, ...] = ()
     findings: tuple[Finding, ...] = ()
-
-
-class VisitTags:
-    """The tags and receipts in the Comments of one visit, read once.
-
-    Parameters
-    ----------
-    visit : Visit
-
-    Attributes
-    ----------
-    slots : tuple of (Exposure, tuple of ExposureGroup)
-        Each exposure with the groups around it, in document order.
-    comments : dict of int to CommentTags
-        What the Comments of each exposure say, by its node; nothing for those that break the
-        grammar of tags.
-    visit_comments : CommentTags
-        What the Comments of the visit say.
-    errors : list of AptDitherError
-        Lines that break the grammar of tags.
-    """
-
-    def __init__(self, visit: Visit) -> None:
-        self.visit = visit
-        self.errors: list[AptDitherError] = []
-        self.slots = tuple(visit.walk())
-        self.groups_of = {exposure.node: groups for exposure, groups in self.slots}
-        self.visit_comments = self._read(visit.comments, None)
-        self.comments = {
-            exposure.node: self._read(exposure.comments, exposure) for exposure, _ in self.slots
-        }
-
-    def _read(self, text: str, exposure: Exposure | None) -> CommentTags:
-        try:
-            return parse_comments(text)
-        except AptDitherError as error:
-            self.errors.append(error.located(self.location(exposure)))
-            return CommentTags()
-
-    @property
-    def has_tags(self) -> bool:
-        """Whether a tag stands in the visit."""
-        return any(read.tags for read in (self.visit_comments, *self.comments.values()))
-
-    def location(self, exposure: Exposure | None = None) -> Location:
-        """Return the location of the visit, or of one of its exposures."""
-        if exposure is None:
-            return Location(visit=self.visit.number, line=self.visit.line)
-        return Location(visit=self.visit.number, exposure=exposure.number, line=exposure.line)
-
-    def receipt(self, exposure: Exposure) -> Receipt | None:
-        """Return what an earlier run wrote into the exposure's Comments."""
-        receipts = self.comments[exposure.node].receipts
-        return receipts[0] if receipts else None
-
-    def stray_lines(self) -> Iterator[tuple[Location, str]]:
-        """Yield the lines that hold the word @dither and are no tag, with their locations."""
-        for stray in self.visit_comments.strays:
-            yield self.location(), stray
-        for exposure, _ in self.slots:
-            for stray in self.comments[exposure.node].strays:
-                yield self.location(exposure), stray
-
-
-def mentions_tag(visit: Visit) -> bool:
-    """Tell whether a visit has anything for this tool in its Comments."""
-    texts = (visit.comments, *(exposure.comments for exposure in visit.exposures))
-    return any("@dith" in text.lower() for text in texts)
 
 
 def select_sets(
@@ -339,7 +272,8 @@ class _Claims:
             candidate = SetCandidate(tags_of_visit=self.tags, exposures=covered)
             candidates[key] = candidate
         # The same tag on each exposure of a group is one tag.
-        if key[0] == "id" or all(tag.request != other.request for other, _ in candidate.tags):
+        if tag.request not in candidate.requests:
+            candidate.requests.add(tag.request)
             candidate.tags.append((tag, holder))
         candidate.joins_by_id = key[0] == "id"
 
