@@ -25,10 +25,10 @@ from aptdither.apt import limits
 from aptdither.apt.proposal import parse_proposal
 from aptdither.apt.tags import DitherRequest, parse_comments
 from aptdither.apt.writer import rewrite_proposal
-from aptdither.dither.pattern import load_catalog
+from aptdither.dither.catalog import load_catalog
 from aptdither.errors import MAX_MESSAGE, AptDitherError, OpticsError
-from aptdither.io.ecsv import MAX_HEADER, MAX_LINES
 from aptdither.optics.aperture import get_aperture
+from aptdither.optics.ecsv import MAX_HEADER, MAX_LINES
 from aptdither.optics.pointing_fit import read_measurements
 from aptdither.planning.plan import Options, make_plan
 from aptdither.planning.selection import SetOptions

@@ -8,8 +8,8 @@ import json
 import numpy as np
 import pytest
 
+from aptdither.dither.catalog import load_catalog
 from aptdither.dither.coverage import evaluate
-from aptdither.dither.pattern import load_catalog
 from aptdither.dither.pointing_errors import (
     PointingBudget,
     PointingExpectation,

@@ -225,7 +225,7 @@ def optimize(
             out(no_color=no_color).print(tradeoff_table(curve, where, optics))
         return EXIT_FINE
     if output is not None:
-        from aptdither.dither.pattern import write_ecsv
+        from aptdither.dither.catalog_ecsv import write_ecsv
         from aptdither.planning.choice import as_pattern
 
         text = io.StringIO()

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aptdither.apt.tags import DitherRequest
+from aptdither.dither.catalog import Catalog
 from aptdither.dither.clusters import offset_clusters
 from aptdither.dither.coverage import evaluate
 from aptdither.dither.optimizer.optimize import (
@@ -29,7 +30,7 @@ from aptdither.dither.optimizer.optimize import (
     tradeoff,
     widest_spacing,
 )
-from aptdither.dither.pattern import Catalog, Pattern
+from aptdither.dither.pattern import Pattern
 from aptdither.dither.phases import min_separation, span
 from aptdither.dither.views import View
 from aptdither.errors import RefusalError

@@ -16,8 +16,8 @@ from aptdither.apt.limits import MAX_POINTS, MAX_VISIT_EXPOSURES
 from aptdither.apt.proposal import Exposure, Proposal, Visit
 from aptdither.apt.tags import DitherRequest, Receipt
 from aptdither.apt.writer import Changes, ExposureChange, NewPosition
+from aptdither.dither.catalog import Catalog, load_catalog
 from aptdither.dither.clusters import split_counts
-from aptdither.dither.pattern import Catalog, load_catalog
 from aptdither.errors import AptDitherError, Location, RefusalError, raise_all
 from aptdither.findings import Finding
 from aptdither.optics.aperture import Aperture, get_aperture

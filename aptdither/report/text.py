@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from aptdither.dither.catalog import Catalog
     from aptdither.dither.coverage import Coverage, Metrics
     from aptdither.dither.optimizer.optimize import TradeoffPoint
-    from aptdither.dither.pattern import Catalog
     from aptdither.optics.aperture import Aperture
     from aptdither.optics.filters import SpectralElement
     from aptdither.optics.pointing_fit import DitherFit

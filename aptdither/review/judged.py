@@ -10,9 +10,9 @@ from itertools import combinations
 import numpy as np
 
 from aptdither.apt.tags import DitherRequest
+from aptdither.dither.catalog import Catalog
 from aptdither.dither.clusters import split_counts
 from aptdither.dither.coverage import Coverage
-from aptdither.dither.pattern import Catalog
 from aptdither.dither.phases import wrap
 from aptdither.errors import AptDitherError
 from aptdither.optics.aperture import Aperture

@@ -8,8 +8,8 @@ import numpy as np
 
 from aptdither.apt.proposal import Exposure, ExposureGroup
 from aptdither.apt.tags import Receipt
+from aptdither.dither.catalog import Catalog
 from aptdither.dither.clusters import offset_clusters, split_counts
-from aptdither.dither.pattern import Catalog
 from aptdither.errors import AptDitherError, Location
 from aptdither.findings import Finding
 from aptdither.optics.aperture import Aperture, get_aperture

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aptdither.apt.proposal import Proposal
+from aptdither.dither.catalog import load_catalog
 from aptdither.dither.clusters import split_counts
-from aptdither.dither.pattern import load_catalog
 from aptdither.errors import AptDitherError
 from aptdither.findings import Finding
 from aptdither.optics.aperture import get_aperture

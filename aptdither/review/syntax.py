@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from aptdither.apt.proposal import Exposure, Proposal, Visit
 from aptdither.apt.tags import parse_comments
-from aptdither.dither.pattern import Catalog
+from aptdither.dither.catalog import Catalog
 from aptdither.errors import AptDitherError, Location, ProposalError, TagError
 from aptdither.findings import Finding
 from aptdither.planning.plan import cluster_sizes
