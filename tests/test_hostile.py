@@ -650,12 +650,14 @@ def _packed(folder: Path) -> Path:
     return path
 
 
+FIELD_COUNT = b"TFIELDS =                    8"
 ROW_COUNT = b"NAXIS2  =                    1"
 IDCTABS: list[tuple[Callable[[Path], Path], str]] = [
     (lambda f: _changed(f, ROW_COUNT, b"NAXIS2  =            999999999"), "999999999 rows"),
     (lambda f: _changed(f, ROW_COUNT, b"NAXIS2  =         999999999999"), ""),
     (lambda f: _changed(f, ROW_COUNT, b"NAXIS2  =                   -1"), ""),
     (lambda f: _changed(f, b"TFORM3  = 'D ", b"TFORM3  = '9D"), ""),
+    (lambda f: _changed(f, FIELD_COUNT, b"TFIELDS =           1000000000"), "1000000000 columns"),
     (lambda f: _idctab(f, DIRECTION="INVERSE"), "no FORWARD row"),
     (_packed, "does not begin with SIMPLE"),
     (lambda _: Path("/dev/zero"), "no regular file"),

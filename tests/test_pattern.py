@@ -226,7 +226,7 @@ def test_a_catalogue_of_two_patterns() -> None:
     b, a = read_ecsv(source)
     assert (b.name, b.points) == ("b", ((0.0, 0.0), (1.5, 2.5), (-3.0, 1.0)))
     assert (a.name, a.points, a.frame) == ("a", ((0.0, 0.0),), "pix")
-    assert a.source == "a catalogue file of the observer's own"
+    assert a.source == "a catalog file of the observer's own"
 
 
 @pytest.mark.parametrize(

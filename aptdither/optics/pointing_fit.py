@@ -325,7 +325,7 @@ def _load_ecsv(path: Path) -> Any:
 
 
 def _column(path: Path, table: Any, name: str, unit: str) -> FloatArray:
-    """Give a column in the wanted unit; a column without a unit is taken to be in it."""
+    """Return a column in the wanted unit; a column without a unit is taken to be in it."""
     column = table[name]
     try:
         # A masked value becomes NaN, which is refused below with the others.
