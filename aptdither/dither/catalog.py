@@ -105,7 +105,7 @@ def load_catalog(user_file: str | PathLike[str] | None = None) -> Catalog:
     >>> catalog.get("WFC3-IR-DITHER-LINE").points
     ((0.0, 0.0), (0.474, 0.424))
     >>> [pattern.name for pattern in catalog.of_size(9)]
-    ['isr-2016-14-9pt', 'tight-9', 'wide-9']
+    ['tight-9', 'wide-9']
     """
     built_in = _built_in()
     if user_file is None:

@@ -122,7 +122,7 @@ def expect(
     samples : int
         Number of simulated visits: with 200 the 5 % value of E is good to about 0.005.
     grid : int
-        Field points on a side; 2 takes the centre and the corners (or the rim), where the worst
+        Field points on a side; 2 takes the center and the corners (or the rim), where the worst
         place nearly always is.
 
     Returns

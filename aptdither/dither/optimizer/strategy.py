@@ -89,7 +89,7 @@ class Pool:
     Attributes
     ----------
     pattern : (C, N, 2) array
-        Offsets at the fiducial point, pixels.
+        Offsets at the reference point, pixels.
     score : (C,) array
         What they are ordered by: worst-case `E`, or packing distance.
     kinds : tuple of str
@@ -238,7 +238,7 @@ def explore(
     ----------
     site : DesignProblem
     spacing_pix : float
-        Least distance between two points.
+        Smallest distance between two points.
     sets : (S, N, 2) array, list of str
         Phases to lay out, and their kinds: from :func:`candidate_phases`.
     rng : numpy.random.Generator
@@ -255,7 +255,7 @@ def explore(
     if start is not None:
         pool = pool.join(_climbed(coarse, start.pattern, start.kinds, 0))
     for _ in range(effort.moves):
-        near, kinds = _neighbours(pool.best(max(4, climbers // 4)), coarse)
+        near, kinds = _neighbors(pool.best(max(4, climbers // 4)), coarse)
         score = coarse.efficiency(near).min(axis=-1)
         first = np.argsort(-score, kind="stable")[:climbers]
         pool = pool.join(_climbed(coarse, near[first], tuple(kinds[i] for i in first), len(near)))
@@ -333,7 +333,7 @@ def _best_packed(
         layouts, kinds = _layouts(sets, coarse, effort.layouts, rng, site.detector.y_cost)
         packed = _improve_packing(coarse, packed, layouts, kinds, floor, climbers)
         for _ in range(effort.moves):
-            near, kinds = _neighbours(packed.best(4), coarse)
+            near, kinds = _neighbors(packed.best(4), coarse)
             packed = _improve_packing(coarse, packed, near, kinds, floor, climbers)
     return packed
 
@@ -400,7 +400,7 @@ def _layouts(
     return lay_out(chosen, objective.spacing_pix, rng, y_cost=y_cost), [kinds[i] for i in member]
 
 
-def _neighbours(pool: Pool, objective: Objective) -> tuple[FloatArray, list[str]]:
+def _neighbors(pool: Pool, objective: Objective) -> tuple[FloatArray, list[str]]:
     """Return the patterns that differ from those of a pool by whole pixels in one point."""
     groups = [move_one_point(pattern, objective.spacing_pix - 0.1) for pattern in pool.pattern]
     kinds = [kind for kind, group in zip(pool.kinds, groups, strict=True) for _ in group]
