@@ -118,7 +118,7 @@ def sentence(name: str, orbits: list[int] | None = None) -> str:
             id="orbits",
         ),
         pytest.param(
-            sentence("WFC3-IR-DITHER-LINE-3PT"), "the pattern loses more than", id="pattern"
+            sentence("WFC3-IR-DITHER-LINE-3PT"), "the pattern costs more than", id="pattern"
         ),
         pytest.param(
             sentence("WFC3-IR-DITHER-BOX-MIN", [7, 7, 7, 7]),
