@@ -33,7 +33,7 @@ _HOMES = {
     "evaluate": "aptdither.dither.coverage",
     "get_aperture": "aptdither.optics.aperture",
     "get_element": "aptdither.optics.filters",
-    "load_catalog": "aptdither.dither.pattern",
+    "load_catalog": "aptdither.dither.catalog",
     "make_plan": "aptdither.planning.plan",
     "optimize": "aptdither.dither.optimizer.optimize",
     "parse_proposal": "aptdither.apt.reader",
@@ -44,9 +44,10 @@ if TYPE_CHECKING:
     from aptdither.apt.proposal import Proposal
     from aptdither.apt.reader import parse_proposal
     from aptdither.apt.writer import rewrite_proposal
+    from aptdither.dither.catalog import load_catalog
     from aptdither.dither.coverage import Coverage, evaluate
     from aptdither.dither.optimizer.optimize import optimize
-    from aptdither.dither.pattern import Pattern, load_catalog
+    from aptdither.dither.pattern import Pattern
     from aptdither.errors import AptDitherError
     from aptdither.optics.aperture import Aperture, get_aperture
     from aptdither.optics.filters import get_element

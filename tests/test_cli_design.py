@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from aptdither.cli import app
-from aptdither.dither.pattern import load_catalog
+from aptdither.dither.catalog import load_catalog
 from tests.made import box_pattern, exposure, group, proposal, visit
 
 ROOT = Path(__file__).parents[1]

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
+from aptdither.dither.catalog import load_catalog
 from aptdither.dither.clusters import (
     hexagonal_spiral,
     interleave,
@@ -17,7 +18,6 @@ from aptdither.dither.clusters import (
     split_counts,
 )
 from aptdither.dither.coverage import evaluate
-from aptdither.dither.pattern import load_catalog
 from aptdither.dither.phases import packing_distance, span
 from aptdither.dither.views import View
 from aptdither.errors import RefusalError

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
+from aptdither.dither.catalog import load_catalog
 from aptdither.dither.coverage import Coverage, Metrics, evaluate
-from aptdither.dither.pattern import load_catalog
 from aptdither.dither.phases import packing_distance, packing_limit
 from aptdither.dither.region import sample_region
 from aptdither.dither.sampling import AliasingModel

@@ -25,10 +25,10 @@ from aptdither.apt import limits
 from aptdither.apt.reader import parse_proposal
 from aptdither.apt.tags import DitherRequest, parse_comments
 from aptdither.apt.writer import rewrite_proposal
-from aptdither.dither.pattern import load_catalog
+from aptdither.dither.catalog import load_catalog
 from aptdither.errors import MAX_MESSAGE, AptDitherError, OpticsError
-from aptdither.io.ecsv import MAX_HEADER, MAX_LINES
 from aptdither.optics.aperture import get_aperture
+from aptdither.optics.ecsv import MAX_HEADER, MAX_LINES
 from aptdither.optics.pointing_fit import read_measurements
 from aptdither.planning.plan import Options, make_plan
 from aptdither.planning.refusals import SetOptions
@@ -652,12 +652,14 @@ def _packed(folder: Path) -> Path:
     return path
 
 
+FIELD_COUNT = b"TFIELDS =                    8"
 ROW_COUNT = b"NAXIS2  =                    1"
 IDCTABS: list[tuple[Callable[[Path], Path], str]] = [
     (lambda f: _changed(f, ROW_COUNT, b"NAXIS2  =            999999999"), "999999999 rows"),
     (lambda f: _changed(f, ROW_COUNT, b"NAXIS2  =         999999999999"), ""),
     (lambda f: _changed(f, ROW_COUNT, b"NAXIS2  =                   -1"), ""),
     (lambda f: _changed(f, b"TFORM3  = 'D ", b"TFORM3  = '9D"), ""),
+    (lambda f: _changed(f, FIELD_COUNT, b"TFIELDS =           1000000000"), "1000000000 columns"),
     (lambda f: _idctab(f, DIRECTION="INVERSE"), "no FORWARD row"),
     (_packed, "does not begin with SIMPLE"),
     (lambda _: Path("/dev/zero"), "no regular file"),

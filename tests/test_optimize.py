@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aptdither.dither.bounds import best_possible_efficiency
+from aptdither.dither.catalog import load_catalog
 from aptdither.dither.coverage import evaluate
 from aptdither.dither.optimizer.build_catalog import CENTRAL_HALF_PIX, NAMES, design
 from aptdither.dither.optimizer.objective import FieldMap, Objective, ascend
@@ -27,7 +28,6 @@ from aptdither.dither.optimizer.optimize import (
 )
 from aptdither.dither.optimizer.starts import lattices, lay_out, move_one_point
 from aptdither.dither.optimizer.strategy import QUICK, DesignProblem, Effort
-from aptdither.dither.pattern import load_catalog
 from aptdither.dither.phases import min_separation, packing_distance, packing_limit
 from aptdither.dither.sampling import AliasingModel
 from aptdither.dither.views import View

@@ -8,8 +8,8 @@ import json
 import numpy as np
 import pytest
 
+from aptdither.dither.catalog import load_catalog
 from aptdither.dither.coverage import evaluate
-from aptdither.dither.pattern import load_catalog
 from aptdither.dither.pointing_errors import (
     PointingBudget,
     PointingExpectation,
@@ -118,7 +118,7 @@ def sentence(name: str, orbits: list[int] | None = None) -> str:
             id="orbits",
         ),
         pytest.param(
-            sentence("WFC3-IR-DITHER-LINE-3PT"), "the pattern loses more than", id="pattern"
+            sentence("WFC3-IR-DITHER-LINE-3PT"), "the pattern costs more than", id="pattern"
         ),
         pytest.param(
             sentence("WFC3-IR-DITHER-BOX-MIN", [7, 7, 7, 7]),

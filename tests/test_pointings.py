@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from aptdither.apt.patterns import AptPattern, pattern_points
 from aptdither.apt.reader import parse_proposal
-from aptdither.dither.pattern import load_catalog
+from aptdither.dither.catalog import load_catalog
 from aptdither.errors import ProposalError
 from aptdither.optics.aperture import get_aperture
 from aptdither.planning.pointings import MAX_POINTINGS, VisitPointings, observe

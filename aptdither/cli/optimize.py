@@ -97,7 +97,7 @@ def design_pattern(
             stdout_console(no_color=no_color).print(tradeoff_table(curve, *optics))
         return EXIT_FINE
     if output is not None:
-        from aptdither.dither.pattern import write_ecsv
+        from aptdither.dither.catalog_ecsv import write_ecsv
 
         text = io.StringIO()
         write_ecsv(choice.as_pattern(name or output.stem), text)

@@ -19,7 +19,7 @@ from aptdither.types import Progress, Region, Spacing
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from aptdither.dither.pattern import Catalog
+    from aptdither.dither.catalog import Catalog
     from aptdither.planning.evaluation import DitherGroup
 
 P = ParamSpec("P")
@@ -178,7 +178,7 @@ def print_groups(
 
 def open_catalog(path: Path | None) -> Catalog:
     """Return the built-in catalogue, with the observer's own file where there is one."""
-    from aptdither.dither.pattern import load_catalog
+    from aptdither.dither.catalog import load_catalog
 
     return load_catalog(path)
 

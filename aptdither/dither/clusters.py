@@ -73,7 +73,7 @@ def offset_clusters(
     -------
     (M, 2) float array, arcsec
         POS TARGs of all points relative to `base`, cluster after cluster, the first point as it
-        was, rounded to the three decimals that are written. Cluster centres lie on a hexagonal
+        was, rounded to the three decimals that are written. Cluster centers lie on a hexagonal
         spiral, the detector's cluster step or more apart: as much as keeps points of different
         clusters its largest blob apart. Every cluster has its pattern's offsets in pixels where the target lands.
         One cluster stays as it is.
@@ -219,7 +219,7 @@ def _clears_blobs(patterns: Sequence[FloatArray], steps: FloatArray, blob_pix: f
 def hexagonal_spiral(count: int) -> FloatArray:
     """Return the first places (count, 2) of a hexagonal spiral of unit pitch about (0, 0).
 
-    Neighbours in the list are neighbours in the plane, one unit apart but for the step from ring to
+    Neighbors in the list are neighbors in the plane, one unit apart but for the step from ring to
     ring, which is one or sqrt(3). The first step is along x, where WFC3/IR has less distortion.
     """
     places = [(0.0, 0.0)]

@@ -124,7 +124,7 @@ def evaluate(
     >>> box = [(0, 0), (0.542, 0.182), (0.339, 0.485), (-0.203, 0.303)]
     >>> coverage = evaluate(box, view)
     >>> print(f"{coverage.center.efficiency:.2f} {coverage.worst.packing_of_limit:.2f}")
-    0.99 0.81
+    1.00 0.81
     """
     offsets = plain(postargs, "arcsec")
     if offsets.ndim != 2 or offsets.shape[1] != 2 or len(offsets) < 1:

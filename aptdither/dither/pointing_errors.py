@@ -122,7 +122,7 @@ def expect(
     samples : int
         Number of simulated visits: with 200 the 5 % value of E is good to about 0.005.
     grid : int
-        Field points on a side; 2 takes the centre and the corners (or the rim), where the worst
+        Field points on a side; 2 takes the center and the corners (or the rim), where the worst
         place nearly always is.
 
     Returns
@@ -229,22 +229,22 @@ def _sentence(
 ) -> str:
     if n == 1:
         return "One exposure has no dither that pointing errors could spoil."
-    said = (
+    summary = (
         f"With HST's pointing errors expect an efficiency of {median:.3f} at the worst place "
         f"({nominal:.3f} without; below {low:.3f} in one visit of 20) and phases "
-        f"{packing_of_limit:.0%} as far apart as can be"
+        f"{packing_of_limit:.0%} of the largest possible distance apart"
     )
     by_telescope, by_pattern = nominal - median, 1 - nominal
     if in_one_orbit is not None and in_one_orbit - median > max(0.005, by_telescope / 2):
         return (
-            f"{said}: most of the loss comes from the {orbits} orbits; in one it would be "
+            f"{summary}: most of the loss comes from the {orbits} orbits; in one it would be "
             f"{in_one_orbit:.3f}, so keep the exposures of a filter in one orbit if you can."
         )
     if by_pattern > max(0.05, by_telescope):
-        return f"{said}: the pattern loses more than the telescope, so a better one would help."
+        return f"{summary}: the pattern costs more than the pointing errors, so a better pattern would help."
     if by_telescope < 0.01:
-        return f"{said}: the pattern stands them well."
+        return f"{summary}: the pattern is robust against pointing errors."
     return (
-        f"{said}: the telescope loses more than the pattern, so more points would help and another "
-        "pattern hardly."
+        f"{summary}: the pointing errors cost more than the pattern, so more points would help, "
+        "another pattern hardly."
     )

@@ -134,7 +134,7 @@ class Distortion:
         return _shaped(out[0], shape), _shaped(out[1], shape)
 
     def jacobian(self, dx_pix: npt.ArrayLike, dy_pix: npt.ArrayLike) -> FloatArray:
-        """Give the slopes ``d(x_arcsec, y_arcsec) / d(dx_pix, dy_pix)``.
+        """Return the slopes ``d(x_arcsec, y_arcsec) / d(dx_pix, dy_pix)``.
 
         Parameters
         ----------
@@ -204,7 +204,7 @@ class Distortion:
         return len(self.x_coef) - 1
 
     def moved(self, dx_pix: float, dy_pix: float) -> Distortion:
-        """Give the same distortion about another reference pixel, zero there.
+        """Return the same distortion about another reference pixel, zero there.
 
         Parameters
         ----------
@@ -356,7 +356,7 @@ class _Workspace:
         *,
         finite: bool = True,
     ) -> npt.NDArray[Any]:
-        """Give a (terms, len(x)) view with the monomials of x - origin, lowest powers first.
+        """Return a (terms, len(x)) view with the monomials of x - origin, lowest powers first.
 
         Raises
         ------
@@ -382,7 +382,7 @@ class _Workspace:
 
 
 def _terms(degree: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Give the powers of x and of y of each monomial, in the order of `_Workspace`."""
+    """Return the powers of x and of y of each monomial, in the order of `_Workspace`."""
     pairs = [(total - j, j) for total in range(degree + 1) for j in range(total + 1)]
     powers = np.array(pairs, dtype=np.intp)
     return powers[:, 0], powers[:, 1]
@@ -403,7 +403,7 @@ def _slopes(tables: FloatArray) -> FloatArray:
 
 
 def _expanded_about(table: FloatArray, x0: float, y0: float) -> FloatArray:
-    """Give the coefficients of ``p(x + x0, y + y0)`` by Horner's rule on polynomials."""
+    """Return the coefficients of ``p(x + x0, y + y0)`` by Horner's rule on polynomials."""
 
     def shifted(rows: FloatArray, by: float) -> FloatArray:
         result = np.array(rows)
@@ -426,7 +426,7 @@ def _flat_pair(
 
 
 def _shaped(values: FloatArray, shape: tuple[int, ...]) -> FloatArray:
-    """Give an array of the shape, or a plain float for no dimensions."""
+    """Return an array of the shape, or a plain float for no dimensions."""
     result: FloatArray = values.reshape(shape)[()]
     return result
 

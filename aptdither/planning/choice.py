@@ -17,6 +17,7 @@ from enum import StrEnum
 import numpy as np
 
 from aptdither.apt.tags import DitherRequest
+from aptdither.dither.catalog import Catalog
 from aptdither.dither.clusters import offset_clusters, split_counts
 from aptdither.dither.coverage import evaluate
 from aptdither.dither.optimizer.optimize import (
@@ -31,7 +32,7 @@ from aptdither.dither.optimizer.optimize import (
     tradeoff,
     widest_spacing,
 )
-from aptdither.dither.pattern import Catalog, Pattern
+from aptdither.dither.pattern import Pattern
 from aptdither.dither.phases import min_separation, span
 from aptdither.dither.views import View
 from aptdither.errors import RefusalError

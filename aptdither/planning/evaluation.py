@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from aptdither.apt.proposal import Visit
+from aptdither.dither.catalog import Catalog, load_catalog
 from aptdither.dither.clusters import split_counts
 from aptdither.dither.coverage import Coverage, evaluate
 from aptdither.dither.optimizer.optimize import possible_efficiency
-from aptdither.dither.pattern import Catalog, load_catalog
 from aptdither.dither.phases import (
     COVERING_BEST,
     min_separation,

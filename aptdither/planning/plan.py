@@ -19,8 +19,8 @@ from aptdither.apt.changes import NewExposure, VisitChange, change_visit
 from aptdither.apt.limits import MAX_POINTS, MAX_VISIT_EXPOSURES
 from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal, Visit
 from aptdither.apt.tags import DitherRequest, Receipt
+from aptdither.dither.catalog import Catalog, load_catalog
 from aptdither.dither.clusters import split_counts
-from aptdither.dither.pattern import Catalog, load_catalog
 from aptdither.errors import AptDitherError, Location, RefusalError, raise_all
 from aptdither.findings import Finding, Rule, Severity
 from aptdither.planning.choice import PatternChoice, PatternChooser

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from aptdither.apt.proposal import Exposure
 from aptdither.apt.tags import Receipt
+from aptdither.dither.catalog import Catalog
 from aptdither.dither.clusters import offset_clusters
-from aptdither.dither.pattern import Catalog
 from aptdither.errors import AptDitherError
 from aptdither.optics.aperture import Aperture
 from aptdither.planning.choice import sizes_of

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aptdither.apt.proposal import Proposal
 from aptdither.apt.tags import DitherRequest
-from aptdither.dither.pattern import Catalog
+from aptdither.dither.catalog import Catalog
 from aptdither.errors import AptDitherError, UsageError
 from aptdither.planning.evaluation import DitherGroup, Evaluator
 from aptdither.planning.plan import Options, Plan, make_plan

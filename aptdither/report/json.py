@@ -16,9 +16,9 @@ from aptdither.report.sanitize import utf8_text
 from aptdither.version import __version__
 
 if TYPE_CHECKING:
+    from aptdither.dither.catalog import Catalog
     from aptdither.dither.coverage import Coverage, Metrics
     from aptdither.dither.optimizer.optimize import TradeoffPoint
-    from aptdither.dither.pattern import Catalog
     from aptdither.findings import Finding
     from aptdither.io.files import Source, Written
     from aptdither.optics.aperture import Aperture

@@ -30,9 +30,9 @@ from aptdither.report.sanitize import safe_line
 from aptdither.types import NO_OFFSET
 
 if TYPE_CHECKING:
+    from aptdither.dither.catalog import Catalog
     from aptdither.dither.coverage import Coverage
     from aptdither.dither.optimizer.optimize import TradeoffPoint
-    from aptdither.dither.pattern import Catalog
     from aptdither.optics.aperture import Aperture
     from aptdither.optics.filters import SpectralElement
     from aptdither.optics.pointing_fit import DitherFit

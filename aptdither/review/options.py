@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aptdither.dither.pattern import Catalog
+from aptdither.dither.catalog import Catalog
 from aptdither.findings import Selection
 from aptdither.planning.evaluation import Evaluator
 from aptdither.review.reference import CatalogReference

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aptdither.apt.tags import DitherRequest
+from aptdither.dither.catalog import Catalog
 from aptdither.dither.clusters import split_counts
 from aptdither.dither.coverage import Coverage
-from aptdither.dither.pattern import Catalog
 from aptdither.errors import AptDitherError
 from aptdither.planning.choice import PatternChoice, PatternChooser
 from aptdither.planning.evaluation import DitherGroup, Evaluator

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from aptdither.apt.proposal import Proposal
-from aptdither.dither.pattern import load_catalog
+from aptdither.dither.catalog import load_catalog
 from aptdither.errors import AptDitherError
 from aptdither.findings import Finding
 from aptdither.planning.evaluation import DitherGroup, Evaluator

@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
 
+from aptdither.dither.catalog import load_catalog
 from aptdither.dither.coverage import evaluate
-from aptdither.dither.pattern import load_catalog
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
 from tests.test_efficiency import plain

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from aptdither.dither.catalog import load_catalog
 from aptdither.dither.coverage import Coverage, evaluate
-from aptdither.dither.pattern import load_catalog
 from aptdither.dither.views import View
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element

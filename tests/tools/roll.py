@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aptdither.dither.pattern import load_catalog
+from aptdither.dither.catalog import load_catalog
 from aptdither.dither.pointing_errors import PointingBudget, expect
 from aptdither.dither.views import View
 from aptdither.optics.aperture import get_aperture

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from aptdither.dither.catalog import DESIGNED_FILE, patterns_as_json, patterns_from_json
 from aptdither.dither.optimizer.optimize import (
     WIDE_TOLERANCE,
     OptimizeResult,
@@ -26,12 +27,7 @@ from aptdither.dither.optimizer.optimize import (
     widest_spacing,
 )
 from aptdither.dither.optimizer.strategy import Effort
-from aptdither.dither.pattern import (
-    DESIGNED_FILE,
-    Pattern,
-    patterns_as_json,
-    patterns_from_json,
-)
+from aptdither.dither.pattern import Pattern
 from aptdither.dither.views import View
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element

@@ -90,7 +90,7 @@ class Objective:
     band : AliasingModel
         Of the same field points, or one for all.
     spacing_pix : float
-        Least distance between two points; 0 for none.
+        Smallest distance between two points; 0 for none.
     """
 
     field: FieldMap

@@ -90,6 +90,11 @@ TRADEOFF_SPACINGS_PIX = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0)
 
 _SPACING_STEP_PIX = 0.25
 
+_FINISH_ATTEMPTS = ((0, False), (0, True), (2, True), (4, True))
+"""How the finish of a wide pattern gets its packing distance: how much narrower it is, pixels, and
+whether all that is left of the tolerance is spent and not only what counts as equal. The bisection
+saw few places; where the finer grid finds the packing distance too small, the spacing gives way."""
+
 
 def optimize(
     n: int,
@@ -125,6 +130,14 @@ def optimize(
     ------
     UsageError
         If `n` or the spacing cannot be.
+
+    Examples
+    --------
+    >>> from aptdither import Region, get_aperture, get_element
+    >>> from aptdither.dither.views import View
+    >>> view = View(get_aperture("IR"), get_element("F160W", "WFC3/IR"), Region.point())
+    >>> optimize(1, view).postargs
+    ((0.0, 0.0),)
     """
     site = _problem(n, views, base)
     if spacing_pix is None:
@@ -163,7 +176,7 @@ def widest_spacing(
     """Find the largest spacing whose loss of worst-case `E` stays under a tolerance.
 
     The loss is against the detector's tight spacing; the packing distance must stay
-    above `MIN_PACKING_OF_LIMIT` of its limit everywhere, where that can be had. Spacings go up to its widest in steps
+    above `MIN_PACKING_OF_LIMIT` of its limit everywhere, where that is possible. Spacings go up to its widest in steps
     of 0.25 px. This is the trade between artifacts and sampling (ISR
     WFC3 2016-14, sections 5 and 6) as one number.
 
@@ -216,11 +229,10 @@ def widest_spacing(
         middle = (good + bad) // 2
         good, bad = (middle, bad) if good_at(middle) else (good, middle)
     report(0.9, "finish")
-    # What counts as equal in E goes to packing first, then all that is left of the tolerance. The
-    # bisection looked at few places: where all of them ask for it, the spacing gives way.
     attempts: list[tuple[Finished, float, float]] = []
-    for narrower, equal in ((0, EQUAL_EFFICIENCY), (0, tolerance), (2, tolerance), (4, tolerance)):
-        steps = max(0, good - round(narrower / _SPACING_STEP_PIX))
+    for narrower_pix, gives_all in _FINISH_ATTEMPTS:
+        equal = tolerance if gives_all else EQUAL_EFFICIENCY
+        steps = max(0, good - round(narrower_pix / _SPACING_STEP_PIX))
         spacing = tight + steps * _SPACING_STEP_PIX
         pool = found.get(steps) or search(steps)
         finished, best = finish(

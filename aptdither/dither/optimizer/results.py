@@ -21,7 +21,7 @@ class OptimizeResult:
     element : str
         The spectral element of the view with the worst place.
     efficiency_center, efficiency_worst : float
-        `E` at the centre of the region and at its worst place.
+        `E` at the center of the region and at its worst place.
     packing_center, packing_worst : float
         Packing distance there, pixels; `packing_of_limit_worst` is over the largest possible.
     best_efficiency : float
@@ -64,7 +64,7 @@ class OptimizeResult:
 
     @property
     def packing_of_limit_center(self) -> float:
-        """Packing distance at the centre over the largest possible."""
+        """Packing distance at the center over the largest possible."""
         return self.packing_center / packing_limit(self.n)
 
     @property

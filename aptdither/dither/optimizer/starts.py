@@ -70,7 +70,7 @@ def lay_out(
 ) -> FloatArray:
     """Give each phase whole pixels so that the patterns are compact and keep the spacing.
 
-    Points are placed in random order, each at the free place nearest to a random centre of its
+    Points are placed in random order, each at the free place nearest to a random center of its
     pattern, where a step in y counts `y_cost` (and, at random, up to twice or half of it) times one
     in x.
 

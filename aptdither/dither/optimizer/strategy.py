@@ -41,6 +41,14 @@ or less of what steps that repeat to 5 mas cost at any `N` (0.010 to 0.035)."""
 EQUAL_PACKING = 0.01
 """Packing distances that differ by less, as a share of the limit, count as equal: span decides."""
 
+# Sharpness of a soft minimum, per unit of `E` or per pixel: low values see all places, so that a
+# climb does not stop where two places pull apart; high ones are close to the true minimum.
+_SHARPEST = 6000.0
+_PACKING_SCHEDULE = ((100.0, 30), (300.0, 25), (500.0, 25))
+"""Sharpness and steps of the last climbs in packing distance, blunt to sharp."""
+_ROUNDING_RESERVE = 0.0002
+"""`E` kept above the floor: rounding to 0.001 arcsec moves it by 1e-4."""
+
 _COARSE_CELLS = 6
 _FINE_CELLS = 8
 _SETS = 96
@@ -81,7 +89,7 @@ class Pool:
     Attributes
     ----------
     pattern : (C, N, 2) array
-        Offsets at the fiducial point, pixels.
+        Offsets at the reference point, pixels.
     score : (C,) array
         What they are ordered by: worst-case `E`, or packing distance.
     kinds : tuple of str
@@ -230,7 +238,7 @@ def explore(
     ----------
     site : DesignProblem
     spacing_pix : float
-        Least distance between two points.
+        Smallest distance between two points.
     sets : (S, N, 2) array, list of str
         Phases to lay out, and their kinds: from :func:`candidate_phases`.
     rng : numpy.random.Generator
@@ -247,7 +255,7 @@ def explore(
     if start is not None:
         pool = pool.join(_climbed(coarse, start.pattern, start.kinds, 0))
     for _ in range(effort.moves):
-        near, kinds = _neighbours(pool.best(max(4, climbers // 4)), coarse)
+        near, kinds = _neighbors(pool.best(max(4, climbers // 4)), coarse)
         score = coarse.efficiency(near).min(axis=-1)
         first = np.argsort(-score, kind="stable")[:climbers]
         pool = pool.join(_climbed(coarse, near[first], tuple(kinds[i] for i in first), len(near)))
@@ -292,42 +300,62 @@ def finish(
     coarse = site.objective(spacing_pix, fine=False)
     fine = site.objective(spacing_pix, fine=True)
     top = pool.best(3)
-    sharpest, _ = ascend(fine.worst_efficiency(6000.0), top.pattern, steps=30)
+    sharpest, _ = ascend(fine.worst_efficiency(_SHARPEST), top.pattern, steps=30)
     finished = [
         _rounded(site, fine, pattern, kind, -np.inf)
         for pattern, kind in zip(sharpest, top.kinds, strict=True)
     ]
     best = max((f.efficiency for f in finished if _keeps(site, f, spacing_pix)), default=0.0)
     floor = max(best - equal, least_efficiency)
+    packed = _best_packed(site, coarse, pool, sets, rng, effort, floor).best(4)
+    finished += [
+        _rounded(site, fine, pattern, kind, floor)
+        for pattern, kind in zip(_raise_packing(fine, packed, floor), packed.kinds, strict=True)
+    ]
+    kept = [f for f in finished if _keeps(site, f, spacing_pix)] or finished
+    return _choose(kept, site.n, equal, least_efficiency), max(f.efficiency for f in kept)
+
+
+def _best_packed(
+    site: DesignProblem,
+    coarse: Objective,
+    pool: Pool,
+    sets: tuple[FloatArray, list[str]],
+    rng: np.random.Generator,
+    effort: Effort,
+    floor: float,
+) -> Pool:
+    """Search for packing distance among patterns of the pool, new layouts and their neighbors."""
     climbers = climber_budget(effort.climbers, coarse)
-    able = pool.best(max(1, min(climbers, int(np.sum(pool.score > floor - 0.002)))))
+    able = pool.best(max(1, min(climbers, int(np.sum(pool.score > floor - EQUAL_EFFICIENCY)))))
     packed = _packed(coarse, able.pattern, able.kinds, floor)
     for _ in range(effort.rounds):
         layouts, kinds = _layouts(sets, coarse, effort.layouts, rng, site.detector.y_cost)
         packed = _improve_packing(coarse, packed, layouts, kinds, floor, climbers)
         for _ in range(effort.moves):
-            near, kinds = _neighbours(packed.best(4), coarse)
+            near, kinds = _neighbors(packed.best(4), coarse)
             packed = _improve_packing(coarse, packed, near, kinds, floor, climbers)
-    packed = packed.best(4)
-    # A little more than the floor: rounding to 0.001 arcsec moves E by 1e-4.
-    pattern = packed.pattern
-    missing = np.zeros(len(pattern))
-    for sharpness, steps in ((100.0, 30), (300.0, 25), (500.0, 25)):
-        at_least = floor + 0.0002 + missing
-        pattern, _ = ascend(fine.worst_packing(sharpness, at_least), pattern, steps=steps)
-        missing += _missing(fine, pattern, floor + 0.0002)
-    finished += [
-        _rounded(site, fine, one, kind, floor)
-        for one, kind in zip(pattern, packed.kinds, strict=True)
-    ]
-    kept = [f for f in finished if _keeps(site, f, spacing_pix)] or finished
-    best = max(f.efficiency for f in kept)
+    return packed
+
+
+def _raise_packing(fine: Objective, packed: Pool, floor: float) -> FloatArray:
+    """Climb in packing distance over the fine grid, the floor kept with a reserve for rounding."""
+    pattern, missing = packed.pattern, np.zeros(len(packed.pattern))
+    reserved = floor + _ROUNDING_RESERVE
+    for sharpness, steps in _PACKING_SCHEDULE:
+        pattern, _ = ascend(fine.worst_packing(sharpness, reserved + missing), pattern, steps=steps)
+        missing += _missing(fine, pattern, reserved)
+    return pattern
+
+
+def _choose(finished: list[Finished], n: int, equal: float, least_efficiency: float) -> Finished:
+    """Apply the rule: efficiency, then packing distance, then span; each where equals are left."""
+    best = max(f.efficiency for f in finished)
     floor = min(best, max(best - equal, least_efficiency))
-    able_too = [f for f in kept if f.efficiency >= floor]
-    packing_best = max(f.packing for f in able_too)
-    near_best = packing_best - EQUAL_PACKING * packing_limit(site.n)
-    as_packed = [f for f in able_too if f.packing >= near_best]
-    return min(as_packed, key=lambda f: (round(f.span_pix, 1), -f.packing)), best
+    efficient = [f for f in finished if f.efficiency >= floor]
+    packing = max(f.packing for f in efficient) - EQUAL_PACKING * packing_limit(n)
+    packed = [f for f in efficient if f.packing >= packing]
+    return min(packed, key=lambda f: (round(f.span_pix, 1), -f.packing))
 
 
 def best_packing(
@@ -372,7 +400,7 @@ def _layouts(
     return lay_out(chosen, objective.spacing_pix, rng, y_cost=y_cost), [kinds[i] for i in member]
 
 
-def _neighbours(pool: Pool, objective: Objective) -> tuple[FloatArray, list[str]]:
+def _neighbors(pool: Pool, objective: Objective) -> tuple[FloatArray, list[str]]:
     """Return the patterns that differ from those of a pool by whole pixels in one point."""
     groups = [move_one_point(pattern, objective.spacing_pix - 0.1) for pattern in pool.pattern]
     kinds = [kind for kind, group in zip(pool.kinds, groups, strict=True) for _ in group]
