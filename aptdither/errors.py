@@ -7,7 +7,8 @@
      ├── DocumentError        not an XML document that can be read safely
      ├── ProposalError        not an HST proposal, or a required part is unreadable
      ├── TagError             malformed ``@dither`` line
-     ├── RefusalError         valid request that is not carried out; names the way out
+     ├── ReceiptError         receipts that contradict their exposures or each other
+ ├── RefusalError         valid request that is not carried out; names the way out
      ├── CatalogError         unusable pattern catalog, or unknown pattern
      ├── OpticsError          unknown or unusable aperture, spectral element or distortion file
      │    └── NotConvergedError   the distortion could not be inverted
@@ -110,6 +111,10 @@ class ProposalError(AptDitherError):
 
 class TagError(AptDitherError):
     """An ``@dither`` line is malformed."""
+
+
+class ReceiptError(AptDitherError):
+    """Receipts of an earlier run contradict their exposures or each other."""
 
 
 class RefusalError(AptDitherError):

@@ -320,8 +320,6 @@ def test_receipt_says_where_it_should_be() -> None:
             (b"@dithered 3/4", b"@dithered 3/5"),
             "its receipt says 5 points of tight-4, those of the other",
         ),
-        ((b"@dither n=4 pattern=tight-4", b"@dither n=3"), "requests n=3"),
-        ((b"@dither n=4 pattern=tight-4", b"@dither pattern=3d-hst"), "requests pattern=3d-hst"),
     ],
 )
 def test_receipts_that_contradict(change: tuple[bytes, bytes], said: str) -> None:

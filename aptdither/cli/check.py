@@ -226,7 +226,7 @@ def _checked(
     listed = find_proposals(paths)
     if not listed:
         print_status(f"no .apt file below {', '.join(paths)}")
-    names = [one.path for one in listed if one.trouble is None]
+    names = [one.path for one in listed if one.error is None]
     # Workers elsewhere have other working directories.
     items = [os.path.abspath(name) for name in names] if executor is not None else names  # noqa: PTH100
 
@@ -236,12 +236,12 @@ def _checked(
         )
         with closing(outcomes):
             for one in listed:
-                if one.trouble is not None:
-                    yield CheckedFile(path=one.path, error=one.trouble)
+                if one.error is not None:
+                    yield CheckedFile(path=one.path, error=one.error)
                     continue
                 outcome = next(outcomes)
                 if outcome.value is None:
-                    yield CheckedFile(path=one.path, error=outcome.failure)
+                    yield CheckedFile(path=one.path, error=outcome.error)
                 else:
                     yield replace(outcome.value, path=one.path)
 

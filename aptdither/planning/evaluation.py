@@ -7,7 +7,7 @@ exposures, which pointings, which base, which setup and region) and returns a :c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
@@ -15,12 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from aptdither.apt.proposal import Visit
+from aptdither.dither.bounds import PossibleMetrics, possible_metrics
 from aptdither.dither.catalog import Catalog, load_catalog
 from aptdither.dither.clusters import split_counts
 from aptdither.dither.coverage import Coverage, evaluate
-from aptdither.dither.optimizer.optimize import possible_efficiency
 from aptdither.dither.phases import (
-    COVERING_BEST,
     min_separation,
     packing_distance,
     packing_limit,
@@ -69,32 +68,6 @@ class Point:
     orbit: int | None
     dx_pix: float
     dy_pix: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Possible:
-    """The best figures that a number of exposures is known to reach at one place.
-
-    Attributes
-    ----------
-    packing : float
-        The largest smallest distance between two phases, pixels.
-    packing_of_limit : float
-        1, by its definition.
-    hole : float or None
-        The smallest known largest hole, pixels; None where none is known.
-    efficiency : float
-        The best de-aliasing efficiency found by a search.
-    amplification, lost_fraction : None
-        No bound is given.
-    """
-
-    packing: float
-    packing_of_limit: float = 1.0
-    hole: float | None
-    efficiency: float
-    amplification: None = None
-    lost_fraction: None = None
 
 
 class Evaluation:
@@ -153,20 +126,15 @@ class Evaluation:
         return self._expectations[orbits]
 
     @cached_property
-    def possible(self) -> Possible:
-        """The best figures known for so many exposures; never below what these reach.
-
-        Beyond the nine points of a cluster the efficiency is 1: no detector's band has more aliases.
-        """
+    def possible(self) -> PossibleMetrics:
+        """The best figures known for so many exposures; never below what these reach."""
         center, worst = self.coverage.center, self.coverage.worst
-        efficiency = 1.0
-        if self.n <= self.view.aperture.detector.max_cluster_size:
-            efficiency = possible_efficiency(self.n, self.view, base=self.base.xy_arcsec)
-        hole = COVERING_BEST.get(self.n)
-        return Possible(
-            packing=max(packing_limit(self.n), center.packing, worst.packing),
-            hole=None if hole is None else min(hole, center.hole, worst.hole),
-            efficiency=max(efficiency, center.efficiency, worst.efficiency),
+        best = possible_metrics(self.n, self.view, base=self.base.xy_arcsec)
+        return replace(
+            best,
+            packing=max(best.packing, center.packing, worst.packing),
+            hole=None if best.hole is None else min(best.hole, center.hole, worst.hole),
+            efficiency=max(best.efficiency, center.efficiency, worst.efficiency),
         )
 
     @cached_property
@@ -258,7 +226,7 @@ class DitherGroup:
         return self.evaluation.coverage
 
     @property
-    def possible(self) -> Possible:
+    def possible(self) -> PossibleMetrics:
         """The best figures known for so many exposures; never below what the group reaches."""
         return self.evaluation.possible
 

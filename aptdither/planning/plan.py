@@ -12,7 +12,7 @@ touched visits; what is then written is evaluated.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from aptdither.apt.changes import NewExposure, VisitChange, change_visit
@@ -132,9 +132,11 @@ def make_plan(
     [('1', '0.000, 0.000'), ('2', '0.322, 0.044')]
     """
     options = options or Options()
-    selected = select_sets(proposal, options.sets)
-    errors = list(selected.errors)
     planner = _Planner(options, progress)
+    selected = select_sets(
+        proposal, options.sets, defaults=options.defaults, catalog=planner.catalog
+    )
+    errors = list(selected.errors)
     # Searching takes seconds: with errors in hand, only what can be wrong is looked for.
     setups: list[_PlannedSetup] = []
     for dither_set in selected.sets:
@@ -183,7 +185,7 @@ class _Planner:
 
         With `only_check` nothing is chosen: only errors are looked for.
         """
-        request = _with_defaults(dither_set.request, self.options.defaults)
+        request = dither_set.request
         setups = dither_set.by_setup()
         errors: list[AptDitherError] = []
         sharing: dict[tuple[int, ...], list[Setup]] = {}
@@ -218,11 +220,12 @@ class _Planner:
             if sum(sizes) == 1:
                 self.findings.append(
                     DOUBTFUL_TAG.finding(
-                        "a single exposure at one point is not dithered; give n= to expand it, or "
-                        "an id to join exposures",
+                        "a single exposure at one point is not dithered and stays as it is; give "
+                        "n= to expand it, or id= to join exposures",
                         dither_set.location,
                     )
                 )
+                continue
             choice = self._choose(request, region, sizes, alike, dither_set.base)
             planned += [
                 _PlannedSetup(
@@ -317,15 +320,6 @@ def cluster_sizes(
             f"{setup.text} are no multiple of that; give n={of_pattern} or another pattern"
         )
     return (of_pattern,) * (total // of_pattern)
-
-
-def _with_defaults(request: DitherRequest, defaults: DitherRequest) -> DitherRequest:
-    unset = {
-        key.name: getattr(defaults, key.name)
-        for key in fields(request)
-        if getattr(request, key.name) is None
-    }
-    return replace(request, **unset)
 
 
 def _assign_points(

@@ -9,8 +9,9 @@ and `check` reports it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from aptdither.apt.proposal import Exposure
 from aptdither.apt.tags import Receipt
@@ -26,26 +27,35 @@ from aptdither.version import __version__
 EQUAL_ARCSEC = 0.0015
 
 
+class ProblemKind(StrEnum):
+    """What is wrong with a receipt."""
+
+    CONTRADICTS = "contradicts the other receipts of its set"
+    MOVED = "the POS TARG is another"
+    INCOMPLETE = "points are missing or repeated"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiptProblem:
     """A receipt that contradicts its exposure, or other receipts.
 
     Attributes
     ----------
+    kind : ProblemKind
+        What is wrong. Where points are missing or repeated, a new run repairs it: the POS TARGs
+        before the dither are certain.
     exposure : Exposure
         Where it stands.
     message : str
         What contradicts what.
     way_out : str
         What to do about it.
-    is_certain : bool
-        Whether the POS TARG before the dither is certain all the same: then a new run repairs it.
     """
 
+    kind: ProblemKind
     exposure: Exposure
     message: str
     way_out: str
-    is_certain: bool = False
 
 
 def base_of(receipt: Receipt) -> PosTarg:
@@ -111,6 +121,8 @@ def receipt_problems(
     must_be_complete : bool
         Whether points that no exposure has are a problem.
     """
+    # A single exposure at one point is not dithered: what an earlier version wrote says nothing.
+    receipts = {exposure: one for exposure, one in receipts.items() if one.total > 1}
     if not receipts:
         return
     disagreeing = list(_disagreeing(receipts))
@@ -135,6 +147,7 @@ def _disagreeing(receipts: Mapping[Exposure, Receipt]) -> Iterator[ReceiptProble
         if own == others:
             own, others = f"base {own_base.text}", f"base {base.text}"
         yield ReceiptProblem(
+            kind=ProblemKind.CONTRADICTS,
             exposure=exposure,
             message=f"its receipt says {own}, those of the other exposures of the set say {others}",
             way_out="correct the receipt, or remove it and set the POS TARG that the exposure had "
@@ -170,6 +183,7 @@ def _moved(
         and all((shift - distinct[0]).length_arcsec <= EQUAL_ARCSEC for shift in distinct)
     ):
         yield ReceiptProblem(
+            kind=ProblemKind.MOVED,
             exposure=next(iter(shifts)),
             message=f"all {len(shifts)} exposures were moved by ({distinct[0].text}) arcsec since "
             "they were dithered",
@@ -179,6 +193,7 @@ def _moved(
     for exposure, (wanted, _) in shifts.items():
         receipt = receipts[exposure]
         yield ReceiptProblem(
+            kind=ProblemKind.MOVED,
             exposure=exposure,
             message=f"its receipt says point {receipt.index} of {receipt.total} of "
             f"{receipt.pattern}, which is POS TARG ({wanted.text}), but it has "
@@ -198,26 +213,18 @@ def _incomplete(
     doubled = [exposures for exposures in by_index.values() if len(exposures) > 1]
     if doubled:
         yield ReceiptProblem(
+            kind=ProblemKind.INCOMPLETE,
             exposure=doubled[0][-1],
             message="several exposures are the same point of the pattern: exposures "
             + "; ".join(", ".join(one.number for one in exposures) for exposures in doubled),
             way_out="run aptdither apply again",
-            is_certain=True,
         )
     missing = receipt.total - len(by_index)
     if missing and must_be_complete:
         yield ReceiptProblem(
+            kind=ProblemKind.INCOMPLETE,
             exposure=first,
             message=f"the receipts are of {receipt.total} points, and {missing} of them "
             f"{'is' if missing == 1 else 'are'} missing from the set",
             way_out="run aptdither apply again",
-            is_certain=True,
         )
-
-
-def listed(exposures: Sequence[Exposure]) -> str:
-    """List exposure numbers: all of a few, the ends of many."""
-    numbers = [exposure.number for exposure in exposures]
-    if len(numbers) <= 6:
-        return ", ".join(numbers)
-    return f"{', '.join(numbers[:2])}, ... {numbers[-1]} ({len(numbers)})"

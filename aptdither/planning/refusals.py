@@ -29,12 +29,15 @@ class SetOptions:
         Make iterations exposures of their own.
     all_visits : bool
         Dither completed visits too.
+    rebase : bool
+        Dither about the POS TARGs that the file has now, not those that receipts tell.
     """
 
     replace: bool = False
     replace_patterns: bool = False
     split_iterations: bool = False
     all_visits: bool = False
+    rebase: bool = False
 
 
 def refusals(
@@ -64,6 +67,12 @@ def refusals(
         yield RefusalError(
             f"{tag.text!r} stands in a {tags.visit.kind} (a mosaic): its pointings are the "
             "mosaic's; take the exposures out of it to dither them",
+            location=location,
+        )
+    if proposal.is_pure_parallel:
+        yield RefusalError(
+            "this is a pure parallel proposal: the prime decides where it points, and POS TARGs "
+            "have no effect; remove the tag",
             location=location,
         )
     if tags.visit.status.lower() == "completed" and not options.all_visits:

@@ -18,11 +18,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 from aptdither.apt.limits import MAX_VISIT_EXPOSURES
-from aptdither.apt.patterns import AptPattern
+from aptdither.apt.patterns import AptPattern, is_pattern_group
 from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal, Visit
 from aptdither.apt.tags import DitherRequest, Receipt, Tag
-from aptdither.errors import AptDitherError, Location, ProposalError, RefusalError, TagError
+from aptdither.dither.catalog import Catalog, load_catalog
+from aptdither.errors import (
+    AptDitherError,
+    Location,
+    ProposalError,
+    ReceiptError,
+    RefusalError,
+    TagError,
+)
 from aptdither.findings import Finding, Rule, Severity
+from aptdither.optics.aperture import Aperture, get_aperture
+from aptdither.planning.receipts import ProblemKind, base_of, offset_of, receipt_problems
 from aptdither.planning.refusals import (
     CONFIGS,
     SetOptions,
@@ -82,7 +92,7 @@ class DitherSet:
     members : tuple of Member
         In document order.
     request : DitherRequest
-        What the tag asks for; defaults of the run are not in it.
+        What the tag asks for, with the defaults of the run.
     tag : str
         The tag as written.
     location : Location
@@ -138,6 +148,8 @@ def select_sets(
     proposal: Proposal,
     options: SetOptions | None = None,
     *,
+    defaults: DitherRequest | None = None,
+    catalog: Catalog | None = None,
     visits: Iterable[VisitTags] | None = None,
 ) -> SelectedSets:
     """Find the sets of exposures that tags ask to dither.
@@ -148,6 +160,10 @@ def select_sets(
         The proposal as read.
     options : SetOptions, optional
         What is allowed beyond the default.
+    defaults : DitherRequest, optional
+        Values for tags that do not set them.
+    catalog : Catalog, optional
+        The patterns that receipts name; the built-in catalog when left out.
     visits : iterable of VisitTags, optional
         The visits to look at; all of them when left out.
 
@@ -157,6 +173,7 @@ def select_sets(
         The sets that may be dithered, and the errors of those that may not.
     """
     options = options or SetOptions()
+    defaults = defaults or DitherRequest()
     patterns = {pattern.number: pattern for pattern in proposal.patterns}
     visit_numbers = Counter(visit.number for visit in proposal.visits)
     sets: list[DitherSet] = []
@@ -177,11 +194,14 @@ def select_sets(
             errors.append(_too_many_exposures(tags))
             continue
         errors.extend(_repeated_numbers(tags, visit_numbers))
-        candidates, problems = _Claims(tags).candidates()
+        candidates, problems = _Claims(tags, defaults).candidates()
         errors.extend(problems)
         claimed = {exposure.node for candidate in candidates for exposure in candidate.exposures}
         for candidate in candidates:
-            built = _Builder(candidate, patterns, options, claimed).build(proposal)
+            builder = _Builder(
+                candidate, patterns, options, defaults, catalog or load_catalog(), claimed
+            )
+            built = builder.build(proposal)
             if isinstance(built, DitherSet):
                 sets.append(built)
             else:
@@ -222,8 +242,9 @@ def _repeated_numbers(
 class _Claims:
     """Collects, for each set that the tags of a visit name, its exposures and its tags."""
 
-    def __init__(self, tags: VisitTags) -> None:
+    def __init__(self, tags: VisitTags, defaults: DitherRequest) -> None:
         self.tags = tags
+        self.defaults = defaults
         self.errors: list[AptDitherError] = []
         self.ungrouped = [exposure for exposure, groups in tags.slots if not groups]
         self.in_group: dict[int, list[Exposure]] = {}
@@ -257,7 +278,33 @@ class _Claims:
             for key in [key for key in candidates if key[0] in ("alone", "id")]:
                 whole.tags.extend(candidates.pop(key).tags)
         self.errors.extend(self._overlaps(candidates))
+        for lone in self._lone_tags(candidates):
+            self.errors.append(self._not_joined([candidates.pop(key) for key in lone]))
         return list(candidates.values()), self.errors
+
+    def _lone_tags(
+        self, candidates: Mapping[tuple[str, object], SetCandidate]
+    ) -> list[list[tuple[str, object]]]:
+        """Return the sets of one exposure at one point each that share a setup and a target."""
+        alike: dict[object, list[tuple[str, object]]] = {}
+        for key, candidate in candidates.items():
+            request = candidate.tags[0][0].request
+            if key[0] == "alone" and (request.n or self.defaults.n or 1) == 1:
+                first = candidate.exposures[0]
+                if len(candidate.exposures) == 1 and request.pattern is None:
+                    alike.setdefault((first.setup, first.target_name), []).append(key)
+        return [keys for keys in alike.values() if len(keys) > 1]
+
+    def _not_joined(self, candidates: Sequence[SetCandidate]) -> AptDitherError:
+        exposures = [candidate.exposures[0] for candidate in candidates]
+        return RefusalError(
+            f"exposures {', '.join(one.number for one in exposures[:12])} of "
+            f"{exposures[0].setup.text} are tagged one by one and are not in a group, so each would "
+            "be a dither of one point; to dither them together put the tag in the Visit's Comments, "
+            f"or put them in a group in APT, or add id=a to each ({candidates[0].tags[0][0].text} "
+            "id=a)",
+            location=self.tags.location(exposures[0]),
+        )
 
     def _claim(
         self,
@@ -350,6 +397,8 @@ class _Builder:
     candidate: SetCandidate
     patterns: Mapping[str, AptPattern]
     options: SetOptions
+    defaults: DitherRequest
+    catalog: Catalog
     claimed: set[int]
     errors: list[AptDitherError] = field(default_factory=list)
 
@@ -364,6 +413,8 @@ class _Builder:
         if self.errors:
             return self.errors
         members = self._members()
+        if not self.errors:
+            self.errors += self._receipt_errors(members)
         base = self._base(members) if not self.errors else NO_OFFSET
         if self.errors:
             return self.errors
@@ -371,7 +422,7 @@ class _Builder:
         return DitherSet(
             visit=self.tags.visit,
             members=members,
-            request=request,
+            request=_with_defaults(request, self.defaults),
             tag=tag.text,
             location=self.tags.location(holder),
             base=base,
@@ -428,7 +479,7 @@ class _Builder:
                 or last.exposure.setup != exposure.setup
             ):
                 self.errors.append(
-                    ProposalError(
+                    ReceiptError(
                         "its receipt says that it is a copy made by an earlier run, but it does not"
                         " follow the exposure it was copied from; remove the last word of the "
                         "receipt to keep it as an exposure of its own, or delete it",
@@ -439,13 +490,63 @@ class _Builder:
             members[-1] = replace(last, copies=(*last.copies, exposure))
         return tuple(members)
 
+    def _aperture(self, members: Sequence[Member]) -> Aperture | None:
+        """Return the aperture that the POS TARGs of the set are made for: its first exposure's."""
+        return _aperture_of(members[0].exposure)
+
+    def _receipt_errors(self, members: Sequence[Member]) -> Iterator[AptDitherError]:
+        """Yield what contradicts in the receipts of the set, or of exposures beside it."""
+        aperture = self._aperture(members)
+        if aperture is None:
+            return
+        receipts = {
+            exposure: receipt
+            for member in members
+            for exposure in member.exposures
+            if (receipt := self.tags.receipt(exposure)) is not None and receipt.total > 1
+        }
+        for setup in {exposure.setup: None for exposure in receipts}:
+            own = {exposure: one for exposure, one in receipts.items() if exposure.setup == setup}
+            for problem in receipt_problems(own, self.catalog, aperture, must_be_complete=False):
+                is_moved = problem.kind is ProblemKind.MOVED
+                if problem.kind is ProblemKind.INCOMPLETE or (is_moved and self.options.rebase):
+                    continue
+                yield ReceiptError(
+                    f"{problem.message}; {problem.way_out}",
+                    location=self.tags.location(problem.exposure),
+                )
+            yield from self._stray_receipts(own)
+
+    def _stray_receipts(self, own: Mapping[Exposure, Receipt]) -> Iterator[AptDitherError]:
+        """Yield an error where exposures outside the set have receipts of the same dither."""
+        first, receipt = next(iter(own.items()))
+        dither = (receipt.pattern, receipt.total, base_of(receipt))
+        strays = [
+            exposure
+            for exposure, _ in self.tags.slots
+            if exposure.node not in self.claimed
+            and exposure.setup == first.setup
+            and exposure.target_name == first.target_name
+            and (other := self.tags.receipt(exposure)) is not None
+            and (other.pattern, other.total, base_of(other)) == dither
+        ]
+        if strays:
+            yield ReceiptError(
+                f"exposures {', '.join(one.number for one in strays[:12])} have receipts of the "
+                f"same dither ({receipt.total} points of {receipt.pattern}), but no tag covers "
+                "them; put them into the set again (a group in APT, the tag in the Visit's "
+                "Comments, or id=), or delete their receipts, or delete the exposures",
+                location=self.tags.location(strays[0]),
+            )
+
     def _base(self, members: Sequence[Member]) -> PosTarg:
         """Return the POS TARG that all had before they were dithered."""
         bases: list[PosTarg] = []
         by_number = self.tags.visit.by_number()
+        aperture = self._aperture(members)
         for member in members:
             try:
-                bases.append(self._base_of(member.exposure, by_number))
+                bases.append(self._base_of(member.exposure, by_number, aperture))
             except AptDitherError as error:
                 self.errors.append(error.located(self.tags.location(member.exposure)))
         if self.errors:
@@ -464,10 +565,24 @@ class _Builder:
             )
         return bases[0]
 
-    def _base_of(self, exposure: Exposure, by_number: Mapping[str, list[Exposure]]) -> PosTarg:
+    def _base_of(
+        self,
+        exposure: Exposure,
+        by_number: Mapping[str, list[Exposure]],
+        aperture: Aperture | None,
+    ) -> PosTarg:
         receipt = self.tags.receipt(exposure)
         if receipt is not None and exposure.node in self.claimed:
-            return PosTarg(x_arcsec=receipt.base_x_arcsec, y_arcsec=receipt.base_y_arcsec)
+            if not self.options.rebase or aperture is None:
+                return base_of(receipt)
+            offset = offset_of(receipt, self.catalog, aperture)
+            if offset is None:
+                raise ReceiptError(
+                    f"the offset of point {receipt.index} of {receipt.pattern} is not known here, "
+                    "so --rebase cannot tell its base; delete the receipt and set the POS TARG that "
+                    "the exposure shall have without the dither"
+                )
+            return ((exposure.pos_targ or NO_OFFSET) - offset).rounded()
         if exposure.same_pos_as is None:
             return exposure.pos_targ or NO_OFFSET
         if exposure.pos_targ is not None:
@@ -475,4 +590,51 @@ class _Builder:
                 f"it has a POS TARG and SamePosAs {exposure.same_pos_as!r}; which one holds is not "
                 "known: keep one"
             )
-        return self._base_of(self.tags.visit.resolve_same_pos_as(exposure, by_number), by_number)
+        source = self.tags.visit.resolve_same_pos_as(exposure, by_number)
+        self._require_same_origin(exposure, source)
+        return self._base_of(source, by_number, aperture)
+
+    def _require_same_origin(self, exposure: Exposure, source: Exposure) -> None:
+        """Refuse a SamePosAs whose position is not that of the same POS TARG.
+
+        A POS TARG counts from the aperture's reference point and from the target; an APT pattern
+        adds to it.
+        """
+        named = f"SamePosAs {exposure.same_pos_as} names exposure {source.number}"
+        own, other = _aperture_of(exposure), _aperture_of(source)
+        patterns = (
+            [group.node for group in self.tags.groups_of[one.node] if is_pattern_group(group)]
+            for one in (exposure, source)
+        )
+        if source.target_name != exposure.target_name:
+            reason = f"{named} of another target ({source.target_name!r})"
+        elif own is None or other is None or own.siaf_name != other.siaf_name:
+            reason = (
+                f"{named} through {source.config} {source.setup.text}, whose reference point is "
+                "another place on the sky"
+            )
+        elif len({tuple(nodes) for nodes in patterns}) > 1:
+            reason = f"{named} of another APT pattern"
+        else:
+            return
+        raise RefusalError(
+            f"{reason}, so its POS TARG is not the same position; give this exposure a POS TARG of "
+            "its own and remove SamePosAs, or take it out of the set"
+        )
+
+
+def _aperture_of(exposure: Exposure) -> Aperture | None:
+    """Return the aperture of an exposure; None for one that is not known."""
+    try:
+        return get_aperture(exposure.aperture, exposure.spectral_element, config=exposure.config)
+    except AptDitherError:  # reported with the set
+        return None
+
+
+def _with_defaults(request: DitherRequest, defaults: DitherRequest) -> DitherRequest:
+    unset = {
+        key.name: getattr(defaults, key.name)
+        for key in fields(request)
+        if getattr(request, key.name) is None
+    }
+    return replace(request, **unset)

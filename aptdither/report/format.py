@@ -12,10 +12,10 @@ from aptdither.report.sanitize import safe_line
 from aptdither.types import LengthUnit, Region, RegionKind
 
 if TYPE_CHECKING:
+    from aptdither.dither.bounds import PossibleMetrics
     from aptdither.dither.coverage import Metrics
     from aptdither.findings import Finding
-    from aptdither.planning.evaluation import DitherGroup, Possible
-
+from aptdither.planning.evaluation import DitherGroup
 
 #: How severities look in a terminal.
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
@@ -102,7 +102,7 @@ class Figure:
     label: str
     write: Callable[[float], str]
 
-    def text(self, metrics: Metrics | Possible) -> str:
+    def text(self, metrics: Metrics | PossibleMetrics) -> str:
         """Return the figure of some metrics; ``-`` where there is none."""
         value = getattr(metrics, self.name)
         return "-" if value is None else self.write(value)

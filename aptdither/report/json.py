@@ -16,6 +16,7 @@ from aptdither.report.sanitize import utf8_text
 from aptdither.version import __version__
 
 if TYPE_CHECKING:
+    from aptdither.dither.bounds import PossibleMetrics
     from aptdither.dither.catalog import Catalog
     from aptdither.dither.coverage import Coverage, Metrics
     from aptdither.dither.optimizer.optimize import TradeoffPoint
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from aptdither.optics.aperture import Aperture
     from aptdither.optics.filters import SpectralElement
     from aptdither.optics.pointing_fit import DitherFit
-    from aptdither.planning.evaluation import DitherGroup, Possible
+    from aptdither.planning.evaluation import DitherGroup
     from aptdither.planning.plan import Plan
 
 REPORT_VERSION = 2
@@ -198,7 +199,7 @@ def group_as_json(group: DitherGroup) -> dict[str, Any]:
     }
 
 
-def metrics_as_json(metrics: Metrics | Possible) -> dict[str, float | None]:
+def metrics_as_json(metrics: Metrics | PossibleMetrics) -> dict[str, float | None]:
     """Return the metrics at one place, the worst of each over a region, or the best possible."""
     return _rounded(metrics)
 

@@ -9,7 +9,7 @@ import numpy as np
 from aptdither.apt.patterns import is_pattern_group
 from aptdither.apt.proposal import Exposure, ExposureGroup
 from aptdither.apt.tags import Receipt
-from aptdither.errors import AptDitherError
+from aptdither.errors import AptDitherError, ReceiptError
 from aptdither.findings import Message, Severity, rule
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
@@ -162,6 +162,7 @@ def contradicting_receipts(visit: VisitPointings, context: ReviewContext) -> Ite
                     "point of a pattern; delete all of them but one"
                 ),
             )
+    reported = set()
     for observed in visit.sets:
         receipts = {
             exposure: observed.receipts[exposure.node]
@@ -181,10 +182,12 @@ def contradicting_receipts(visit: VisitPointings, context: ReviewContext) -> Ite
             aperture,
             must_be_complete=observed.dither_set is not None,
         ):
-            yield (
-                location_of(visit.visit, problem.exposure),
-                f"{problem.message}; {problem.way_out}",
-            )
+            message = f"{problem.message}; {problem.way_out}"
+            reported.add(message)
+            yield location_of(visit.visit, problem.exposure), message
+    for error in visit.errors:
+        if isinstance(error, ReceiptError) and error.message not in reported:
+            yield error.location.inside(location_of(visit.visit)), error.message
 
 
 def _planned_setup(observed: ExposureSet) -> Setup:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-from aptdither.errors import AptDitherError, ProposalError, TagError
+from aptdither.errors import AptDitherError, ProposalError, ReceiptError, TagError
 from aptdither.findings import Message, Severity, rule
 from aptdither.planning.plan import cluster_sizes
 from aptdither.planning.pointings import ExposureSet, Unresolved, VisitPointings
@@ -58,7 +58,7 @@ def stray_tags(visit: VisitPointings, _context: ReviewContext) -> Iterator[Messa
 def refused_tags(visit: VisitPointings, context: ReviewContext) -> Iterator[Message]:
     """Report tags that `apply` refuses."""
     for error in visit.errors:
-        if not isinstance(error, TagError | ProposalError):
+        if not isinstance(error, TagError | ProposalError | ReceiptError):
             yield error.location.inside(location_of(visit.visit)), error.message
     for tagged, _ in _tagged(visit):
         for reason in _unfit_counts(tagged, context):
