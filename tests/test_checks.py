@@ -127,6 +127,8 @@ TRIGGERS = {
     "ADT305": proposal(
         visit(*(exposure(i, postarg=p, orbits=(1 + i // 3,)) for i, p in enumerate(BOX, 1)))
     ),
+    "ADT306": applied("@dither n=4 size=125arcsec pattern=wide-4"),
+    "ADT307": dithered((("200", "0"), ("200.474", "0.424"))),
     "ADT402": proposal(
         visit(
             exposure(1, postarg=BOX[0]),
@@ -165,6 +167,8 @@ QUIET = {
             *(exposure(i, postarg=p, orbits=(2,)) for i, p in enumerate(BOX, 5)),
         )
     ),
+    "ADT306": applied("@dither n=4 size=60arcsec pattern=wide-4"),
+    "ADT307": dithered((("40", "0"), ("40.474", "0.424"))),
     "ADT402": proposal(
         visit(
             *(
@@ -418,7 +422,7 @@ def test_registry_is_whole() -> None:
 def test_severities() -> None:
     """What cannot have been meant is an error; what is merely poor, or done on purpose, is not."""
     errors = {code for code, rule in RULES.items() if rule.severity is Severity.ERROR}
-    assert errors == {"ADT101", "ADT103", "ADT104", "ADT105", "ADT106", "ADT402", "ADT406"}
+    assert errors == {"ADT101", "ADT103", "ADT104", "ADT105", "ADT106", "ADT306", "ADT402", "ADT406"}
 
 
 def test_every_code_has_one_rule() -> None:

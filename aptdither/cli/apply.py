@@ -90,6 +90,12 @@ def apply_tags(
         bool,
         typer.Option("--split-iterations", help="Make iterations exposures of their own."),
     ] = False,
+    rebase: Annotated[
+        bool,
+        typer.Option(
+            "--rebase", help="Dither about the POS TARGs of today, not those that receipts tell."
+        ),
+    ] = False,
     all_visits: Annotated[
         bool, typer.Option("--all-visits", help="Dither completed visits too.")
     ] = False,
@@ -110,10 +116,11 @@ def apply_tags(
         raise UsageError("--diff and --format json both want standard output; give one of them")
 
     from aptdither.apt.reader import parse_proposal
-    from aptdither.apt.writer import rewrite_proposal
     from aptdither.io import files
     from aptdither.planning.plan import Options, make_plan
     from aptdither.planning.refusals import SetOptions
+    from aptdither.review.acceptance import accept_plan
+    from aptdither.review.options import ReviewOptions
 
     options = Options(
         defaults=_defaults(n, size, pattern, method, spacing),
@@ -122,6 +129,7 @@ def apply_tags(
             replace_patterns=replace_patterns,
             split_iterations=split_iterations,
             all_visits=all_visits,
+            rebase=rebase,
         ),
         catalog=open_catalog(catalog),
         distortion=distortion,
@@ -139,7 +147,10 @@ def apply_tags(
         parsed = parse_proposal(source.data, path=str(proposal))
         with progress_bar("planning") as progress:
             plan = make_plan(parsed, options, progress=progress)
-        new = rewrite_proposal(parsed, plan.changes)
+            review = ReviewOptions(
+                size=options.defaults.size, catalog=catalog, distortion=distortion, seed=seed
+            )
+            new, plan = accept_plan(parsed, plan, review)
     except AptDitherError as error:
         raise error.located(Location(path=str(proposal))) from error
 

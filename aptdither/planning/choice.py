@@ -35,6 +35,7 @@ from aptdither.dither.optimizer.optimize import (
 from aptdither.dither.pattern import Pattern
 from aptdither.dither.phases import min_separation, span
 from aptdither.dither.views import View
+from aptdither.dither.visibility import largest_scale
 from aptdither.errors import RefusalError
 from aptdither.optics.aperture import Aperture
 from aptdither.optics.filters import SpectralElement
@@ -63,6 +64,10 @@ AUTO_SPACING_MARGIN_PIX = 1.0
 
 #: Spacing that a catalog pattern may lack, pixels: what three decimals of arcsec can cost.
 ROUNDING_PIX = 0.01
+
+
+#: Times that a search is repeated with a smaller spacing, to keep the target on the detector.
+MAX_SHRINKS = 4
 
 
 class ChoiceMethod(StrEnum):
@@ -312,7 +317,7 @@ class PatternChooser:
         candidates = [
             candidate
             for candidate in map(self._measured, self.catalog.of_size(n))
-            if candidate.separation_pix >= self._least_pix - ROUNDING_PIX
+            if candidate.separation_pix >= self._least_pix - ROUNDING_PIX and candidate.fits
         ]
         if not candidates:
             return None
@@ -335,7 +340,14 @@ class PatternChooser:
             packing_of_limit=worst.packing_of_limit,
             separation_pix=min_separation(pixels),
             span_pix=span(pixels),
+            fits=self._scale_to_fit(postargs) == 1.0,
         )
+
+    def _scale_to_fit(self, postargs: FloatArray) -> float:
+        """Return by how much a pattern must shrink for all exposures to see the region."""
+        if self.region.kind is RegionKind.FULL:
+            return 1.0
+        return largest_scale(postargs, self._view, base=self.base.xy_arcsec)
 
     def _bound(self, n: int) -> float:
         return possible_efficiency(n, self._view, base=self.base.xy_arcsec)
@@ -362,7 +374,37 @@ class PatternChooser:
     # The search -------------------------------------------------------------------------------
 
     def _search(self, n: int) -> tuple[OptimizeResult, str]:
-        """Return what a search finds, and why it is what it is."""
+        """Return what a search finds, and why it is what it is.
+
+        A wide spacing gives way where the pattern would leave the detector.
+        """
+        result, why = self._search_once(n)
+        for _ in range(MAX_SHRINKS):
+            scale = self._scale_to_fit(np.array(result.postargs))
+            spacing_pix = 0.95 * scale * result.separation_pix
+            if scale == 1.0 or not self._is_wide:
+                break
+            if spacing_pix < self.aperture.detector.tight_spacing_pix:
+                raise RefusalError(
+                    f"no pattern of {n} points {self.aperture.detector.tight_spacing_pix:g} pixels "
+                    f"apart keeps a region of {self.region.text} on the detector; give a smaller "
+                    "size=, or a larger aperture"
+                )
+            result = optimize(
+                n,
+                self._view,
+                spacing_pix,
+                seed=self.seed,
+                base=self.base.xy_arcsec,
+                progress=self.progress,
+            )
+            why = (
+                f"designed for this region: points {result.separation_pix:.1f} pixels apart, the "
+                "widest that keeps the target on the detector"
+            )
+        return result, why
+
+    def _search_once(self, n: int) -> tuple[OptimizeResult, str]:
         if self._is_wide:
             result = widest_spacing(
                 n,
@@ -407,6 +449,7 @@ class _Candidate:
     packing_of_limit: float
     separation_pix: float
     span_pix: float
+    fits: bool
 
 
 def sizes_of(pattern: str, total: int, catalog: Catalog) -> tuple[int, ...] | None:

@@ -30,6 +30,7 @@ from aptdither.dither.phases import (
 from aptdither.dither.pointing_errors import PointingExpectation, expect
 from aptdither.dither.region import FieldPoints
 from aptdither.dither.views import View, band_at, offsets_at
+from aptdither.dither.visibility import largest_scale, seen_by_all, unseen_pix
 from aptdither.optics.aperture import Aperture, get_aperture
 from aptdither.optics.filters import SpectralElement, get_element
 from aptdither.planning.choice import ChoiceMethod, PatternChoice, sizes_of
@@ -136,6 +137,21 @@ class Evaluation:
             hole=None if best.hole is None else min(best.hole, center.hole, worst.hole),
             efficiency=max(best.efficiency, center.efficiency, worst.efficiency),
         )
+
+    @cached_property
+    def unseen_pix(self) -> FloatArray:
+        """How far the region reaches beyond what is read, in each exposure, pixels, (N,)."""
+        return unseen_pix(self.offsets_arcsec, self.view, base=self.base.xy_arcsec)
+
+    @cached_property
+    def seen_by_all(self) -> float:
+        """The share of the region that every exposure sees, 0 to 1."""
+        return seen_by_all(self.offsets_arcsec, self.view, base=self.base.xy_arcsec)
+
+    @cached_property
+    def largest_scale(self) -> float:
+        """By how much the offsets must shrink for every exposure to see the region, 0 to 1."""
+        return largest_scale(self.offsets_arcsec, self.view, base=self.base.xy_arcsec)
 
     @cached_property
     def distinct_pointings(self) -> tuple[tuple[int, ...], ...]:

@@ -11,7 +11,7 @@ Reading order: :func:`observe` walks the visits; `_VisitReader` turns one into p
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from aptdither.apt.limits import MAX_VISIT_EXPOSURES
@@ -207,7 +207,12 @@ class _CannotFollowError(Exception):
         self.is_missing = is_missing
 
 
-def observe(proposal: Proposal, *, region: Region | None = None) -> Iterator[VisitPointings]:
+def observe(
+    proposal: Proposal,
+    *,
+    region: Region | None = None,
+    visits: Collection[str] | None = None,
+) -> Iterator[VisitPointings]:
     """Yield every visit that has exposures which can be dithered, or a tag, with its sets.
 
     Parameters
@@ -216,11 +221,15 @@ def observe(proposal: Proposal, *, region: Region | None = None) -> Iterator[Vis
         The proposal as read.
     region : Region, optional
         Where coverage matters, for sets whose tag does not say; the whole readout when left out.
+    visits : collection of str, optional
+        Numbers of the visits to look at; all of them when left out.
     """
     patterns: dict[str, AptPattern] = {}
     for pattern in proposal.patterns:
         patterns.setdefault(pattern.number, pattern)
     for visit in proposal.visits:
+        if visits is not None and visit.number not in visits:
+            continue
         if any(map(is_supported, visit.exposures)) or mentions_tag(visit):
             yield _VisitReader(visit, proposal, patterns, region or Region.full()).read()
 

@@ -192,6 +192,7 @@ def group_as_json(group: DitherGroup) -> dict[str, Any]:
             **places_as_json(group.coverage),
             "possible": metrics_as_json(group.possible),
             "pointing": _rounded(group.pointing),
+            "seen_by_all": round(group.evaluation.seen_by_all, DECIMALS),
         },
         "min_separation_pix": group.min_separation_pix,
         "span_pix": group.span_pix,

@@ -44,6 +44,10 @@ if TYPE_CHECKING:
 _MAX_WITH_DOTS = 9
 
 
+#: Below this share of the region that every exposure sees, the summary gives it.
+MOST_SEEN = 0.975
+
+
 def print_plan(console: Console, plan: Plan, *, path: str | os.PathLike[str]) -> None:
     """Print the summary of a plan.
 
@@ -87,6 +91,9 @@ def group_summary(group: DitherGroup, *, with_legend: bool = True) -> Group:
     if group.base != NO_OFFSET:
         facts.append(("base", f"POS TARG {group.base.text}; the offsets are added to it"))
     facts.append(("extent", extent_in_words(group)))
+    seen = group.evaluation.seen_by_all
+    if seen < MOST_SEEN:
+        facts.append(("seen", f"{seen:.0%} of the region is seen by every exposure"))
     parts: list[RenderableType] = [_facts(facts), points_table(group), coverage_table(group)]
     if with_legend:
         parts.append(legend())

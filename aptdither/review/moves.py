@@ -216,7 +216,75 @@ def split_over_orbits(group: DitherGroup, context: ReviewContext) -> Iterator[Me
     )
 
 
-GROUP_RULES = (small_steps, within_a_blob, split_over_orbits)
+@rule(
+    "ADT306",
+    Severity.ERROR,
+    title="the target region leaves the detector",
+    explanation="At least one exposure does not see the whole region of the target (its size, as a "
+    "disc about the target): part of it lies off the aperture's readout, so it has fewer phases "
+    "there than planned, and a star there is lost in that exposure. Use a smaller spacing or size, "
+    "a larger aperture, or a base POS TARG nearer to the middle of the readout.",
+    source="HST SIAF 1.90 (readouts); WFC3 Instrument Handbook (subarrays)",
+)
+def region_off_detector(group: DitherGroup, _context: ReviewContext) -> Iterator[Message]:
+    """Report exposures that do not see the whole region of a target."""
+    if group.region.kind is RegionKind.FULL:
+        return
+    unseen = group.evaluation.unseen_pix
+    members = [k for k, beyond in enumerate(unseen) if beyond > 0]
+    if not members:
+        return
+    scale = group.evaluation.largest_scale
+    if scale > 0 and group.n > 1:
+        remedy = (
+            f"a spacing of at most {scale * group.min_separation_pix:.1f} pixels fits (now "
+            f"{group.min_separation_pix:.1f}): give spacing= or a smaller size="
+        )
+    else:
+        remedy = "the base POS TARG alone leaves it: correct the POS TARG, or give a smaller size="
+    labels = ", ".join(group.exposures.label(k) for k in members[:9])
+    far = float(max(unseen))
+    beyond = f"{far:.0f} pixels" if np.isfinite(far) else "far"
+    yield (
+        group.exposures.location,
+        (
+            f"a region of {group.region.text} about the target is not seen whole by exposures "
+            f"{labels} of {group.exposures.setup.text}: it reaches {beyond} beyond the readout; "
+            f"{remedy}"
+        ),
+    )
+
+
+@rule(
+    "ADT307",
+    Severity.WARNING,
+    title="the target is off the detector",
+    explanation="The POS TARG puts the target itself beyond the aperture's readout in every "
+    "exposure. That is right for the outer tiles of a mosaic and for fields beside a target; "
+    "otherwise correct the POS TARG.",
+    source="HST SIAF 1.90 (readouts)",
+)
+def target_off_detector(group: DitherGroup, _context: ReviewContext) -> Iterator[Message]:
+    """Report sets over the full readout whose target lies off it."""
+    if group.region.kind is not RegionKind.FULL or min(group.evaluation.unseen_pix) <= 0:
+        return
+    yield (
+        group.exposures.location,
+        (
+            f"POS TARG ({group.base.text}) puts the target off the readout of "
+            f"{group.exposures.setup.text} in all {group.n} exposures; check the POS TARG, unless "
+            "the field beside the target is wanted"
+        ),
+    )
+
+
+GROUP_RULES = (
+    small_steps,
+    within_a_blob,
+    split_over_orbits,
+    region_off_detector,
+    target_off_detector,
+)
 VISIT_RULES = (beyond_guide_stars, long_moves)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from aptdither.apt.proposal import Proposal
@@ -50,13 +51,15 @@ class Reviewer:
         )
         self.reference = CatalogReference(self.catalog, self.evaluator)
 
-    def review(self, proposal: Proposal) -> Review:
+    def review(self, proposal: Proposal, *, visits: Collection[str] | None = None) -> Review:
         """Evaluate the sets of a proposal and run every rule over them.
 
         Parameters
         ----------
         proposal : Proposal
             The proposal as read; what is wrong inside it becomes findings.
+        visits : collection of str, optional
+            Numbers of the visits to look at; all of them when left out.
         """
         context = ReviewContext(
             visit_numbers=Counter(visit.number for visit in proposal.visits),
@@ -66,7 +69,7 @@ class Reviewer:
         )
         groups: list[DitherGroup] = []
         findings: list[Finding] = []
-        for visit in observe(proposal, region=self.options.size):
+        for visit in observe(proposal, region=self.options.size, visits=visits):
             own = [finding for rule in VISIT_RULES for finding in rule(visit, context)]
             for exposures in visit.sets:
                 try:
