@@ -17,6 +17,7 @@ from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal, Visit
 from aptdither.apt.reader import parse_proposal
 from aptdither.apt.tags import Receipt, parse_comments, parse_receipt
 from aptdither.apt.verify import verify_rewrite
+from aptdither.apt.writer import is_unedited_copy
 from aptdither.errors import ProposalError, RewriteError
 from aptdither.types import PosTarg
 from tests.strategies import Made, changes_of, proposals
@@ -371,6 +372,66 @@ def test_a_deleted_copy_leaves_no_trace() -> None:
         Wish(exposure=copy, positions=()),
     )
     assert rewrite(proposal, changes) == point_first(TWO, 0.1, 0.2)
+
+
+COPIED = """
+   <Exposure
+      Number="1" NumberOfIterations="1">
+      <TimePerExposure Value="{time}" />
+      <Comments>{comment}</Comments>
+      <InstrumentParameters
+         NSAMP="12" />
+      <SubExposures>
+         <SubExposure OrbitNumber="1" />
+      </SubExposures>
+   </Exposure>
+"""
+COMMENTS = ["", "@dither n=2", "µm.\n@dither n=2\nend", "only text", "a &amp; b\n  @dither n=2  "]
+
+
+def expanded(comment: str, line_end: str, encoding: str) -> bytes:
+    """Return a file in which an exposure was expanded to two."""
+    text = wrap(COPIED.format(time="DEF", comment=comment)).decode()
+    text = f'<?xml version="1.0" encoding="{encoding}"?>\n{text}'.replace("\n", line_end)
+    proposal = parse_proposal(text.encode(encoding))
+    wish = Wish(
+        exposure=exposures_of(proposal)[0],
+        positions=(pointing(0.1, 0.2), pointing(0.3, 0.4, 2, "copy")),
+    )
+    return rewrite(proposal, (wish,))
+
+
+def is_unedited(source: bytes) -> bool:
+    proposal = parse_proposal(source)
+    first, copy = exposures_of(proposal)
+    return is_unedited_copy(proposal, first, copy)
+
+
+@pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16", "ISO-8859-1"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("comment", COMMENTS)
+def test_a_copy_that_nobody_edited(comment: str, line_end: str, encoding: str) -> None:
+    assert is_unedited(expanded(comment, line_end, encoding))
+
+
+APT_S_OWN = [(b'Y="0.400"', b'Y="0.4"'), (b'OrbitNumber="1"', b'OrbitNumber="2"')]
+BY_HAND = [
+    (b'NSAMP="12"', b'NSAMP="13"'),
+    (b"end", b"End"),
+    (b'Value="DEF"', b'Value="20"'),
+    (b"2/2 tight", b"2/2  @ tight"),
+    (b"end", b"@dither n=3"),
+    (b'Number="2"', b'Number="2" SamePosAs="1"'),
+    (b'NumberOfIterations="1"', b'NumberOfIterations="2"'),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), APT_S_OWN + BY_HAND)
+def test_a_copy_that_was_edited(old: bytes, new: bytes) -> None:
+    before, mark, copy = expanded(COMMENTS[2], "\n", "UTF-8").partition(b'Number="2"')
+    after = before + (mark + copy).replace(old, new, 1)
+    assert old in mark + copy
+    assert is_unedited(after) == ((old, new) in APT_S_OWN)
 
 
 PATTERN = wrap(

@@ -12,10 +12,10 @@ import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from aptdither.apt.changes import NewExposure, VisitChange, matches_receipt
+from aptdither.apt.changes import NewExposure, VisitChange, matches_receipt, receipt_lines
 from aptdither.apt.document import Document, Edit, apply_edits
 from aptdither.apt.limits import MAX_BYTES, MAX_COMMENTS
-from aptdither.apt.proposal import Proposal
+from aptdither.apt.proposal import Exposure, Proposal
 from aptdither.apt.spans import (
     Attribute,
     Child,
@@ -28,7 +28,7 @@ from aptdither.apt.spans import (
     space_after,
     space_before,
 )
-from aptdither.apt.tags import LineKind, Receipt, lines_of
+from aptdither.apt.tags import LineKind, Receipt, lines_of, parse_receipt
 from aptdither.apt.verify import verify_rewrite
 from aptdither.errors import Location, ProposalError
 
@@ -80,6 +80,61 @@ def rewrite_proposal(proposal: Proposal, changes: Sequence[VisitChange]) -> byte
     return result
 
 
+def is_unedited_copy(proposal: Proposal, source: Exposure, copy: Exposure) -> bool:
+    """Whether an exposure is still as an earlier run wrote it: a copy without edits by hand.
+
+    Parameters
+    ----------
+    proposal : Proposal
+        The proposal of both exposures.
+    source : Exposure
+        The exposure that was copied.
+    copy : Exposure
+        The exposure to compare.
+
+    Returns
+    -------
+    bool
+        True if `copy` has the bytes that :func:`rewrite_proposal` writes for a copy of `source`
+        with the Number, POS TARG and receipt of `copy`. Two things may differ, since APT changes
+        them without an edit by hand: how the numbers of the POS TARG are written, and the
+        SubExposures, which hold the orbit of each exposure.
+    """
+    receipts = receipt_lines(copy.comments)
+    receipt = parse_receipt(receipts[0]) if len(receipts) == 1 else None
+    if receipt is None or copy.pos_targ is None or copy.same_pos_as is not None:
+        return False
+    if any(kind in (LineKind.TAG, LineKind.TYPO) for *_, kind in lines_of(copy.comments)):
+        return False
+    try:
+        as_source, as_copy = (
+            _without_sub_exposures(
+                _write_copy(
+                    proposal.document,
+                    NewExposure(
+                        source=exposure,
+                        copy=1,
+                        number=copy.number,
+                        pos_targ=copy.pos_targ,
+                        receipt=receipt,
+                    ),
+                )
+            )
+            for exposure in (source, copy)
+        )
+    except ProposalError:  # markup runs through a tag or a receipt: apply has not written that
+        return False
+    return as_source == as_copy
+
+
+def _without_sub_exposures(exposure: bytes) -> bytes:
+    (element,) = find_children(exposure, 0, len(exposure))
+    for child in find_children(exposure, element.open_stop, element.close_start):
+        if child.name == b"SubExposures":
+            return exposure[: child.start] + exposure[child.stop :]
+    return exposure
+
+
 # From records to edits --------------------------------------------------------------------------------
 
 
@@ -128,11 +183,7 @@ class _VisitWriter:
         if new.copy == 0:
             return list(_ExposureWriter(self.document, new, element).edits())
         before = view[space_before(view, element.start) : element.start]
-        inside = [
-            Edit(start=edit.start - element.start, stop=edit.stop - element.start, new=edit.new)
-            for edit in _ExposureWriter(self.document, new, element).edits()
-        ]
-        copy = apply_edits(view[element.start : element.stop], inside)
+        copy = _write_copy(self.document, new)
         return [Edit(start=element.stop, stop=element.stop, new=before + copy)]
 
     def _stale_tic(self) -> Iterator[Edit]:
@@ -152,6 +203,16 @@ class _VisitWriter:
                     start = child.close_start - len(content.lstrip())
                     return [Edit(start=start, stop=start + len(content.strip()), new=b"false")]
         return []
+
+
+def _write_copy(document: Document, new: NewExposure) -> bytes:
+    """Return the bytes of an exposure of the view, changed to what `new` holds."""
+    element = document.elements[new.source.node]
+    inside = [
+        Edit(start=edit.start - element.start, stop=edit.stop - element.start, new=edit.new)
+        for edit in _ExposureWriter(document, new, element).edits()
+    ]
+    return apply_edits(document.view[element.start : element.stop], inside)
 
 
 class _ExposureWriter:
