@@ -39,7 +39,7 @@ from aptdither.types import Region
 
 IR = get_aperture("IR", "F125W")
 F125W, F160W = get_element("F125W"), get_element("F160W")
-SMALL = Effort(layouts=200, climbers=8, moves=0)
+SMALL = Effort(layouts=120, climbers=6, moves=0)
 
 
 @cache
@@ -138,8 +138,7 @@ def test_an_ascent_never_falls_and_finds_a_known_optimum() -> None:
 # Results -------------------------------------------------------------------------------------------
 
 
-@given(n=st.integers(1, 6), spacing=st.sampled_from([0.0, 2.0, 5.0, 12.0]))
-@settings(max_examples=8)
+@pytest.mark.parametrize(("n", "spacing"), [(1, 2.0), (2, 12.0), (3, 0.0), (4, 5.0), (6, 2.0)])
 def test_what_is_returned_is_what_it_says(n: int, spacing: float) -> None:
     result = small(n, 0, spacing)
     postargs = np.array(result.postargs)
@@ -159,9 +158,9 @@ def test_what_is_returned_is_what_it_says(n: int, spacing: float) -> None:
 
 
 def test_the_same_seed_gives_the_same_pattern_and_another_may_not() -> None:
-    again = optimize(5, IR, F125W, Region.full(), seed=0, effort=SMALL)
-    assert again == small(5)
-    assert small(5, seed=1).postargs != again.postargs
+    again = optimize(4, IR, F125W, Region.full(), seed=0, effort=SMALL)
+    assert again == small(4)
+    assert small(4, seed=1).postargs != again.postargs
 
 
 def test_a_design_beats_the_stock_patterns() -> None:
@@ -278,7 +277,7 @@ def test_a_point_source_takes_the_widest_spacing() -> None:
 
 def test_the_tradeoff_falls() -> None:
     spacings = (12.0, 2.0, 6.0)
-    points = tradeoff(4, IR, F125W, Region.full(), spacings, effort=SMALL)
+    points = tradeoff(3, IR, F125W, Region.full(), spacings, effort=SMALL)
     assert [point.spacing_pix for point in points] == sorted(spacings)
     for tighter, wider in itertools.pairwise(points):
         assert tighter.result.best_efficiency >= wider.result.best_efficiency - EQUAL_EFFICIENCY
