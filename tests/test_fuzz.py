@@ -97,6 +97,7 @@ def test_the_harness_sees_faults(runner: Runner, monkeypatch: pytest.MonkeyPatch
     assert "was exit_on_error and is not in the file" in watched().fault
 
 
+@pytest.mark.slow
 def test_one_command_runs_it(tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "tests.fuzz", "--count", "10", "--dir", str(tmp_path / "kept")],

@@ -157,12 +157,14 @@ def test_what_is_returned_is_what_it_says(n: int, spacing: float) -> None:
     assert result.sentence()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_pattern_and_another_may_not() -> None:
     again = optimize(4, IR, F125W, Region.full(), seed=0, effort=SMALL)
     assert again == small(4)
     assert small(4, seed=1).postargs != again.postargs
 
 
+@pytest.mark.slow
 def test_a_design_beats_the_stock_patterns() -> None:
     stock = load_catalog()
     for n, element, name in (
@@ -259,6 +261,7 @@ def test_the_bound_over_a_region_is_that_of_its_largest_pixels() -> None:
 # Spacing -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_widest_spacing_costs_no_more_than_the_tolerance() -> None:
     half = Region.disc(diameter_pix=CENTRAL_HALF_PIX)
     found = widest_spacing(3, IR, F160W, half, effort=SMALL)
@@ -275,6 +278,7 @@ def test_a_point_source_takes_the_widest_spacing() -> None:
     assert found.result.asked_spacing_pix == WIDEST_SPACING_PIX
 
 
+@pytest.mark.slow
 def test_the_tradeoff_falls() -> None:
     spacings = (12.0, 2.0, 6.0)
     points = tradeoff(3, IR, F125W, Region.full(), spacings, effort=SMALL)

@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -30,6 +31,9 @@ BATCH = 16
 
 #: Batches under way or waiting for their turn, for each worker: this bounds the memory.
 MAX_PENDING_BATCHES = 4
+
+#: Longest temporary folder that leaves room for the name of a socket: 107 bytes in all.
+MAX_SOCKET_FOLDER = 70
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,11 +226,13 @@ class _Pool(_Crew):
     def __init__(self, jobs: int, preload: Sequence[str]) -> None:
         # A server that has imported everything once forks the workers; unlike a fork of this
         # process it has no threads. Where there is none, each worker imports for itself.
-        methods = multiprocessing.get_all_start_methods()
-        self._context = multiprocessing.get_context(
-            "forkserver" if "forkserver" in methods else "spawn"
+        # Its socket is in the temporary folder, and no socket may have a long name.
+        has_server = (
+            "forkserver" in multiprocessing.get_all_start_methods()
+            and len(os.fsencode(tempfile.gettempdir())) <= MAX_SOCKET_FOLDER
         )
-        if preload and "forkserver" in methods:
+        self._context = multiprocessing.get_context("forkserver" if has_server else "spawn")
+        if preload and has_server:
             self._context.set_forkserver_preload(list(preload))
         self._others = {child.pid for child in multiprocessing.active_children()}
         self._jobs = jobs
