@@ -29,28 +29,30 @@ _HOMES = {
     "PosTarg": "aptdither.types",
     "Proposal": "aptdither.apt.proposal",
     "Region": "aptdither.types",
-    "SetOptions": "aptdither.planning.selection",
+    "SetOptions": "aptdither.planning.refusals",
     "evaluate": "aptdither.dither.coverage",
     "get_aperture": "aptdither.optics.aperture",
     "get_element": "aptdither.optics.filters",
-    "load_catalog": "aptdither.dither.pattern",
+    "load_catalog": "aptdither.dither.catalog",
     "make_plan": "aptdither.planning.plan",
     "optimize": "aptdither.dither.optimizer.optimize",
-    "parse_proposal": "aptdither.apt.proposal",
+    "parse_proposal": "aptdither.apt.reader",
     "rewrite_proposal": "aptdither.apt.writer",
 }
 
 if TYPE_CHECKING:
-    from aptdither.apt.proposal import Proposal, parse_proposal
+    from aptdither.apt.proposal import Proposal
+    from aptdither.apt.reader import parse_proposal
     from aptdither.apt.writer import rewrite_proposal
+    from aptdither.dither.catalog import load_catalog
     from aptdither.dither.coverage import Coverage, evaluate
     from aptdither.dither.optimizer.optimize import optimize
-    from aptdither.dither.pattern import Pattern, load_catalog
+    from aptdither.dither.pattern import Pattern
     from aptdither.errors import AptDitherError
     from aptdither.optics.aperture import Aperture, get_aperture
     from aptdither.optics.filters import get_element
     from aptdither.planning.plan import Options, Plan, make_plan
-    from aptdither.planning.selection import SetOptions
+    from aptdither.planning.refusals import SetOptions
 
 __all__ = [
     "Aperture",

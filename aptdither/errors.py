@@ -1,23 +1,23 @@
-"""What can go wrong, and where.
+"""Errors and their locations.
 
 ::
 
-    AptDitherError            anything this package refuses to do; exit code 3
-     ├── InputError           a file that cannot be read: missing, no file at all, too large
-     ├── DocumentError        the bytes are not an XML document that can be read safely
-     ├── ProposalError        the XML is not an HST proposal, or a part that is needed is unreadable
-     ├── TagError             an ``@dither`` line that breaks its grammar
-     ├── RefusalError         a request that is understood and will not be carried out
-     ├── CatalogError         a pattern catalogue, or a name that is not in it
-     ├── OpticsError          an aperture, spectral element or distortion file
-     │    └── NotConvergedError   the inverse of a distortion did not settle; carries its state
-     ├── RewriteError         the new document failed its proof: a fault of ours, nothing is written
-     ├── ManyErrors           several of the above, listed together
-     └── UsageError           what was asked on the command line cannot be; exit code 2
+    AptDitherError            base; exit code 3
+     ├── InputError           a file cannot be read: missing, not a regular file, too large
+     ├── DocumentError        not an XML document that can be read safely
+     ├── ProposalError        not an HST proposal, or a required part is unreadable
+     ├── TagError             malformed ``@dither`` line
+     ├── ReceiptError         receipts that contradict their exposures or each other
+ ├── RefusalError         valid request that is not carried out; names the way out
+     ├── CatalogError         unusable pattern catalog, or unknown pattern
+     ├── OpticsError          unknown or unusable aperture, spectral element or distortion file
+     │    └── NotConvergedError   the distortion could not be inverted
+     ├── RewriteError         internal error: the new document failed verification
+     ├── ManyErrors           several of the above
+     └── UsageError           invalid command line; exit code 2
           └── OutputError     the output cannot be written
 
-Every error knows its place: file, visit, exposure, line. The message says what was found, what is
-allowed and what to do; :meth:`AptDitherError.lines` gives one line for each thing that is wrong.
+Every error has a location. Its message says what was found, what is allowed and what to do.
 """
 
 from __future__ import annotations
@@ -25,20 +25,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-#: A file can hold names and values of any length, and as many as it likes; what is said of them
-#: stays readable: the longest name of a place and the longest message, characters.
+#: Longest name in a location and longest message, characters: a file can hold texts of any length.
 MAX_NAME = 80
 MAX_MESSAGE = 2_000
 
 
 def shortened(text: str, most: int) -> str:
-    """Return a text of at most `most` characters; what is cut off is marked by ``…``."""
+    """Return a text of at most `most` characters; ``…`` marks what was cut off."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Location:
-    """Where in a proposal something is; every part may be unknown."""
+    """A location in a proposal; every part may be unknown."""
 
     path: str | None = None
     visit: str | None = None
@@ -56,13 +55,10 @@ class Location:
         return ", ".join(words.format(value) for value, words in named if value is not None)
 
     def inside(self, outer: Location) -> Location:
-        """Return this place with its unknown parts taken from `outer`."""
-        unknown = {
-            name: getattr(outer, name)
-            for name in ("path", "visit", "exposure", "line")
-            if getattr(self, name) is None
-        }
-        return replace(self, **unknown)
+        """Return this location with its unknown parts taken from `outer`."""
+        names = ("path", "visit", "exposure", "line")
+        unknown = [name for name in names if getattr(self, name) is None]
+        return replace(self, **{name: getattr(outer, name) for name in unknown})
 
 
 NOWHERE = Location()
@@ -75,7 +71,7 @@ class AptDitherError(Exception):
     ----------
     message : str
         One sentence or more: what was found, what is allowed, what to do.
-    place : Location, optional
+    location : Location, optional
         Where it was found.
     """
 
@@ -87,42 +83,46 @@ class AptDitherError(Exception):
         self.location = location
 
     def __str__(self) -> str:
-        """Return ``place: message``."""
+        """Return ``location: message``."""
         where = str(self.location)
         return f"{where}: {self.message}" if where else self.message
 
     def lines(self) -> tuple[str, ...]:
-        """Return one line for each thing that is wrong."""
+        """Return one line for each error."""
         return (str(self),)
 
     def located(self, outer: Location) -> AptDitherError:
-        """Fill the unknown parts of the place from `outer`, in place; return the error itself."""
+        """Fill the unknown parts of the location from `outer`; return the error itself."""
         self.location = self.location.inside(outer)
         return self
 
 
 class InputError(AptDitherError):
-    """A file cannot be read: it is missing, not a regular file, too large or not ours to read."""
+    """A file cannot be read: missing, not a regular file, too large or without permission."""
 
 
 class DocumentError(AptDitherError):
-    """The bytes are not an XML document that can be read safely."""
+    """The file is not an XML document that can be read safely."""
 
 
 class ProposalError(AptDitherError):
-    """The XML is not an HST proposal, or a part that is needed cannot be read."""
+    """The XML is not an HST proposal, or a required part cannot be read."""
 
 
 class TagError(AptDitherError):
-    """An ``@dither`` line breaks its grammar."""
+    """An ``@dither`` line is malformed."""
+
+
+class ReceiptError(AptDitherError):
+    """Receipts of an earlier run contradict their exposures or each other."""
 
 
 class RefusalError(AptDitherError):
-    """The request is understood and will not be carried out; the message says the way out."""
+    """A valid request is not carried out; the message names the way out."""
 
 
 class CatalogError(AptDitherError):
-    """A pattern catalogue is not usable, or a pattern is not in it."""
+    """A pattern catalog is not usable, or has no such pattern."""
 
 
 class OpticsError(AptDitherError):
@@ -130,41 +130,41 @@ class OpticsError(AptDitherError):
 
 
 class NotConvergedError(OpticsError):
-    """The inverse of a distortion did not settle.
+    """The inversion of a distortion did not converge.
 
     Parameters
     ----------
     iterations : int
-        Newton steps that were taken.
+        Newton steps taken.
     worst_residual_arcsec : float
-        Largest distance between the wanted and the reached ideal position, arcsec.
+        Largest remaining error in the ideal frame, arcsec.
     """
 
     def __init__(self, *, iterations: int, worst_residual_arcsec: float) -> None:
         super().__init__(
-            f"the distortion could not be inverted: after {iterations} Newton steps the worst "
-            f"point is still {worst_residual_arcsec:.3g} arcsec away; is it on the detector?"
+            f"the distortion could not be inverted: the error is {worst_residual_arcsec:.3g} arcsec "
+            f"after {iterations} Newton steps; give a position on the detector"
         )
         self.iterations = iterations
         self.worst_residual_arcsec = worst_residual_arcsec
 
 
 class RewriteError(AptDitherError):
-    """The new document failed its proof against the old one; nothing may be written."""
+    """The new document failed verification against the old one: an internal error, please report."""
 
 
 class UsageError(AptDitherError):
-    """What was asked on the command line cannot be."""
+    """The command line is invalid."""
 
     exit_code = 2
 
 
 class OutputError(UsageError):
-    """The output cannot be written as asked; what was there before is whole."""
+    """The output cannot be written; an existing file is unchanged."""
 
 
 class ManyErrors(AptDitherError):
-    """Several errors of one run, so that all can be mended at once.
+    """Several errors of one run, so that all can be corrected at once.
 
     Parameters
     ----------
@@ -178,26 +178,26 @@ class ManyErrors(AptDitherError):
         self.exit_code = max(error.exit_code for error in self.errors)
 
     def lines(self) -> tuple[str, ...]:
-        """Return the lines of all its errors."""
+        """Return the lines of all errors."""
         return tuple(line for error in self.errors for line in error.lines())
 
     def located(self, outer: Location) -> AptDitherError:
-        """Fill the unknown parts of every error's place; return the error itself."""
+        """Fill the unknown parts of the location of every error."""
         for error in self.errors:
             error.located(outer)
         return ManyErrors(self.errors)
 
 
 def raise_all(errors: Iterable[AptDitherError]) -> None:
-    """Raise nothing, the one error, or :class:`ManyErrors`.
+    """Raise the errors: none, the only one, or :class:`ManyErrors`.
 
     Raises
     ------
     AptDitherError
         If there is at least one error.
     """
-    found = tuple(errors)
-    if len(found) == 1:
-        raise found[0]
-    if found:
-        raise ManyErrors(found)
+    raised = tuple(errors)
+    if len(raised) == 1:
+        raise raised[0]
+    if raised:
+        raise ManyErrors(raised)

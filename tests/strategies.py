@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from aptdither.apt.proposal import Proposal
 from aptdither.apt.tags import Receipt
-from aptdither.apt.writer import Changes, ExposureChange, NewPosition
 from aptdither.types import PosTarg
+from tests.wishes import Position, Wish
 
 NAMES = st.text("abcXYZ0189._+-", min_size=1, max_size=8)
 ARCSEC = st.floats(-60, 60).map(lambda value: round(value, 3) + 0.0)
@@ -293,10 +293,10 @@ def _written_exposure(writer: _Writer, made: MadeExposure) -> str:
 # What a plan may want ------------------------------------------------------------------------------
 
 
-def pointings(index: int, total: int, made_by: str = "") -> st.SearchStrategy[NewPosition]:
+def pointings(index: int, total: int, made_by: str = "") -> st.SearchStrategy[Position]:
     """Draw a pointing whose receipt has an index and a total."""
     return st.builds(
-        lambda pos_targ, base, pattern: NewPosition(
+        lambda pos_targ, base, pattern: Position(
             pos_targ=pos_targ,
             receipt=Receipt(
                 index=index,
@@ -315,8 +315,8 @@ def pointings(index: int, total: int, made_by: str = "") -> st.SearchStrategy[Ne
 
 
 @st.composite
-def changes_of(draw: st.DrawFn, proposal: Proposal, *, expand: bool = True) -> Changes:
-    """Draw changes of some exposures: pointed, expanded, or dealt out."""
+def changes_of(draw: st.DrawFn, proposal: Proposal, *, expand: bool = True) -> tuple[Wish, ...]:
+    """Draw changes of some exposures: moved, expanded, or split."""
     changes = []
     for visit in proposal.visits:
         for exposure in visit.exposures:
@@ -326,12 +326,12 @@ def changes_of(draw: st.DrawFn, proposal: Proposal, *, expand: bool = True) -> C
             total = exposure.iterations if deal else draw(st.integers(1, 3)) if expand else 1
             made_by = "split" if deal else "copy"
             changes.append(
-                ExposureChange(
+                Wish(
                     exposure=exposure,
-                    deal=deal,
-                    pointings=tuple(
+                    is_split=deal,
+                    positions=tuple(
                         draw(pointings(j + 1, total, made_by if j else "")) for j in range(total)
                     ),
                 )
             )
-    return Changes(exposures=tuple(changes))
+    return tuple(changes)

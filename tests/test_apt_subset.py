@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from aptdither.apt.proposal import parse_proposal
-from aptdither.apt.writer import rewrite_proposal
+from aptdither.apt.reader import parse_proposal
 from tests.strategies import Made, changes_of, proposals
+from tests.wishes import rewrite
 
 SCHEMA = etree.RelaxNG(
     etree.parse(Path(__file__).resolve().parents[1] / "schemas" / "apt-subset.rng")
@@ -36,7 +36,7 @@ def test_real_and_made_files_obey(apt_dir: Path) -> None:
 def test_what_is_written_obeys_when_what_was_read_did(made: Made, data: st.DataObject) -> None:
     assert problems(made.source) == ""
     proposal = parse_proposal(made.source)
-    assert problems(rewrite_proposal(proposal, data.draw(changes_of(proposal)))) == ""
+    assert problems(rewrite(proposal, data.draw(changes_of(proposal)))) == ""
 
 
 def _visit(exposure: str, more: str = "") -> bytes:

@@ -142,7 +142,7 @@ def test_json_obeys_its_schema(tagged: Path) -> None:
     result = invoke("apply", tagged, "--format", "json")
     report: dict[str, Any] = json.loads(result.stdout)
     jsonschema.validate(report, json.loads(SCHEMA.read_text()))
-    assert report["report_version"] == 1
+    assert report["report_version"] == 2
     assert report["output"]["path"].endswith("one.dithered.apt")
     (only,) = report["groups"]
     assert [point["exposure"] for point in only["points"]] == ["1", "2", "3", "4"]

@@ -18,7 +18,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from aptdither.cli import app
-from aptdither.findings import RULES
+from aptdither.review.rules import RULES
 from tests.made import exposure, proposal, visit
 from tests.test_checks import BOX, GO_13417, TRIGGERS, applied, dithered
 from tests.watched import run

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from aptdither.cli import app
-from aptdither.dither.pattern import load_catalog
+from aptdither.dither.catalog import load_catalog
 from tests.made import box_pattern, exposure, group, proposal, visit
 
 ROOT = Path(__file__).parents[1]
@@ -64,8 +64,8 @@ def test_evaluate_judges_a_proposal_as_it_stands(tmp_path: Path) -> None:
                 group(exposure(1, positions=4), attributes=' Type="Pattern" Pattern="1"'),
             ),
             visit(
-                exposure(1, postarg=("1", "0")),
-                exposure(2, postarg=("1.474", "0.424")),
+                exposure(1, postarg=("3", "0")),
+                exposure(2, postarg=("3.474", "0.424")),
                 number="02",
             ),
             patterns=box_pattern(),

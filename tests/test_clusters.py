@@ -10,21 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
+from aptdither.dither.catalog import load_catalog
 from aptdither.dither.clusters import (
-    BLOB_PIX,
-    GUIDE_STAR_LIMIT_ARCSEC,
     hexagonal_spiral,
     interleave,
     offset_clusters,
     split_counts,
 )
 from aptdither.dither.coverage import evaluate
-from aptdither.dither.pattern import load_catalog
 from aptdither.dither.phases import packing_distance, span
+from aptdither.dither.views import View
 from aptdither.errors import RefusalError
 from aptdither.optics.aperture import get_aperture
+from aptdither.optics.detector import WFC3_IR
 from aptdither.optics.filters import get_element
 from aptdither.types import FloatArray, Region
+
+BLOB_PIX, GUIDE_STAR_LIMIT_ARCSEC = WFC3_IR.blob_pix[1], WFC3_IR.guide_star_limit_arcsec
 
 IR = get_aperture("IR")
 
@@ -92,9 +94,9 @@ def test_clusters_clear_a_blob_and_keep_their_pattern(name: str, count: int) -> 
 def test_a_cluster_is_as_good_by_itself_as_its_pattern() -> None:
     pattern = load_catalog().get("tight-8").postargs(IR)
     combined = offset_clusters([pattern, pattern], IR)
-    element = get_element("F125W")
-    alone = evaluate(pattern, IR, element, Region.full(), grid=5)
-    second = evaluate(combined[8:] - combined[8], IR, element, Region.full(), grid=5)
+    element = get_element("F125W", "WFC3/IR")
+    alone = evaluate(pattern, View(IR, element, Region.full()), grid=5)
+    second = evaluate(combined[8:] - combined[8], View(IR, element, Region.full()), grid=5)
     assert second.worst.efficiency == pytest.approx(alone.worst.efficiency, abs=0.004)
     assert second.worst.packing == pytest.approx(alone.worst.packing, abs=0.03)
 
@@ -102,8 +104,11 @@ def test_a_cluster_is_as_good_by_itself_as_its_pattern() -> None:
 @pytest.mark.parametrize("name", ["WFC3-IR-DITHER-LINE", "WFC3-IR-DITHER-BOX-MIN", "go-13417"])
 def test_sixteen_are_not_twice_the_same_eight(name: str) -> None:
     pattern = load_catalog().get(name).postargs(IR)
-    both = evaluate(offset_clusters([pattern] * 2, IR), IR, get_element("F125W"), Region.point())
-    once = evaluate(pattern, IR, get_element("F125W"), Region.point())
+    both = evaluate(
+        offset_clusters([pattern] * 2, IR),
+        View(IR, get_element("F125W", "WFC3/IR"), Region.point()),
+    )
+    once = evaluate(pattern, View(IR, get_element("F125W", "WFC3/IR"), Region.point()))
     assert both.center.packing_of_limit > 0.8
     assert both.center.hole < 0.75 * once.center.hole
     assert both.center.efficiency >= once.center.efficiency
@@ -145,18 +150,20 @@ def test_any_number_stays_with_the_guide_stars(m: int) -> None:
 
 def test_what_the_guide_stars_cannot_hold_is_refused() -> None:
     far = np.array([(0.0, 0.0), (125.0, 0.0)])
-    with pytest.raises(RefusalError, match=r"40 clusters with 80 points .* guide stars hold"):
+    with pytest.raises(RefusalError, match=r"40 clusters with 80 points .* guide stars are kept"):
         offset_clusters([far] * 40, IR)
 
 
 def test_clusters_interleave_where_a_base_puts_the_target() -> None:
     pattern = load_catalog().get("WFC3-IR-DITHER-BOX-MIN").postargs(IR)
     base = (40.0, -35.0)
-    element = get_element("F125W")
+    element = get_element("F125W", "WFC3/IR")
     there = evaluate(
-        offset_clusters([pattern] * 2, IR, base=base), IR, element, Region.point(), base=base
+        offset_clusters([pattern] * 2, IR, base=base), View(IR, element, Region.point()), base=base
     )
-    elsewhere = evaluate(offset_clusters([pattern] * 2, IR), IR, element, Region.point(), base=base)
+    elsewhere = evaluate(
+        offset_clusters([pattern] * 2, IR), View(IR, element, Region.point()), base=base
+    )
     assert there.center.packing > elsewhere.center.packing + 0.02
 
 

@@ -14,18 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
+from aptdither.dither.catalog import load_catalog
 from aptdither.dither.coverage import Coverage, Metrics, evaluate
-from aptdither.dither.pattern import load_catalog
 from aptdither.dither.phases import packing_distance, packing_limit
 from aptdither.dither.region import sample_region
 from aptdither.dither.sampling import AliasingModel
+from aptdither.dither.views import View
 from aptdither.errors import RefusalError
 from aptdither.optics.aperture import Aperture, get_aperture
 from aptdither.optics.filters import get_element
 from aptdither.types import FloatArray, Region
 
 IR = get_aperture("IR")
-F125W = get_element("F125W")
+F125W = get_element("F125W", "WFC3/IR")
 FULL = Region.full()
 
 NAMES = {
@@ -108,9 +109,9 @@ def slow_efficiency(
 @pytest.mark.parametrize("element", ["F098M", "F160W"])
 def test_coverage_is_the_slow_ones(name: str, element: str) -> None:
     postargs = stock(name)
-    spectral = get_element(element)
+    spectral = get_element(element, "WFC3/IR")
     region = Region.disc(diameter_arcsec=60)
-    coverage = evaluate(postargs, IR, spectral, region, base=(5.0, -3.0), grid=3)
+    coverage = evaluate(postargs, View(IR, spectral, region), base=(5.0, -3.0), grid=3)
     for f in (0, 3, 8):
         x, y = float(coverage.field.x_pix[f]), float(coverage.field.y_pix[f])
         landed = [slow_landing(IR, x, y, p) for p in postargs.tolist()]
@@ -132,7 +133,7 @@ def test_coverage_is_the_slow_ones(name: str, element: str) -> None:
 
 def test_the_region_is_about_where_the_base_puts_the_target() -> None:
     base = (20.0, 15.0)
-    coverage = evaluate(stock("LINE"), IR, F125W, Region.point(), base=base)
+    coverage = evaluate(stock("LINE"), View(IR, F125W, Region.point()), base=base)
     x, y = slow_landing(IR, IR.x_ref_pix, IR.y_ref_pix, base)
     assert_allclose((coverage.field.x_pix[0], coverage.field.y_pix[0]), (x, y), atol=1e-8)
 
@@ -148,8 +149,8 @@ offsets = st.lists(st.tuples(st.floats(-1, 1), st.floats(-1, 1)), min_size=1, ma
 @given(offsets, st.randoms(use_true_random=False))
 def test_the_order_of_the_exposures_changes_nothing(points: FloatArray, random: object) -> None:
     order = np.random.default_rng(random.getrandbits(32)).permutation(len(points))  # type: ignore[attr-defined]
-    one = evaluate(points, IR, F125W, FULL, grid=2)
-    two = evaluate(points[order], IR, F125W, FULL, grid=2)
+    one = evaluate(points, View(IR, F125W, FULL), grid=2)
+    two = evaluate(points[order], View(IR, F125W, FULL), grid=2)
     for name in ("packing", "hole", "efficiency", "lost_fraction"):
         assert_allclose(getattr(one, name), getattr(two, name), atol=1e-9)
 
@@ -165,7 +166,7 @@ def test_whole_pixels_change_nothing_at_the_centre(
     whole = [data.draw(st.tuples(st.integers(-3, 3), st.integers(-3, 3))) for _ in pixels]
     moved = [(x + i, y + j) for (x, y), (i, j) in zip(pixels, whole, strict=True)]
     one, two = (
-        evaluate(postargs_of(points), IR, F125W, Region.point()).center
+        evaluate(postargs_of(points), View(IR, F125W, Region.point())).center
         for points in (pixels, moved)
     )
     assert one.packing == pytest.approx(two.packing, abs=1e-9)
@@ -178,7 +179,7 @@ def test_whole_pixels_change_nothing_at_the_centre(
 def test_the_worst_is_the_worst_of_the_map_and_everything_is_in_its_bounds(
     points: FloatArray,
 ) -> None:
-    coverage = evaluate(points, IR, F125W, FULL, grid=3)
+    coverage = evaluate(points, View(IR, F125W, FULL), grid=3)
     center, worst = coverage.center, coverage.worst
     assert worst.packing == coverage.packing.min() <= center.packing
     assert worst.hole == coverage.hole.max() >= center.hole
@@ -205,7 +206,9 @@ def lattices(n: int) -> list[list[tuple[float, float]]]:
 
 
 def center_of(pixels: Sequence[tuple[float, float]], element: str) -> Metrics:
-    return evaluate(postargs_of(pixels), IR, get_element(element), Region.point()).center
+    return evaluate(
+        postargs_of(pixels), View(IR, get_element(element, "WFC3/IR"), Region.point())
+    ).center
 
 
 @pytest.mark.parametrize(
@@ -232,7 +235,7 @@ def test_the_upright_half_pixel_box_just_misses_f160w() -> None:
 
 
 def test_nothing_is_recoverable_from_one_exposure() -> None:
-    coverage = evaluate([(0.0, 0.0)], IR, F125W, Region.point())
+    coverage = evaluate([(0.0, 0.0)], View(IR, F125W, Region.point()))
     assert coverage.center.amplification is None
     assert coverage.center.lost_fraction == 1
     assert coverage.center.packing_of_limit == 1
@@ -240,7 +243,7 @@ def test_nothing_is_recoverable_from_one_exposure() -> None:
 
 def test_the_optimum_of_five_reaches_its_limit() -> None:
     lattice = [(i + i / 5, 2 * i / 5) for i in range(5)]
-    center = evaluate(postargs_of(lattice), IR, F125W, Region.point()).center
+    center = evaluate(postargs_of(lattice), View(IR, F125W, Region.point())).center
     assert center.packing_of_limit == pytest.approx(1, abs=1e-9)
 
 
@@ -288,7 +291,7 @@ LOCAL_BAND = {
 
 @pytest.mark.parametrize("name", NAMES)
 def test_patterns_in_use(name: str) -> None:
-    coverage = evaluate(stock(name), IR, F125W, FULL, grid=5)
+    coverage = evaluate(stock(name), View(IR, F125W, FULL), grid=5)
     center, worst, packing = LOCAL_BAND[name]
     assert coverage.center.efficiency == pytest.approx(center, abs=6e-4)
     assert coverage.worst.efficiency == pytest.approx(worst, abs=6e-4)
@@ -316,8 +319,8 @@ def test_patterns_in_use_with_one_band(name: str) -> None:
 def test_line_times_box_has_four_phases_and_not_eight() -> None:
     line, box = stock("LINE"), stock("BOX-MIN")
     crossed = (line[:, None] + box).reshape(-1, 2)
-    coverage = evaluate(crossed, get_aperture("IR-FIX"), F125W, Region.point())
-    once = evaluate(box, get_aperture("IR-FIX"), F125W, Region.point())
+    coverage = evaluate(crossed, View(get_aperture("IR-FIX"), F125W, Region.point()))
+    once = evaluate(box, View(get_aperture("IR-FIX"), F125W, Region.point()))
     assert coverage.center.packing < 0.06
     assert coverage.center.hole == pytest.approx(once.center.hole, abs=0.03)
 
@@ -330,20 +333,20 @@ def same(one: Coverage, two: Coverage) -> bool:
 
 
 def test_quantities_of_any_angle_are_welcome() -> None:
-    plain = evaluate(stock("LINE"), IR, F125W, FULL, base=(6.0, 0.0), grid=3)
+    plain = evaluate(stock("LINE"), View(IR, F125W, FULL), base=(6.0, 0.0), grid=3)
     quantity = evaluate(
-        stock("LINE") * units.arcsec, IR, F125W, FULL, base=(0.1, 0.0) * units.arcmin, grid=3
+        stock("LINE") * units.arcsec, View(IR, F125W, FULL), base=(0.1, 0.0) * units.arcmin, grid=3
     )
     assert same(plain, quantity)
 
 
 def test_lists_are_welcome_and_grids_only_refine() -> None:
-    coverages = [evaluate(stock("LINE").tolist(), IR, F125W, FULL, grid=n) for n in (2, 9)]
+    coverages = [evaluate(stock("LINE").tolist(), View(IR, F125W, FULL), grid=n) for n in (2, 9)]
     assert coverages[1].worst.efficiency <= coverages[0].worst.efficiency + 1e-12
 
 
 def test_metrics_are_plain_numbers() -> None:
-    coverage = evaluate(stock("LINE"), IR, F125W, FULL, grid=2)
+    coverage = evaluate(stock("LINE"), View(IR, F125W, FULL), grid=2)
     for metrics in (coverage.center, coverage.worst):
         for name in metrics.__slots__:
             assert type(getattr(metrics, name)) in (float, type(None))
@@ -353,9 +356,9 @@ def test_metrics_are_plain_numbers() -> None:
 @pytest.mark.parametrize("bad", [[], [0.0, 0.0], [(0.0, 0.0, 0.0)]])
 def test_what_is_no_list_of_pos_targs(bad: object) -> None:
     with pytest.raises(ValueError, match=r"shape \(N, 2\)"):
-        evaluate(bad, IR, F125W, FULL)
+        evaluate(bad, View(IR, F125W, FULL))
 
 
 def test_a_pos_targ_that_is_no_number() -> None:
     with pytest.raises(RefusalError, match="two finite numbers"):
-        evaluate([(0.0, float("nan"))], IR, F125W, FULL)
+        evaluate([(0.0, float("nan"))], View(IR, F125W, FULL))

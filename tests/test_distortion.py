@@ -18,7 +18,7 @@ from aptdither.optics.distortion import BLOCK_POINTS, Distortion
 SETUPS = sorted(
     {
         (aperture.siaf_name, name, element)
-        for name in aperture_names()
+        for name in aperture_names("WFC3/IR")
         for element in (None, "G102", "G141")
         for aperture in [get_aperture(name, element)]
     },

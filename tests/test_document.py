@@ -14,7 +14,7 @@ from lxml import etree
 
 from aptdither.apt import limits
 from aptdither.apt.document import Edit, apply_edits, read_document
-from aptdither.apt.proposal import PLACED, parse_proposal
+from aptdither.apt.reader import PLACED, parse_proposal
 from aptdither.apt.spans import (
     find_attributes,
     find_children,

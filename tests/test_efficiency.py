@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from aptdither.dither.coverage import evaluate, field_points, offsets_at
+from aptdither.dither.coverage import evaluate
 from aptdither.dither.optimizer.starts import lattices
 from aptdither.dither.sampling import FINE_CELLS_PER_AXIS, LOST_AMPLIFICATION, AliasingModel
+from aptdither.dither.views import View, field_points, offsets_at
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
 from aptdither.types import FloatArray, Region
@@ -235,8 +236,9 @@ STOCK = {
 def test_stock_patterns_at_one_band(name: str) -> None:
     postargs, center, worst = STOCK[name]
     aperture = get_aperture("IR", "F125W")
-    field = field_points(aperture, Region.full(), grid=5)
-    offsets = offsets_at(np.array(postargs, dtype=float), aperture, field)
+    view = View(aperture, get_element("F125W", "WFC3/IR"), Region.full())
+    field = field_points(view, grid=5)
+    offsets = offsets_at(np.array(postargs, dtype=float), view, field)
     efficiency = AliasingModel(F125W, *SCALES).efficiency(offsets)
     assert efficiency[field.index_of_center] == pytest.approx(center, abs=0.003)
     assert efficiency.min() == pytest.approx(worst, abs=0.003)
@@ -245,6 +247,6 @@ def test_stock_patterns_at_one_band(name: str) -> None:
 def test_the_local_pixel_scale_matters() -> None:
     # At the top of the field pixels are 3 % taller, so two exposures do worse than one band says.
     postargs = STOCK["LINE"][0]
-    aperture, element = get_aperture("IR", "F125W"), get_element("F125W")
-    worst = evaluate(np.array(postargs), aperture, element, Region.full(), grid=5).worst
+    aperture, element = get_aperture("IR", "F125W"), get_element("F125W", "WFC3/IR")
+    worst = evaluate(np.array(postargs), View(aperture, element, Region.full()), grid=5).worst
     assert worst.efficiency == pytest.approx(0.775, abs=0.002)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aptdither.apt.proposal import parse_proposal
+from aptdither.apt.reader import parse_proposal
 from tests.tools.make_examples import OUTPUTS, PROPOSALS, dither
 
 #: POS TARGs of a searched pattern may differ in their digits from machine to machine.

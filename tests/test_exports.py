@@ -14,11 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from aptdither.apt.targets import read_position, read_targets
+from aptdither.apt.reader import read_position, read_targets
 from aptdither.cli import app
-from aptdither.errors import OpticsError
 from aptdither.optics.aperture import aperture_names, get_aperture
-from aptdither.optics.siaf import sky_from_ideal, y_axis_angle
+from aptdither.optics.siaf import siaf_frame, sky_from_ideal
 from tests.made import exposure, proposal, visit
 
 BOX = [(0.0, 0.0), (0.542, 0.182), (0.339, 0.485), (-0.203, 0.303)]
@@ -123,7 +122,7 @@ def test_footprints_move_on_the_sky_against_the_postargs(tmp_path: Path) -> None
     assert len(found) == 4
     target = SkyCoord("05h32m10s -66d12m00s")
     aperture = get_aperture("IR")
-    angle = np.radians(y_axis_angle(aperture.siaf_name, 210.0))
+    angle = np.radians(aperture.frame.y_axis_angle(210.0))
     corner = np.array(aperture.ideal_from_pixel(0.5, 0.5))
     for location, polygon in zip(BOX, found, strict=True):
         x, y = corner - location
@@ -158,7 +157,7 @@ def test_orientation_agrees_with_pysiaf() -> None:
             corner[0] - target[0],
             corner[1] - target[1],
             # U3, which ORIENT is the angle of, is the opposite of V3.
-            y_angle_deg=y_axis_angle(name, pa_v3 + 180.0),
+            y_angle_deg=siaf_frame("WFC3/IR", name).y_axis_angle(pa_v3 + 180.0),
             ra_deg=ra,
             dec_deg=dec,
         )
@@ -168,10 +167,8 @@ def test_orientation_agrees_with_pysiaf() -> None:
 def test_every_aperture_has_its_angle() -> None:
     for name in aperture_names("WFC3/IR"):
         for element in ("F160W", "G102", "G141"):
-            angle = y_axis_angle(get_aperture(name, element).siaf_name, 180.0)
+            angle = get_aperture(name, element).frame.y_axis_angle(180.0)
             assert angle == pytest.approx(44.7, abs=0.2)
-    with pytest.raises(OpticsError, match="UVIS1"):
-        y_axis_angle("UVIS1", 0.0)
 
 
 @given(
@@ -205,6 +202,15 @@ def test_the_sky_needs_an_orientation_and_a_target(tmp_path: Path) -> None:
         "--position",
         "83.0416667 -66.2",
     )
+
+
+def test_targets_of_other_detectors_do_not_count(tmp_path: Path) -> None:
+    words = ("export", "--format", "ds9-sky", "--orient", "10", "--proposal")
+    path = made(tmp_path)
+    alone = run(*words, path)
+    other = exposure(5, config="WFC3/UVIS", aperture="UVIS", element="F606W", target="ELSEWHERE")
+    path.write_bytes(path.read_bytes().replace(b"</Visit>", other.encode() + b"</Visit>"))
+    assert run(*words, path) == alone
 
 
 @pytest.mark.parametrize(

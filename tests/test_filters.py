@@ -15,7 +15,7 @@ def test_every_element_of_apt_is_known() -> None:
         {"F098M", "F127M", "F139M", "F153M"},
     )
     narrow = {"F126N", "F128N", "F130N", "F132N", "F164N", "F167N"}
-    assert set(element_names()) == wide | medium | narrow | {"G102", "G141"}
+    assert set(element_names("WFC3/IR")) == wide | medium | narrow | {"G102", "G141"}
 
 
 @pytest.mark.parametrize(
@@ -24,16 +24,16 @@ def test_every_element_of_apt_is_known() -> None:
     [("F098M", 986.4), ("F105W", 1055.2), ("F125W", 1248.6), ("F160W", 1536.9), ("F167N", 1664.2)],
 )
 def test_pivot_wavelengths(name: str, pivot_nm: float) -> None:
-    element = get_element(name)
+    element = get_element(name, "WFC3/IR")
     assert element.wavelength_nm == pivot_nm
     assert element.kind == "filter"
     assert "pivot" in element.note
 
 
-@pytest.mark.parametrize("name", [n for n in element_names() if n.startswith("F")])
+@pytest.mark.parametrize("name", [n for n in element_names("WFC3/IR") if n.startswith("F")])
 def test_a_filter_is_named_after_its_wavelength(name: str) -> None:
     """The digits are hundredths of a micron of the nominal centre: a slip of typing shows."""
-    element = get_element(name)
+    element = get_element(name, "WFC3/IR")
     assert element.kind == "filter"
     width = {"N": 10.0, "M": 10.0, "W": 65.0}[name[-1]]
     assert abs(element.wavelength_nm - 10 * int(name[1:4])) < width
@@ -41,17 +41,17 @@ def test_a_filter_is_named_after_its_wavelength(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "middle_nm"), [("G102", 975.0), ("G141", 1387.5)])
 def test_a_grism_is_the_middle_of_its_range_and_says_so(name: str, middle_nm: float) -> None:
-    element = get_element(name)
+    element = get_element(name, "WFC3/IR")
     assert (element.kind, element.wavelength_nm) == ("grism", middle_nm)
     assert "middle of the grism's range" in element.note
 
 
 def test_names_are_read_kindly() -> None:
-    assert get_element(" f160w ") is get_element("F160W")
+    assert get_element(" f160w ", "WFC3/IR") is get_element("F160W", "WFC3/IR")
 
 
 def test_unknown_names_are_refused_with_those_that_are_known() -> None:
     with pytest.raises(OpticsError, match=r"'F999W' is not known for WFC3/IR; it is one of F098M,"):
-        get_element("F999W")
+        get_element("F999W", "WFC3/IR")
     with pytest.raises(OpticsError, match=r"no spectral elements are known for 'NICMOS'"):
         get_element("F160W", "NICMOS")

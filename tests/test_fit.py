@@ -111,7 +111,7 @@ def test_what_was_done_counts_from_the_first_exposures_own_postarg() -> None:
     """A dither about a base: a perfect telescope achieves what was commanded, base and all."""
     commanded = POSTARGS + np.array([10.0, -5.0])
     moves = FIX.offset_from_postarg(*commanded.T)
-    positions = np.add(FIX.fiducial_pix, np.stack(moves, axis=-1))
+    positions = np.add(FIX.reference_pix, np.stack(moves, axis=-1))
     fit = fit_dithers(
         Measured(dataset="base", postargs_arcsec=commanded, positions_pix=positions), FIX
     )
@@ -191,7 +191,7 @@ def test_a_table_of_offsets_counts_from_a_place(tmp_path: Path) -> None:
     (measured,) = read_measurements(path, at=(611.003, 484.382))
     assert measured.dataset == "ic9i04"
     assert_allclose(measured.positions_pix, OBSERVED)
-    with pytest.raises(OpticsError, match="say from which pixel they count"):
+    with pytest.raises(OpticsError, match="give the pixel from which they count"):
         read_measurements(path)
 
 
@@ -240,12 +240,12 @@ def test_a_wrong_unit_or_a_masked_value_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_no_ecsv_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "noise.ecsv"
     path.write_bytes(content)
-    with pytest.raises(OpticsError, match="cannot be read as an ECSV table"):
+    with pytest.raises(OpticsError, match=r"ECSV|not UTF-8"):
         read_measurements(path)
 
 
 def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OpticsError, match="is no file that can be read"):
+    with pytest.raises(OpticsError, match="does not exist"):
         read_measurements(tmp_path / "missing.ecsv")
-    with pytest.raises(OpticsError, match="is no file that can be read"):
+    with pytest.raises(OpticsError, match="is a directory"):
         read_measurements(tmp_path)

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from aptdither.cli import app
+from aptdither.report.format import LEGEND
 from tests.made import box_pattern, exposure, group, proposal, visit
 
 pytest.importorskip("matplotlib")
@@ -106,7 +107,7 @@ def test_the_same_proposal_gives_the_same_page(tagged: str, tmp_path: Path) -> N
 
 def test_the_page_says_what_apply_writes(tagged: str) -> None:
     page = Checked(tagged).text
-    for words in ("0.474", "0.424", "WFC3-IR-DITHER-LINE", "as observed", "1.500", "-2.000"):
+    for words in ("0.474", "0.424", "WFC3-IR-DITHER-LINE", "as planned", "1.500", "-2.000"):
         assert words in page, words
     assert "+@dithered 1/2" in page.replace("+ ", "+")
     assert "TicDataCurrent" in page
@@ -138,6 +139,31 @@ def test_an_untagged_proposal_is_judged_as_it_stands(tmp_path: Path) -> None:
     assert "Nothing is tagged" in page
     assert "would not change this file" in page
     assert "ADT" in page
+
+
+def test_a_malformed_tag_is_one_finding(tmp_path: Path) -> None:
+    text = Checked(report(tmp_path, proposal(visit(exposure(1, comments="@dither sizes=20"))))).text
+    assert "Nothing is tagged" not in text
+    assert "cannot be applied" in text
+    assert text.count("'sizes=20'") == 1
+    assert "problem" not in text
+
+
+def test_findings_come_after_the_summary_with_their_number(tmp_path: Path) -> None:
+    bad = proposal(visit(exposure(1), exposure(2), exposure(3, comments="@dither pattern=tight-2")))
+    page = report(tmp_path, bad)
+    number = page.count("<span class=code>")
+    assert number > 0
+    assert f"<h2>Findings: {number}</h2>" in page
+    assert page.index('id="findings"') < page.index('id="group-1"')
+
+
+def test_figures_are_explained_and_compared_with_what_is_possible(tagged: str) -> None:
+    text = Checked(tagged).text
+    assert "Possible" in text
+    for term, meaning in LEGEND:
+        assert term in text
+        assert meaning in text
 
 
 def test_what_is_refused_is_told_and_the_rest_is_shown(tmp_path: Path) -> None:

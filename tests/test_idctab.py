@@ -79,8 +79,8 @@ def test_other_apertures_keep_their_origin_and_their_axes(
     """Each SIAF aperture is the same polynomial, turned: the same but for the SIAF's last digits."""
     write(table, fix_row())
     own, siaf = get_aperture(name, element, distortion_file=table), get_aperture(name, element)
-    assert own.fiducial_pix == siaf.fiducial_pix
-    assert_allclose(own.ideal_from_pixel(*own.fiducial_pix), (0.0, 0.0), atol=1e-14)
+    assert own.reference_pix == siaf.reference_pix
+    assert_allclose(own.ideal_from_pixel(*own.reference_pix), (0.0, 0.0), atol=1e-14)
     assert_allclose(own.ideal_from_pixel(*GRID), siaf.ideal_from_pixel(*GRID), rtol=0, atol=6e-4)
 
 

@@ -13,17 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from aptdither.dither.pattern import (
+from aptdither.dither.catalog import (
     DESIGNED_FILE,
     KNOWN_FILE,
     Catalog,
-    Pattern,
     load_catalog,
     patterns_as_json,
     patterns_from_json,
-    read_ecsv,
-    write_ecsv,
 )
+from aptdither.dither.catalog_ecsv import read_ecsv, write_ecsv
+from aptdither.dither.pattern import Pattern
 from aptdither.dither.phases import min_separation
 from aptdither.errors import AptDitherError, CatalogError, ManyErrors
 from aptdither.optics.aperture import get_aperture
@@ -227,7 +226,7 @@ def test_a_catalogue_of_two_patterns() -> None:
     b, a = read_ecsv(source)
     assert (b.name, b.points) == ("b", ((0.0, 0.0), (1.5, 2.5), (-3.0, 1.0)))
     assert (a.name, a.points, a.frame) == ("a", ((0.0, 0.0),), "pix")
-    assert a.source == "a catalogue file of the observer's own"
+    assert a.source == "a catalog file of the observer's own"
 
 
 @pytest.mark.parametrize(

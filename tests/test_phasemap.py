@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from aptdither.report.ascii_map import COLUMNS, PIXEL_START, ROWS, phase_map, side_by_side
+from aptdither.dither.views import View
+from aptdither.report.ascii_map import (
+    COLUMNS,
+    PIXEL_START,
+    ROWS,
+    exposure_labels,
+    phase_map,
+    side_by_side,
+)
 from aptdither.report.text import PhasePicture
 from aptdither.types import Region
 
@@ -81,6 +89,32 @@ def test_more_exposures_than_signs_begin_anew(count: int) -> None:
     assert any("*" in line for line in inside(lines))
 
 
+@given(points, st.lists(st.sampled_from(["1", "3", "12", "2a"]), min_size=12, max_size=12))
+def test_exposures_have_their_own_numbers(
+    center: list[tuple[float, float]], numbers: list[str]
+) -> None:
+    lines = phase_map(center, labels=numbers[: len(center)])
+    assert {len(line) for line in lines} == {COLUMNS + 2}
+    named = "".join(inside(lines)) + "".join(lines[ROWS + 2 :])
+    assert all(number in named for number in numbers[: len(center)])
+
+
+@pytest.mark.parametrize(
+    ("numbers", "labels"),
+    [
+        (["1", "3", "12"], ["1", "3", "12"]),
+        (["1", "100"], ["1", "2"]),
+        (["7", "7"], ["1", "2"]),
+        (["\x1b[", "2"], ["1", "2"]),
+    ],
+)
+def test_labels_are_numbers_where_they_fit(numbers: list[str], labels: list[str]) -> None:
+    found, meaning = exposure_labels(numbers)
+    assert found == labels
+    assert ("in order" in meaning) == (found != numbers)
+    assert "\x1b" not in meaning
+
+
 def test_side_by_side_fills_up_the_shorter_one() -> None:
     assert side_by_side(["ab", "c"], ["x"], gap=1) == ["ab x", "c"]
 
@@ -91,13 +125,14 @@ def test_the_summary_shows_the_centre_and_the_worst_place(width: int, encoding: 
     from aptdither.optics.aperture import get_aperture
     from aptdither.optics.filters import get_element
 
-    found = evaluate(BOX, get_aperture("IR"), get_element("F125W"), Region.full(), grid=3)
+    view = View(get_aperture("IR"), get_element("F125W", "WFC3/IR"), Region.full())
+    found = evaluate(BOX, view, grid=3)
     raw = io.BytesIO()
     file = io.TextIOWrapper(raw, encoding=encoding, write_through=True)
-    Console(file=file, width=width, highlight=False).print(PhasePicture(found))
+    Console(file=file, width=width, highlight=False).print(PhasePicture(found, list("1234")))
     text = raw.getvalue().decode(encoding)
     assert all(len(line) <= width for line in text.splitlines())
-    assert ("Worst E, pixel" in text) == (width == 80)
+    assert ("Worst E, at pixel" in text) == (width == 80)
     worst = int(found.efficiency.argmin())
     location = f"({found.field.x_pix[worst]:.0f}, {found.field.y_pix[worst]:.0f})"
     assert (location in text) == (width == 80)

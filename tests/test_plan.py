@@ -7,14 +7,15 @@ import dataclasses
 import numpy as np
 import pytest
 
-from aptdither.apt.proposal import Proposal, parse_proposal
+from aptdither.apt.proposal import Proposal
+from aptdither.apt.reader import parse_proposal
 from aptdither.apt.tags import DitherRequest, parse_comments, parse_size
 from aptdither.apt.writer import rewrite_proposal
 from aptdither.errors import AptDitherError
 from aptdither.optics.aperture import get_aperture
-from aptdither.planning.choice import choose_pattern
+from aptdither.planning.choice import PatternChooser
 from aptdither.planning.plan import Options, Plan, make_plan
-from aptdither.planning.selection import SetOptions
+from aptdither.planning.refusals import SetOptions
 from aptdither.types import PosTarg, RegionKind
 from tests.made import box_pattern, exposure, group, proposal, six, visit
 
@@ -153,15 +154,13 @@ def test_a_multiple_becomes_clusters_stepped_apart() -> None:
 def test_many_exposures_are_split_into_the_fewest_clusters(
     m: int, sizes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from aptdither.planning import plan as hall
-
     seen = []
 
-    def stop(asked: tuple[int, ...], **_: object) -> None:
+    def stop(_chooser: object, asked: tuple[int, ...], _request: object) -> None:
         seen.append(tuple(asked))
         raise AptDitherError("seen")
 
-    monkeypatch.setattr(hall, "choose_pattern", stop)
+    monkeypatch.setattr(PatternChooser, "choose", stop)
     with pytest.raises(AptDitherError, match="seen"):
         planned(tagged(*["F160W"] * m, tag="@dither"))
     assert seen == [sizes]
@@ -208,7 +207,7 @@ def test_setups_of_different_counts_have_patterns_of_their_own() -> None:
         )
     )
     plan, _ = planned(source)
-    assert [len(g.points) for g in plan.groups] == [2, 1]
+    assert [len(g.points) for g in plan.groups] == [2]  # a single exposure stays as it is
     assert {f.code for f in plan.findings} == {"ADT107"}
 
 
@@ -229,7 +228,7 @@ def test_a_replaced_pattern_becomes_exposures_with_their_orbits() -> None:
     assert [e.number for e in exposures] == ["1", "2", "3", "4", "5"]
     assert [e.orbit_numbers for e in exposures] == [(1,), (2,), (3,), (4,), (1,)]
     assert [p.orbit for p in plan.groups[0].points] == [1, 2, 3, 4]
-    assert not any(e.has_pattern_position for e in exposures)
+    assert b"PatternPosition" not in after.document.source
     inside = [groups for _, groups in after.visits[0].walk() if groups]
     assert [g.pattern_number for (g,) in inside] == [None] * 4
 
@@ -250,7 +249,7 @@ def test_the_options_speak_for_silent_tags_only() -> None:
     plan, _ = planned(tagged(*["F160W"] * 4, tag=f"@dither {BOX}"), options)
     (only,) = plan.groups
     assert only.choice.name == "WFC3-IR-DITHER-BOX-MIN"
-    assert only.size.kind is RegionKind.POINT
+    assert only.region.kind is RegionKind.POINT
 
 
 def test_nothing_tagged_nothing_planned_and_the_very_same_bytes() -> None:
@@ -295,16 +294,14 @@ def test_twice_is_once_and_a_changed_tag_starts_from_the_base(
 
 
 def test_the_same_question_is_answered_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    from aptdither.planning import plan as hall
-
     asked = []
-    original = choose_pattern
+    original = PatternChooser.choose
 
     def counting(*args: object, **kwargs: object) -> object:
         asked.append(args)
         return original(*args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(hall, "choose_pattern", counting)
+    monkeypatch.setattr(PatternChooser, "choose", counting)
     visits = [visit(exposure(1, comments=f"@dither n=4 {BOX}"), number=f"{i:02}") for i in range(5)]
     plan, _ = planned(proposal(*visits))
     assert len(plan.groups) == 5

@@ -10,8 +10,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from aptdither.cli import app
-from aptdither.planning.evaluation import DitherGroup
-from aptdither.types import Region
+from aptdither.dither.views import View
+from aptdither.planning.evaluation import DitherGroup, Evaluator
+from aptdither.types import Region, Setup
 from tests.made import exposure, proposal, visit
 
 pytest.importorskip("matplotlib")
@@ -19,11 +20,11 @@ pytest.importorskip("matplotlib")
 from matplotlib.figure import Figure
 
 from aptdither.cli.options import parse_pairs, parse_size_option
-from aptdither.dither.coverage import evaluate
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
-from aptdither.planning.choice import choice_as_given
-from aptdither.planning.evaluation import evaluate_pattern
+from aptdither.optics.pointing_fit import Measured, fit_dithers
+from aptdither.planning.choice import PatternChoice
+from aptdither.planning.evaluation import coverage_map
 from aptdither.report.plots import curves, field, geometry, maps, pattern, style
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -45,9 +46,9 @@ def options(kind: str) -> list[str]:
 
 
 def group(postargs: str = GO_13417, *, aperture: str = "IR-FIX", size: str = "full") -> DitherGroup:
-    chosen = choice_as_given(parse_pairs(postargs, "--postargs"))
-    element = get_element("F125W")
-    return evaluate_pattern(chosen, get_aperture(aperture), element, parse_size_option(size), 0)
+    choice = PatternChoice.given(parse_pairs(postargs, "--postargs"))
+    setup = Setup(config="WFC3/IR", aperture=aperture, element="F125W")
+    return Evaluator().evaluate_pattern(choice, setup, parse_size_option(size))
 
 
 def texts_of(svg: bytes) -> str:
@@ -180,7 +181,7 @@ def test_a_tagged_group_is_drawn_as_it_will_be_dithered(tmp_path: Path) -> None:
 
 def test_the_distortion_picture_has_the_numbers_of_figure_1() -> None:
     aperture = get_aperture("IR-FIX")
-    nine = field.edges_and_corners(aperture)
+    nine = geometry.edges_and_corners(aperture)
     np.testing.assert_allclose(nine[4], (507.5, 507.5))
     np.testing.assert_allclose(nine[6], (25, 25))
     in_x = field.achieved(aperture, (10.0, 0.0), nine) - (10.0, 0.0)
@@ -206,7 +207,7 @@ def test_the_border_of_the_region_moves_a_phase_as_coverage_says() -> None:
     border = geometry.outline(one)
     corner = border[0]
     np.testing.assert_allclose(corner, (1014, 1014))
-    whole = evaluate(geometry.steps_of(one), one.aperture, one.element, Region.full(), grid=2)
+    whole = coverage_map(one, 2)
     at = np.flatnonzero((whole.field.x_pix == 1014) & (whole.field.y_pix == 1014))[0]
     moved = geometry.offsets_over(one, corner[None])[0] % 1
     apart = moved - whole.phases[at]
@@ -214,17 +215,11 @@ def test_the_border_of_the_region_moves_a_phase_as_coverage_says() -> None:
 
 
 def test_maps_hold_the_coverage_of_every_place() -> None:
-    found = maps.maps_of(group(), grid=5)["packing"]
+    whole = coverage_map(group(), 5)
+    found = maps.maps_of(group(), whole)["packing"]
     # Column by row: x first.
     assert found.values.shape == (5, 5)
     np.testing.assert_allclose(found.x_pix, found.y_pix)
-    whole = evaluate(
-        geometry.steps_of(group()),
-        get_aperture("IR-FIX"),
-        get_element("F125W"),
-        Region.full(),
-        grid=5,
-    )
     at = (whole.field.x_pix[1:] == found.x_pix[0]) & (whole.field.y_pix[1:] == found.y_pix[-1])
     expected = whole.packing[1:][at][0] / 0.36602540378443865
     assert found.values[0, -1] == pytest.approx(expected)
@@ -234,7 +229,9 @@ def test_maps_hold_the_coverage_of_every_place() -> None:
 
 
 def test_two_patterns_share_one_scale() -> None:
-    one, two = maps.maps_of(group(), 5), maps.maps_of(group("0,0 0.474,0.424"), 5)
+    one, two = (
+        maps.maps_of(one, coverage_map(one, 5)) for one in (group(), group("0,0 0.474,0.424"))
+    )
     for name in ("efficiency", "packing"):
         values = [one[name].values, two[name].values]
         levels = maps.levels_of(values)
@@ -255,12 +252,12 @@ def test_clusters_have_markers_of_their_own_and_outlines_of_their_own(tmp_path: 
     path.write_bytes(
         proposal(visit(exposure(1, comments="@dither n=16 pattern=tight-8", element="F125W")))
     )
-    from aptdither.apt.proposal import parse_proposal
+    from aptdither.apt.reader import parse_proposal
     from aptdither.planning.plan import make_plan
 
     (sixteen,) = make_plan(parse_proposal(path.read_bytes())).groups
     np.testing.assert_array_equal(geometry.clusters_of(sixteen), [0] * 8 + [1] * 8)
-    center, border = pattern._centre_and_border(sixteen)
+    center, border = pattern._center_and_border(sixteen)
     # The first exposure of each cluster stays; within a cluster phases move by fractions.
     for first in (0, 8):
         np.testing.assert_allclose(border[:, first], np.tile(center[first], (len(border), 1)))
@@ -291,16 +288,15 @@ def test_the_tradeoff_is_drawn_from_the_curve(
     from aptdither.dither.optimizer.optimize import tradeoff
     from aptdither.planning import choice as choose
 
-    curve = tradeoff(
-        2, get_aperture("IR"), get_element("F160W"), Region.point(), (2.0, 15.0), seed=0
-    )
+    view = View(get_aperture("IR"), get_element("F160W", "WFC3/IR"), Region.point())
+    curve = tradeoff(2, view, (2.0, 15.0), seed=0)
     asked = []
 
     def two_spacings(n: int, *where: object, **options: object) -> object:
         asked.append(n)
         return curve
 
-    monkeypatch.setattr(choose, "tradeoff_of", two_spacings)
+    monkeypatch.setattr(choose, "tradeoff", two_spacings)
     out = tmp_path / "t.svg"
     assert invoke("plot", "tradeoff", "-n", 2, "--size", "point", "-o", out).exit_code == 0
     assert asked == [2]
@@ -310,16 +306,18 @@ def test_the_tradeoff_is_drawn_from_the_curve(
 
 
 def test_the_fit_picture_counts_from_the_first_prediction() -> None:
-    track = curves.StarPositions(
-        name="d",
-        labels=("1", "2"),
-        predicted_pix=np.array([(600.0, 480.0), (604.5, 480.0)]),
-        observed_pix=np.array([(600.0, 480.0), (604.6, 480.2)]),
+    postargs = np.array([(0.0, 0.0), (0.542, 0.0)])
+    measured = Measured(
+        dataset="d",
+        postargs_arcsec=postargs,
+        positions_pix=np.array([(600.0, 480.0), (604.6, 480.2)]),
     )
-    draw = partial(curves.draw_fits, tracks=[track], facts=["here"])
+    fit = fit_dithers(measured, get_aperture("IR-FIX"))
+    draw = partial(curves.draw_fits, fits=[fit], facts=["here"])
     svg = style.render(draw, curves.FIT_IN, style.Kind.SVG, title="t", searchable=True)
-    # Root mean square over both exposures: 0.1 / sqrt(2), 0.2 / sqrt(2).
-    assert "rms 0.071, 0.141 pixels" in texts_of(svg)
+    # Root mean square over both exposures; the first has no residual.
+    x_rms, y_rms = np.abs(fit.residual_pix[1]) / np.sqrt(2)
+    assert f"rms {x_rms:.3f}, {y_rms:.3f} pixels" in texts_of(svg)
 
 
 def test_usage_errors_say_what_is_missing(tmp_path: Path) -> None:

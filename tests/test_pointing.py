@@ -8,21 +8,21 @@ import json
 import numpy as np
 import pytest
 
+from aptdither.dither.catalog import load_catalog
 from aptdither.dither.coverage import evaluate
-from aptdither.dither.pattern import load_catalog
 from aptdither.dither.pointing_errors import (
     PointingBudget,
     PointingExpectation,
     _pixels_per_arcsec,
     expect,
 )
-from aptdither.dither.region import sample_region
+from aptdither.dither.views import View, field_points
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
 from aptdither.types import FloatArray, Region
 
 IR = get_aperture("IR")
-F125W = get_element("F125W")
+F125W = get_element("F125W", "WFC3/IR")
 FULL = Region.full()
 NONE = PointingBudget(step_mas=0, drift_mas_per_orbit=0, reacquisition_mas=0, roll_deg=0)
 
@@ -32,8 +32,8 @@ def box() -> FloatArray:
 
 
 def test_without_errors_the_pattern_is_what_it_is() -> None:
-    found = expect(box(), IR, F125W, FULL, orbits=[1, 1, 2, 3], budget=NONE)
-    worst = evaluate(box(), IR, F125W, FULL, grid=2).worst
+    found = expect(box(), View(IR, F125W, FULL), orbits=[1, 1, 2, 3], budget=NONE)
+    worst = evaluate(box(), View(IR, F125W, FULL), grid=2).worst
     for name in ("efficiency_nominal", "efficiency_median", "efficiency_5"):
         assert getattr(found, name) == pytest.approx(worst.efficiency, abs=1e-12)
     for name in ("packing_nominal", "packing_median", "packing_5"):
@@ -41,7 +41,7 @@ def test_without_errors_the_pattern_is_what_it_is() -> None:
 
 
 def test_same_seed_same_numbers() -> None:
-    one, two, other = (expect(box(), IR, F125W, FULL, seed=seed) for seed in (4, 4, 5))
+    one, two, other = (expect(box(), View(IR, F125W, FULL), seed=seed) for seed in (4, 4, 5))
     assert one == two
     assert one.efficiency_median != other.efficiency_median
     assert other.efficiency_median == pytest.approx(one.efficiency_median, abs=0.01)
@@ -54,9 +54,7 @@ def test_every_error_costs_something_and_more_costs_more(field: str) -> None:
     medians = [
         expect(
             box(),
-            IR,
-            F125W,
-            FULL,
+            View(IR, F125W, FULL),
             orbits=orbits,
             budget=dataclasses.replace(NONE, **{field: size}),
             samples=100,
@@ -68,10 +66,10 @@ def test_every_error_costs_something_and_more_costs_more(field: str) -> None:
 
 def test_reacquisition_does_not_matter_within_one_orbit() -> None:
     budget = dataclasses.replace(NONE, reacquisition_mas=20)
-    one = expect(box(), IR, F125W, FULL, orbits=[3, 3, 3, 3], budget=budget)
+    one = expect(box(), View(IR, F125W, FULL), orbits=[3, 3, 3, 3], budget=budget)
     assert one.efficiency_5 == pytest.approx(one.efficiency_nominal, abs=1e-9)
     assert one.orbits == 1
-    two = expect(box(), IR, F125W, FULL, orbits=[3, 3, 4, 4], budget=budget)
+    two = expect(box(), View(IR, F125W, FULL), orbits=[3, 3, 4, 4], budget=budget)
     assert two.efficiency_median < one.efficiency_median - 0.01
     assert two.orbits == 2
 
@@ -81,7 +79,7 @@ def test_the_packing_of_two_loses_what_a_plain_simulation_says() -> None:
     pixels = np.array([(0.0, 0.0), (0.5, 0.5)])
     postargs = np.stack(IR.postarg_from_offset(pixels[:, 0], pixels[:, 1]), axis=-1)
     budget = dataclasses.replace(NONE, step_mas=10)
-    found = expect(postargs, IR, F125W, Region.point(), budget=budget, samples=4000)
+    found = expect(postargs, View(IR, F125W, Region.point()), budget=budget, samples=4000)
     rng = np.random.default_rng(99)
     scale = np.array([0.135601, 0.121307])
     distances = []
@@ -94,21 +92,21 @@ def test_the_packing_of_two_loses_what_a_plain_simulation_says() -> None:
 
 
 def test_five_percent_is_below_the_median() -> None:
-    found = expect(box(), IR, F125W, FULL)
+    found = expect(box(), View(IR, F125W, FULL))
     assert found.efficiency_5 < found.efficiency_median < found.efficiency_nominal
     assert found.packing_5 < found.packing_median
 
 
 def test_the_default_sample_is_near_a_large_one() -> None:
-    few = expect(box(), IR, F125W, FULL)
-    many = expect(box(), IR, F125W, FULL, samples=3000, seed=8)
+    few = expect(box(), View(IR, F125W, FULL))
+    many = expect(box(), View(IR, F125W, FULL), samples=3000, seed=8)
     assert few.efficiency_median == pytest.approx(many.efficiency_median, abs=0.006)
     assert few.efficiency_5 == pytest.approx(many.efficiency_5, abs=0.012)
 
 
 def sentence(name: str, orbits: list[int] | None = None) -> str:
     postargs = load_catalog().get(name).postargs(IR)
-    return expect(postargs, IR, F125W, FULL, orbits=orbits).sentence
+    return expect(postargs, View(IR, F125W, FULL), orbits=orbits).sentence
 
 
 @pytest.mark.parametrize(
@@ -120,7 +118,7 @@ def sentence(name: str, orbits: list[int] | None = None) -> str:
             id="orbits",
         ),
         pytest.param(
-            sentence("WFC3-IR-DITHER-LINE-3PT"), "the pattern loses more than", id="pattern"
+            sentence("WFC3-IR-DITHER-LINE-3PT"), "the pattern costs more than", id="pattern"
         ),
         pytest.param(
             sentence("WFC3-IR-DITHER-BOX-MIN", [7, 7, 7, 7]),
@@ -136,14 +134,14 @@ def test_the_sentence_says_what_to_do(said: str, expected: str) -> None:
 
 
 def test_one_exposure_has_nothing_to_lose() -> None:
-    found = expect([(0.0, 0.0)], IR, F125W, FULL)
+    found = expect([(0.0, 0.0)], View(IR, F125W, FULL))
     assert found.efficiency_5 == pytest.approx(found.efficiency_nominal)
     assert found.packing_median == 1
     assert found.sentence == "One exposure has no dither that pointing errors could spoil."
 
 
 def test_it_is_plain_json() -> None:
-    found = expect(box(), IR, F125W, FULL, orbits=[1, 1, 2, 2])
+    found = expect(box(), View(IR, F125W, FULL), orbits=[1, 1, 2, 2])
     assert isinstance(found, PointingExpectation)
     again = json.loads(json.dumps(dataclasses.asdict(found), allow_nan=False))
     assert again["orbits"] == 2
@@ -151,7 +149,7 @@ def test_it_is_plain_json() -> None:
 
 def test_what_cannot_be() -> None:
     with pytest.raises(ValueError, match="4 POS TARGs and 2 orbit numbers"):
-        expect(box(), IR, F125W, FULL, orbits=[1, 2])
+        expect(box(), View(IR, F125W, FULL), orbits=[1, 2])
     with pytest.raises(ValueError, match="step_mas must be a number, zero or more, not -1"):
         PointingBudget(step_mas=-1)
     with pytest.raises(ValueError, match="roll_deg"):
@@ -159,8 +157,9 @@ def test_what_cannot_be() -> None:
 
 
 def test_errors_in_arcsec_become_pixels_of_the_place() -> None:
-    field = sample_region(FULL, IR, n=2)
-    to_pixels = _pixels_per_arcsec(IR, field)
+    view = View(IR, F125W, FULL)
+    field = field_points(view, grid=2)
+    to_pixels = _pixels_per_arcsec(view, field)
     for f in range(5):
         at = (field.x_pix[f], field.y_pix[f])
         for error in ((0.010, 0.0), (0.0, 0.010), (-0.007, 0.004)):

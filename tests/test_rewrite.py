@@ -11,21 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aptdither.apt import writer as rewrite
+from aptdither.apt import writer
 from aptdither.apt.document import Document, Edit, in_order, spans_outside
-from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal, Visit, parse_proposal
+from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal, Visit
+from aptdither.apt.reader import parse_proposal
 from aptdither.apt.tags import Receipt, parse_comments, parse_receipt
 from aptdither.apt.verify import verify_rewrite
-from aptdither.apt.writer import (
-    Changes,
-    ExposureChange,
-    NewPosition,
-    format_arcsec,
-    rewrite_proposal,
-)
 from aptdither.errors import ProposalError, RewriteError
 from aptdither.types import PosTarg
 from tests.strategies import Made, changes_of, proposals
+from tests.wishes import Position, Wish, rewrite
 
 RECEIPT = "@dithered 1/2 tight-2 base=0.000,0.000 aptdither=0.1.0"
 
@@ -42,8 +37,8 @@ def receipt(index: int = 1, total: int = 2, made_by: str = "") -> Receipt:
     )
 
 
-def pointing(x: float, y: float, index: int = 1, made_by: str = "") -> NewPosition:
-    return NewPosition(
+def pointing(x: float, y: float, index: int = 1, made_by: str = "") -> Position:
+    return Position(
         pos_targ=PosTarg(x_arcsec=x, y_arcsec=y), receipt=receipt(index, made_by=made_by)
     )
 
@@ -60,8 +55,8 @@ def exposures_of(proposal: Proposal) -> list[Exposure]:
 def point_first(source: bytes, x: float, y: float) -> bytes:
     """Point the first exposure of a proposal somewhere, with a receipt."""
     proposal = parse_proposal(source)
-    change = ExposureChange(exposure=exposures_of(proposal)[0], pointings=(pointing(x, y),))
-    return rewrite_proposal(proposal, Changes(exposures=(change,)))
+    change = Wish(exposure=exposures_of(proposal)[0], positions=(pointing(x, y),))
+    return rewrite(proposal, (change,))
 
 
 # What is written, byte for byte -------------------------------------------------------------------
@@ -360,24 +355,22 @@ end</Comments>
 
 def test_an_expanded_exposure_is_copied_and_the_visit_renumbered() -> None:
     proposal = parse_proposal(TWO)
-    change = ExposureChange(
+    change = Wish(
         exposure=exposures_of(proposal)[0],
-        pointings=(pointing(0.1, 0.2), pointing(0.3, 0.4, 2, "copy")),
+        positions=(pointing(0.1, 0.2), pointing(0.3, 0.4, 2, "copy")),
     )
-    result = rewrite_proposal(proposal, Changes(exposures=(change,)))
+    result = rewrite(proposal, (change,))
     assert result.decode() == EXPANDED.decode()
 
 
 def test_a_deleted_copy_leaves_no_trace() -> None:
     proposal = parse_proposal(EXPANDED)
     first, copy, *_ = exposures_of(proposal)
-    changes = Changes(
-        exposures=(
-            ExposureChange(exposure=first, pointings=(pointing(0.1, 0.2),)),
-            ExposureChange(exposure=copy, pointings=()),
-        )
+    changes = (
+        Wish(exposure=first, positions=(pointing(0.1, 0.2),)),
+        Wish(exposure=copy, positions=()),
     )
-    assert rewrite_proposal(proposal, changes) == point_first(TWO, 0.1, 0.2)
+    assert rewrite(proposal, changes) == point_first(TWO, 0.1, 0.2)
 
 
 PATTERN = wrap(
@@ -401,21 +394,21 @@ def test_iterations_and_pattern_positions_are_dealt_out() -> None:
     proposal = parse_proposal(PATTERN)
     (group,) = proposal.visits[0].children
     assert isinstance(group, ExposureGroup)
-    change = ExposureChange(
+    change = Wish(
         exposure=exposures_of(proposal)[0],
-        pointings=tuple(pointing(j, j, j + 1, "split" if j else "") for j in range(3)),
-        deal=True,
+        positions=tuple(pointing(j, j, j + 1, "split" if j else "") for j in range(3)),
+        is_split=True,
     )
     # A receipt's index may not exceed its total.
-    change = ExposureChange(
+    change = Wish(
         exposure=change.exposure,
-        pointings=tuple(
-            NewPosition(pos_targ=p.pos_targ, receipt=receipt(j + 1, 3, p.receipt.made_by))
-            for j, p in enumerate(change.pointings)
+        positions=tuple(
+            Position(pos_targ=p.pos_targ, receipt=receipt(j + 1, 3, p.receipt.made_by))
+            for j, p in enumerate(change.positions)
         ),
-        deal=True,
+        is_split=True,
     )
-    result = rewrite_proposal(proposal, Changes(exposures=(change,), unwrapped=(group,)))
+    result = rewrite(proposal, (change,), (group,))
     text = result.decode()
     assert "<ExposureGroup>" in text
     assert text.count('NumberOfIterations="1"') == 3
@@ -430,12 +423,12 @@ def test_a_group_is_unwrapped_by_itself() -> None:
     proposal = parse_proposal(PATTERN)
     (group,) = proposal.visits[0].children
     assert isinstance(group, ExposureGroup)
-    result = rewrite_proposal(proposal, Changes(unwrapped=(group,)))
+    result = rewrite(proposal, (), (group,))
     assert result == PATTERN.replace(b'\n      Type="Pattern"\n      Pattern="1"', b"")
     again = parse_proposal(result)
     (group,) = again.visits[0].children
     assert isinstance(group, ExposureGroup)
-    assert rewrite_proposal(again, Changes(unwrapped=(group,))) is result
+    assert rewrite(again, (), (group,)) is result
 
 
 CANNOT_RENUMBER = [
@@ -453,17 +446,17 @@ CANNOT_RENUMBER = [
 def test_a_visit_that_cannot_be_renumbered_is_refused(others: str, said: str) -> None:
     proposal = parse_proposal(wrap(f'<Exposure Number="1"><A/></Exposure>{others}'), "x.apt")
     pointings = (pointing(0, 0), pointing(1, 1, 2, "copy"))
-    change = ExposureChange(exposure=exposures_of(proposal)[0], pointings=pointings)
+    change = Wish(exposure=exposures_of(proposal)[0], positions=pointings)
     with pytest.raises(ProposalError, match=said) as caught:
-        rewrite_proposal(proposal, Changes(exposures=(change,)))
+        rewrite(proposal, (change,))
     assert (caught.value.location.path, caught.value.location.visit) == ("x.apt", "01")
 
 
 def test_a_reference_to_a_copy_that_goes_is_refused() -> None:
     proposal = parse_proposal(EXPANDED.replace(b'SamePosAs="1"', b'SamePosAs="2"'))
-    change = ExposureChange(exposure=exposures_of(proposal)[1], pointings=())
+    change = Wish(exposure=exposures_of(proposal)[1], positions=())
     with pytest.raises(ProposalError, match="an exposure that would be removed"):
-        rewrite_proposal(proposal, Changes(exposures=(change,)))
+        rewrite(proposal, (change,))
 
 
 def test_markup_in_the_middle_of_a_receipt_is_refused() -> None:
@@ -478,15 +471,15 @@ def test_markup_in_the_middle_of_a_receipt_is_refused() -> None:
     [(0.0, "0.000"), (-0.0, "0.000"), (-0.0004, "0.000"), (0.5421, "0.542"), (-13, "-13.000")],
 )
 def test_how_a_coordinate_is_written(arcsec: float, text: str) -> None:
-    assert format_arcsec(arcsec) == text
+    assert PosTarg(x_arcsec=arcsec, y_arcsec=0.0).written == (text, "0.000")
 
 
 # Laws ---------------------------------------------------------------------------------------------
 
 
-def mapped(result: Proposal, before: Proposal, changes: Changes) -> Changes:
+def mapped(result: Proposal, before: Proposal, changes: tuple[Wish, ...]) -> tuple[Wish, ...]:
     """Return the same wishes for the exposures of the rewritten proposal."""
-    wanted = {change.exposure.node: change.pointings for change in changes.exposures}
+    wanted = {change.exposure.node: change.positions for change in changes}
     again = []
     for old, new in zip(before.visits, result.visits, strict=True):
         waiting = iter(new.exposures)
@@ -494,27 +487,27 @@ def mapped(result: Proposal, before: Proposal, changes: Changes) -> Changes:
             for wish in wanted.get(exposure.node, (None,)):
                 became = next(waiting)
                 if wish is not None:
-                    again.append(ExposureChange(exposure=became, pointings=(wish,)))
+                    again.append(Wish(exposure=became, positions=(wish,)))
         assert next(waiting, None) is None
-    return Changes(exposures=tuple(again))
+    return tuple(again)
 
 
 @given(proposals(), st.data())
 def test_twice_is_once(made: Made, data: st.DataObject) -> None:
     before = parse_proposal(made.source)
     changes = data.draw(changes_of(before))
-    result = rewrite_proposal(before, changes)
+    result = rewrite(before, changes)
     after = parse_proposal(result)
-    assert rewrite_proposal(after, mapped(after, before, changes)) is result
+    assert rewrite(after, mapped(after, before, changes)) is result
 
 
 @given(proposals(), st.data())
 def test_what_is_read_back_is_what_was_wanted(made: Made, data: st.DataObject) -> None:
     before = parse_proposal(made.source)
     changes = data.draw(changes_of(before))
-    after = parse_proposal(rewrite_proposal(before, changes))
-    for change in mapped(after, before, changes).exposures:
-        (wish,) = change.pointings
+    after = parse_proposal(rewrite(before, changes))
+    for change in mapped(after, before, changes):
+        (wish,) = change.positions
         assert change.exposure.pos_targ == wish.pos_targ
         assert change.exposure.same_pos_as is None
         assert parse_comments(change.exposure.comments).receipts == (wish.receipt,)
@@ -524,8 +517,8 @@ def test_what_is_read_back_is_what_was_wanted(made: Made, data: st.DataObject) -
 def test_numbers_stay_unique_and_references_right(made: Made, data: st.DataObject) -> None:
     before = parse_proposal(made.source)
     changes = data.draw(changes_of(before))
-    after = parse_proposal(rewrite_proposal(before, changes))
-    counts = {change.exposure.node: len(change.pointings) for change in changes.exposures}
+    after = parse_proposal(rewrite(before, changes))
+    counts = {change.exposure.node: len(change.positions) for change in changes}
     for old, new in zip(before.visits, after.visits, strict=True):
         numbers = [exposure.number for exposure in new.exposures]
         assert len(set(numbers)) == len(numbers)
@@ -551,46 +544,31 @@ def test_expanding_and_deleting_the_copies_is_not_expanding(
 ) -> None:
     before = parse_proposal(made.source)
     drawn = data.draw(changes_of(before))
-    changes = Changes(
-        exposures=tuple(
-            ExposureChange(exposure=change.exposure, pointings=change.pointings)
-            for change in drawn.exposures
-        )
+    changes = tuple(Wish(exposure=change.exposure, positions=change.positions) for change in drawn)
+    plain = tuple(
+        Wish(exposure=change.exposure, positions=change.positions[:1]) for change in changes
     )
-    plain = Changes(
-        exposures=tuple(
-            ExposureChange(exposure=change.exposure, pointings=change.pointings[:1])
-            for change in changes.exposures
-        )
-    )
-    expanded = parse_proposal(rewrite_proposal(before, changes))
+    expanded = parse_proposal(rewrite(before, changes))
     wishes = mapped(expanded, before, changes)
     deletions = tuple(
-        ExposureChange(
+        Wish(
             exposure=change.exposure,
-            pointings=() if change.pointings[0].receipt.made_by else change.pointings,
+            positions=() if change.positions[0].receipt.made_by else change.positions,
         )
-        for change in wishes.exposures
+        for change in wishes
     )
-    assert rewrite_proposal(expanded, Changes(exposures=deletions)) == rewrite_proposal(
-        before, plain
-    )
+    assert rewrite(expanded, deletions) == rewrite(before, plain)
 
 
 @given(proposals(), st.data())
 def test_a_changed_wish_is_as_if_it_had_been_the_first(made: Made, data: st.DataObject) -> None:
     before = parse_proposal(made.source)
     first = data.draw(changes_of(before, expand=False))
-    second = Changes(
-        exposures=tuple(
-            ExposureChange(exposure=change.exposure, pointings=(pointing(0.5, 1.25),))
-            for change in first.exposures
-        )
+    second = tuple(
+        Wish(exposure=change.exposure, positions=(pointing(0.5, 1.25),)) for change in first
     )
-    after = parse_proposal(rewrite_proposal(before, first))
-    assert rewrite_proposal(after, mapped(after, before, second)) == rewrite_proposal(
-        before, second
-    )
+    after = parse_proposal(rewrite(before, first))
+    assert rewrite(after, mapped(after, before, second)) == rewrite(before, second)
 
 
 @given(proposals(), st.data())
@@ -606,7 +584,7 @@ def test_bytes_outside_the_edits_are_the_input_s(made: Made, data: st.DataObject
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Document, "apply", apply)
-        result = rewrite_proposal(before, changes)
+        result = rewrite(before, changes)
     view = before.document.view
     ordered = in_order(view, asked)
     codec, source_codec = before.document.encoding, before.document.source_encoding
@@ -627,9 +605,9 @@ def test_a_second_parser_sees_nothing_else_changed(made: Made, data: st.DataObje
     """The whole tree, by another parser, once what a plan may change is left out."""
     before = parse_proposal(made.source)
     changes = data.draw(changes_of(before))
-    result = rewrite_proposal(before, changes)
-    counts = {change.exposure.node: len(change.pointings) for change in changes.exposures}
-    dealt = {change.exposure.node for change in changes.exposures if change.deal}
+    result = rewrite(before, changes)
+    counts = {change.exposure.node: len(change.positions) for change in changes}
+    dealt = {change.exposure.node for change in changes if change.is_split}
     copies_of = [
         [(counts.get(e.node, 1), e.node in dealt) for e in visit.exposures]
         for visit in before.visits
@@ -706,12 +684,12 @@ SABOTAGE = [
 def test_the_proof_finds_an_edit_that_nobody_planned(
     sabotage: Callable[[bytes], Edit], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = rewrite._VisitWriter.edits
+    honest = writer._VisitWriter.edits
 
-    def edits(self: rewrite._VisitWriter) -> list[Edit]:
+    def edits(self: writer._VisitWriter) -> list[Edit]:
         return [*honest(self), sabotage(self.view)]
 
-    monkeypatch.setattr(rewrite._VisitWriter, "edits", edits)
+    monkeypatch.setattr(writer._VisitWriter, "edits", edits)
     with pytest.raises(RewriteError, match=r"failed its proof.*nothing was written"):
         point_first(PROVEN, 1, 2)
 
@@ -728,7 +706,7 @@ WRONG = [
 def test_the_proof_finds_a_wrong_value(
     method: str, wrong: Callable[[object], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rewrite._ExposureWriter, method, wrong)
+    monkeypatch.setattr(writer._ExposureWriter, method, wrong)
     with pytest.raises(RewriteError, match="failed its proof"):
         point_first(PROVEN, 1, 2)
 
@@ -755,15 +733,13 @@ def test_real_files_change_only_where_asked(apt_dir: Path) -> None:
     for path in sorted(apt_dir.glob("*.apt")):
         source = path.read_bytes()
         before = parse_proposal(source)
-        changes = Changes(
-            exposures=tuple(
-                ExposureChange(exposure=exposure, pointings=(pointing(0.5, -0.25),))
-                for exposure in exposures_of(before)
-            )
+        changes = tuple(
+            Wish(exposure=exposure, positions=(pointing(0.5, -0.25),))
+            for exposure in exposures_of(before)
         )
-        result = rewrite_proposal(before, changes)
+        result = rewrite(before, changes)
         after = parse_proposal(result)
-        assert rewrite_proposal(after, mapped(after, before, changes)) is result
+        assert rewrite(after, mapped(after, before, changes)) is result
         _only_asked_lines_differ(source, result)
 
 

@@ -14,9 +14,10 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from aptdither.errors import Location
-from aptdither.findings import RULES, Finding
+from aptdither.findings import Finding
 from aptdither.report.check import CheckedFile
 from aptdither.report.sarif import artifact_uri, sarif_log
+from aptdither.review.rules import RULES
 
 LEVELS = {"none", "note", "warning", "error"}
 URI_REFERENCE = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")
@@ -25,7 +26,7 @@ TEXTS = st.text(max_size=30)
 
 def findings() -> st.SearchStrategy[Finding]:
     return st.builds(
-        Finding.of,
+        lambda code, message, location: RULES[code].finding(message, location),
         st.sampled_from(sorted(RULES)),
         st.text(min_size=1, max_size=60),
         st.builds(
@@ -135,7 +136,7 @@ def test_fingerprints_outlive_moved_lines_and_tell_twins_apart() -> None:
         log = sarif_log(
             [
                 CheckedFile(
-                    path="a.apt", findings=tuple(Finding.of("ADT201", "m", p) for p in location)
+                    path="a.apt", findings=tuple(RULES["ADT201"].finding("m", p) for p in location)
                 )
             ]
         )

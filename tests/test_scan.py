@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aptdither.io.batch import (
-    BATCH,
-    MAX_PENDING_BATCHES,
+    CHUNK,
+    MAX_PENDING_CHUNKS,
     Listed,
     Outcome,
     find_proposals,
@@ -68,8 +68,8 @@ def test_a_folder_that_cannot_be_listed_is_said(
 
     monkeypatch.setattr(os, "scandir", refuse)
     first, second = find_proposals([str(tmp_path)])
-    assert first.trouble is None
-    assert second.trouble == "this folder cannot be listed: Permission denied"
+    assert first.error is None
+    assert second.error == "this folder cannot be listed: Permission denied"
 
 
 # Running -----------------------------------------------------------------------------------------
@@ -84,8 +84,8 @@ def test_order_is_kept_and_a_failure_is_one_items_alone(items: list[str], jobs: 
     for outcome in found:
         if outcome.item == "bad":
             assert outcome.value is None
-            assert outcome.failure is not None
-            assert "ValueError: no bad" in outcome.failure
+            assert outcome.error is not None
+            assert "ValueError: no bad" in outcome.error
         else:
             assert outcome == Outcome(item=outcome.item, value=len(outcome.item))
 
@@ -98,7 +98,7 @@ def test_processes_keep_the_order_and_survive_a_killer() -> None:
     assert [outcome.item for outcome in found] == items
     died = [outcome for outcome in found if outcome.value is None]
     assert [outcome.item for outcome in died] == ["kill", "kill again"]
-    assert all("the process that read it died" in (outcome.failure or "") for outcome in died)
+    assert all("its process died" in (outcome.error or "") for outcome in died)
     assert not multiprocessing.active_children()
 
 
@@ -136,7 +136,7 @@ def test_no_more_is_under_way_than_bounded_memory_allows() -> None:
     executor = Counting()
     running: Iterator[Outcome[int]] = map_in_order(length, items, jobs=2, executor=executor)
     for taken, _ in zip(range(1, 2000), running, strict=False):
-        assert executor.submitted <= MAX_PENDING_BATCHES * 2 + taken / BATCH + 1
+        assert executor.submitted <= MAX_PENDING_CHUNKS * 2 + taken / CHUNK + 1
 
 
 class Losing(Executor):
@@ -155,5 +155,5 @@ def test_a_batch_that_is_lost_is_run_again_one_by_one() -> None:
     items = [str(i) for i in range(100)]
     items[50] = "gone"
     found = list(map_in_order(length, items, executor=Losing()))
-    assert [outcome.item for outcome in found if outcome.failure] == ["gone"]
+    assert [outcome.item for outcome in found if outcome.error] == ["gone"]
     assert [outcome.item for outcome in found] == items

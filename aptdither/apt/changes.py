@@ -1,216 +1,183 @@
-"""What a plan wants changed, and what each exposure of the touched visits becomes.
+"""What the exposures of a visit become: the records that are written, and looked for afterwards.
 
-Reading order: :class:`Changes` is what a plan hands over; :func:`plan_visits` settles from it a
-:class:`Row` for each exposure of each touched visit, numbers and SamePosAs included. Rows are what
-:mod:`aptdither.apt.writer` writes and what :mod:`aptdither.apt.verify` looks for.
+A plan says what becomes of each exposure that it dithers; :func:`change_visit` settles from that
+what every exposure of the visit becomes, numbers and SamePosAs included.
+:mod:`aptdither.apt.writer` writes these records and :mod:`aptdither.apt.verify` looks for them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal, Visit
+from aptdither.apt.proposal import Exposure, ExposureGroup, Visit
 from aptdither.apt.tags import LINE_END, LineKind, Receipt, kind_of_line, parse_receipt
 from aptdither.errors import AptDitherError, Location, ProposalError, raise_all
 from aptdither.types import PosTarg
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewPosition:
-    """Where an exposure shall point, and the receipt that says so."""
-
-    pos_targ: PosTarg
-    receipt: Receipt
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExposureChange:
-    """What becomes of one exposure.
+class NewExposure:
+    """One exposure of the new file.
 
     Attributes
     ----------
-    exposure : Exposure
-        As read.
-    pointings : tuple of NewPosition
-        None: it is deleted (a copy that an earlier run made). One: it points there. More: it takes
-        the first, and a new exposure after it each of the others.
-    deal : bool
-        Its iterations or pattern positions become exposures: each keeps one iteration and one of
-        the SubExposures.
-    """
-
-    exposure: Exposure
-    pointings: tuple[NewPosition, ...]
-    deal: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
-    """What a plan wants changed.
-
-    Attributes
-    ----------
-    exposures : tuple of ExposureChange
-        At most one for each exposure.
-    unwrapped : tuple of ExposureGroup
-        Pattern groups that become plain ones; their exposures stay in them.
-    """
-
-    exposures: tuple[ExposureChange, ...] = ()
-    unwrapped: tuple[ExposureGroup, ...] = ()
-
-
-class Row(NamedTuple):
-    """What one exposure of the new file is; a tuple, since a file can have 100,000.
-
-    Attributes
-    ----------
-    exposure : Exposure
+    source : Exposure
         The exposure of the old file that it is, or is copied from.
-    number : str or None
-        Its number in the new file; None when it is deleted.
     copy : int
-        0 for the exposure itself, 1 for the first copy made of it.
+        0 for the exposure itself, k for the k-th copy made of it.
+    number : str
+        Its number in the new file; given by :func:`change_visit`.
     same_pos_as : str or None
-        Its SamePosAs in the new file.
+        Its SamePosAs in the new file; given by :func:`change_visit`.
     pos_targ : PosTarg or None
-        Where it shall point, rounded as it is written; None to leave it alone.
+        Where it shall point; None leaves its position, receipt and SubExposures alone.
     receipt : Receipt or None
-        The receipt it shall hold; given with `pos_targ`.
-    deal : bool
+        The receipt that it shall hold; given with `pos_targ`.
+    is_split : bool
         Whether it keeps one iteration and one SubExposure of the old one's.
     """
 
-    exposure: Exposure
-    number: str | None
+    source: Exposure
     copy: int = 0
+    number: str = ""
     same_pos_as: str | None = None
     pos_targ: PosTarg | None = None
     receipt: Receipt | None = None
-    deal: bool = False
+    is_split: bool = False
 
     @property
     def differs(self) -> bool:
-        """Whether its pointing, its receipt or its SubExposures are not yet what is wanted."""
-        exposure = self.exposure
+        """Whether its position, its receipt or its SubExposures are not yet what is wanted."""
+        source = self.source
         if self.receipt is None:
             return False
-        if self.copy or self.deal or exposure.problems or exposure.same_pos_as is not None:
+        if self.copy or self.is_split or source.problems or source.same_pos_as is not None:
             return True
-        if self.pos_targ != exposure.pos_targ:
+        if self.pos_targ != source.pos_targ:
             return True
-        receipts = receipt_lines(exposure.comments)
+        receipts = receipt_lines(source.comments)
         return len(receipts) != 1 or not matches_receipt(receipts[0], self.receipt)
 
 
-class VisitPlan(NamedTuple):
-    """What a visit of the new file is: a row for each exposure, the deleted ones too."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitChange:
+    """What one visit becomes.
+
+    Attributes
+    ----------
+    visit : Visit
+        The visit as read.
+    exposures : tuple of NewExposure
+        Every exposure of the new visit, in document order.
+    removed : tuple of Exposure
+        Exposures of the old visit that the new one does not have.
+    unwrapped : tuple of ExposureGroup
+        Pattern groups that become plain groups; their exposures stay in them.
+    """
 
     visit: Visit
-    rows: tuple[Row, ...]
-    unwrapped: frozenset[int]
+    exposures: tuple[NewExposure, ...]
+    removed: tuple[Exposure, ...] = ()
+    unwrapped: tuple[ExposureGroup, ...] = ()
 
 
-def plan_visits(proposal: Proposal, changes: Changes) -> list[VisitPlan]:
-    """Settle what the exposures of each touched visit become, in document order."""
-    by_node = {change.exposure.node: change for change in changes.exposures}
-    unwrapped = {group.node for group in changes.unwrapped}
-    plans: list[VisitPlan] = []
-    errors: list[AptDitherError] = []
-    for visit in proposal.visits:
-        walked = list(visit.walk())
-        groups = {group.node for _, around in walked for group in around} & unwrapped
-        if not groups and not any(exposure.node in by_node for exposure, _ in walked):
-            continue
-        try:
-            rows = _plan_rows(visit, [exposure for exposure, _ in walked], by_node)
-        except ProposalError as error:
-            errors.append(error.located(Location(path=proposal.path or None)))
-            continue
-        plans.append(VisitPlan(visit=visit, rows=rows, unwrapped=frozenset(groups)))
-    raise_all(errors)
-    return plans
+def change_visit(
+    visit: Visit,
+    becomes: Mapping[int, Sequence[NewExposure]],
+    unwrapped: Sequence[ExposureGroup] = (),
+) -> VisitChange:
+    """Settle what every exposure of a visit becomes.
 
+    Parameters
+    ----------
+    visit : Visit
+        The visit as read.
+    becomes : Mapping of int to sequence of NewExposure
+        By the node of each exposure that changes, what it becomes, in order; empty where it is
+        removed.
+    unwrapped : sequence of ExposureGroup
+        Pattern groups that become plain groups.
 
-def _plan_rows(
-    visit: Visit, exposures: Sequence[Exposure], by_node: dict[int, ExposureChange]
-) -> tuple[Row, ...]:
-    rows: list[Row] = []
-    for exposure in exposures:
-        change = by_node.get(exposure.node)
-        if change is None:
-            rows.append(Row(exposure=exposure, number=exposure.number))
-        elif not change.pointings:
-            rows.append(Row(exposure=exposure, number=None))
+    Returns
+    -------
+    VisitChange
+        Each POS TARG has the three decimals that are written. Where exposures are added or removed,
+        all are numbered from 1 and each SamePosAs follows the exposure that it names.
+
+    Raises
+    ------
+    ProposalError
+        If the exposures cannot be numbered; all reasons together.
+    """
+    exposures: list[NewExposure] = []
+    removed: list[Exposure] = []
+    for exposure in visit.exposures:
+        new = becomes.get(exposure.node)
+        if new is None:
+            same = exposure.same_pos_as
+            exposures.append(NewExposure(source=exposure, number=exposure.number, same_pos_as=same))
+        elif not new:
+            removed.append(exposure)
         else:
-            rows += [
-                Row(
-                    exposure=exposure,
-                    number=exposure.number if index == 0 else "",
-                    copy=index,
-                    pos_targ=PosTarg(
-                        x_arcsec=float(format_arcsec(pointing.pos_targ.x_arcsec)),
-                        y_arcsec=float(format_arcsec(pointing.pos_targ.y_arcsec)),
-                    ),
-                    receipt=pointing.receipt,
-                    deal=change.deal,
+            exposures += [
+                replace(
+                    one,
+                    number=exposure.number if one.copy == 0 else "",
+                    pos_targ=None if one.pos_targ is None else one.pos_targ.rounded(),
                 )
-                for index, pointing in enumerate(change.pointings)
+                for one in new
             ]
-    if len(rows) != len(exposures) or any(row.number is None for row in rows):
-        return _renumbered(visit, rows)
-    return tuple(
-        row._replace(same_pos_as=None if row.receipt else row.exposure.same_pos_as) for row in rows
+    if removed or any(one.copy for one in exposures):
+        exposures = _numbered(visit, exposures)
+    return VisitChange(
+        visit=visit,
+        exposures=tuple(exposures),
+        removed=tuple(removed),
+        unwrapped=tuple(unwrapped),
     )
 
 
-def _renumbered(visit: Visit, rows: Sequence[Row]) -> tuple[Row, ...]:
+def _numbered(visit: Visit, exposures: Sequence[NewExposure]) -> list[NewExposure]:
     """Give the exposures of a visit the numbers 1 to K; every SamePosAs follows."""
-    new_numbers: dict[str, list[str | None]] = {}
-    renumbered: list[Row] = []
-    count = 0
-    for row in rows:
-        number = None
-        if row.number is not None:
-            count += 1
-            number = str(count)
-        renumbered.append(row._replace(number=number))
-        if row.copy == 0:
-            new_numbers.setdefault(row.exposure.number, []).append(number)
-    for index, row in enumerate(renumbered):
-        named = row.exposure.same_pos_as
-        location = Location(
-            visit=visit.number, exposure=row.exposure.number, line=row.exposure.line
-        )
-        if not row.exposure.number:
-            raise ProposalError(
-                "it has no Number, so the visit's exposures cannot be renumbered; save the "
-                "proposal again in APT",
-                location=location,
+    numbered = [replace(one, number=str(k)) for k, one in enumerate(exposures, start=1)]
+    new_numbers: dict[str, list[str]] = {}
+    for one in numbered:
+        if one.copy == 0:
+            new_numbers.setdefault(one.source.number, []).append(one.number)
+    old_numbers = {exposure.number for exposure in visit.exposures}
+    errors: list[AptDitherError] = []
+    for index, one in enumerate(numbered):
+        source = one.source
+        location = Location(visit=visit.number, exposure=source.number, line=source.line)
+        if not source.number:
+            errors.append(
+                ProposalError(
+                    "it has no Number, so the visit's exposures cannot be renumbered; save the "
+                    "proposal again in APT",
+                    location=location,
+                )
             )
-        if row.number is None or row.receipt is not None or named is None:
             continue
-        target = new_numbers.get(named, [])
-        if len(target) != 1 or target[0] is None:
-            what = (
-                f"{len(target)} exposures of this visit have"
-                if len(target) != 1
-                else "an exposure that would be removed has"
-            )
-            raise ProposalError(
+        named = source.same_pos_as
+        if one.pos_targ is not None or named is None:
+            continue
+        targets = new_numbers.get(named, [])
+        if len(targets) == 1:
+            numbered[index] = replace(one, same_pos_as=targets[0])
+            continue
+        what = f"{len(targets)} exposures of this visit have"
+        if not targets and named in old_numbers:
+            what = "an exposure that would be removed has"
+        errors.append(
+            ProposalError(
                 f"SamePosAs is {named!r}, a number that {what}, so it cannot follow when exposures "
                 "are renumbered; name one exposure of the visit",
                 location=location,
             )
-        renumbered[index] = row._replace(same_pos_as=target[0])
-    return tuple(renumbered)
-
-
-def format_arcsec(arcsec: float) -> str:
-    """Return a POS TARG coordinate as it is written: three decimals, never ``-0.000``."""
-    return f"{round(float(arcsec), 3) + 0.0:.3f}"
+        )
+    raise_all(errors)
+    return numbered
 
 
 def receipt_lines(comments: str) -> list[str]:

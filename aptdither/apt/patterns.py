@@ -1,14 +1,27 @@
-"""Where the points of an APT pattern lie, by its parameters; what is not known is not guessed."""
+"""APT's own patterns: the groups that run them, their number of points, and where these lie."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aptdither.apt.limits import MAX_POINTS
-from aptdither.apt.proposal import AptPattern
+from aptdither.apt.proposal import BOX_POINTS, AptPattern, ExposureGroup
 from aptdither.errors import Location, ProposalError
 from aptdither.types import NO_OFFSET, PosTarg
+
+__all__ = ["AptPattern", "is_pattern_group", "pattern_points", "points_of"]
+
+
+def is_pattern_group(group: ExposureGroup) -> bool:
+    """Tell whether a group runs an APT pattern."""
+    return group.pattern_number is not None or (group.type or "").lower() == "pattern"
+
+
+def points_of(group: ExposureGroup, patterns: Mapping[str, AptPattern]) -> int | None:
+    """Return how often an APT pattern runs the exposures of a group; None if that is not known."""
+    pattern = patterns.get(group.pattern_number or "")
+    return None if pattern is None else pattern.total_points
 
 
 def pattern_points(pattern: AptPattern) -> tuple[PosTarg, ...]:
@@ -61,26 +74,27 @@ def _points_of(pattern: AptPattern, number: str) -> tuple[PosTarg, ...]:
             f"{name} is laid out in the frame {pattern.coordinate_frame!r}, not in POS TARGs, and "
             "the roll is not known"
         )
-    is_box = "BOX" in kind
-    if not is_box and "LINE" not in kind and kind != "WFC3-IR-DITHER-BLOB":
+    if not pattern.is_box and "LINE" not in kind and kind != "WFC3-IR-DITHER-BLOB":
         raise ProposalError(
             f"{name} is of type {pattern.pattern_type!r}, whose geometry is not known here"
         )
     needed = {"PointSpacing": pattern.point_spacing, "Orientation": pattern.orientation}
-    if is_box:
+    if pattern.is_box:
         needed |= {
             "LineSpacing": pattern.line_spacing,
             "AngleBetweenSides": pattern.angle_between_sides,
         }
-        if pattern.number_of_points not in (4, None):
-            raise ProposalError(f"{name} is a box of {pattern.number_of_points} points, not of 4")
+        if pattern.number_of_points not in (BOX_POINTS, None):
+            raise ProposalError(
+                f"{name} is a box of {pattern.number_of_points} points, not of {BOX_POINTS}"
+            )
     else:
         needed["NumberOfPoints"] = pattern.number_of_points
     missing = [key for key, value in needed.items() if value is None]
     if missing:
         raise ProposalError(f"{name} ({pattern.pattern_type}) has no {', '.join(missing)}")
     step = _polar(pattern.point_spacing or 0.0, pattern.orientation or 0.0)
-    if is_box:
+    if pattern.is_box:
         turn = (pattern.orientation or 0.0) + 180.0 - (pattern.angle_between_sides or 0.0)
         side = _polar(pattern.line_spacing or 0.0, turn)
         points = [NO_OFFSET, step, step + side, side]

@@ -1,35 +1,24 @@
-"""What an HST proposal means: visits, groups, exposures, POS TARGs and patterns, as plain values.
+"""An HST proposal as plain values: visits, exposure groups and exposures.
 
-Reading order: :func:`parse_proposal` reads the document once and drops its tree; the values below
-hold what is needed and `node`, the link to the document's places. Only ``Visits/Visit`` and
-``Visits/HstQuadPattern`` count: names under ``Observations`` that look alike are Phase I leftovers.
+:func:`aptdither.apt.reader.parse_proposal` makes them. Each holds what planning needs, and `node`,
+its position in :attr:`aptdither.apt.document.Document.elements`.
 
-A value that cannot be read is not an error here but a :class:`Problem`, kept with its owner: a
-proposal that nobody wants to dither must come back whatever it holds.
+A value that cannot be read is not an error but a :class:`Problem` of its owner: a proposal that is
+not dithered must be returned unchanged whatever it holds.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from lxml import etree
-
-from aptdither.apt.document import Document, read_document
-from aptdither.apt.limits import MAX_POINTS
-from aptdither.apt.spans import Element
+from aptdither.apt.document import Document
 from aptdither.errors import Location, ProposalError
 from aptdither.types import PosTarg, Setup
 
-#: Elements whose places are wanted.
-PLACED = frozenset({"Visit", "HstQuadPattern", "ExposureGroup", "Exposure", "Pattern"})
-
-_SPACE = " \t\r\n"
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_WHOLE = re.compile(r"\+?[0-9]{1,9}")
+#: Points of a box pattern, with or without a NumberOfPoints in the file.
+BOX_POINTS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +66,6 @@ class Exposure:
         Orbit of each SubExposure; empty when one of them is not known.
     is_spatial_scan : bool
         Whether it has a SpatialScan.
-    has_pattern_position : bool
-        Whether one of its SubExposures is a point of an APT pattern.
     problems : tuple of Problem
         What could not be read.
     """
@@ -86,10 +73,8 @@ class Exposure:
     node: int
     line: int
     number: str
-    label: str
     target_name: str
     config: str
-    opmode: str
     aperture: str
     spectral_element: str
     iterations: int
@@ -98,7 +83,6 @@ class Exposure:
     comments: str
     orbit_numbers: tuple[int, ...]
     is_spatial_scan: bool
-    has_pattern_position: bool
     problems: tuple[Problem, ...]
 
     @property
@@ -159,15 +143,7 @@ class Visit:
 
     def walk(self) -> Iterator[tuple[Exposure, tuple[ExposureGroup, ...]]]:
         """Yield each exposure with the groups around it, outermost first, in document order."""
-        waiting: list[tuple[Exposure | ExposureGroup, tuple[ExposureGroup, ...]]]
-        waiting = [(child, ()) for child in reversed(self.children)]
-        while waiting:
-            item, groups = waiting.pop()
-            if isinstance(item, Exposure):
-                yield item, groups
-            else:
-                inner = (*groups, item)
-                waiting.extend((child, inner) for child in reversed(item.children))
+        return _walk(self.children, ())
 
     def by_number(self) -> dict[str, list[Exposure]]:
         """Return the exposures of each number; more than one where a number was given twice."""
@@ -246,10 +222,27 @@ class AptPattern:
     angle_between_sides: float | None
     center_pattern: bool
     sub: AptPattern | None
-    purpose: str
     coordinate_frame: str
     problems: tuple[Problem, ...]
     line: int
+
+    @property
+    def total_points(self) -> int | None:
+        """Number of its points, times those of its sub-pattern; None where the file lacks one."""
+        total = 1
+        part: AptPattern | None = self
+        while part is not None:
+            points = part.number_of_points or (BOX_POINTS if part.is_box else None)
+            if points is None or part.problems:
+                return None
+            total *= points
+            part = part.sub
+        return total
+
+    @property
+    def is_box(self) -> bool:
+        """Whether its points are the corners of a parallelogram."""
+        return "BOX" in self.pattern_type.upper()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -258,7 +251,6 @@ class Proposal:
 
     document: Document
     path: str
-    phase: str
     apt_version: str
     phase2_id: str
     visits: tuple[Visit, ...]
@@ -266,276 +258,11 @@ class Proposal:
     is_pure_parallel: bool
 
 
-def parse_proposal(source: bytes, path: str = "") -> Proposal:
-    """Read an HST proposal.
-
-    Parameters
-    ----------
-    source : bytes
-        The .apt file.
-    path : str
-        Its name, for messages.
-
-    Raises
-    ------
-    DocumentError
-        If it is not XML that can be read safely.
-    ProposalError
-        If it is not an HST proposal.
-    """
-    document, root, places = read_document(source, PLACED, path=path)
-    _check_root(root, path)
-    visits = tuple(
-        _read_visit(child, places)
-        for holder in root.iterchildren("Visits")
-        for child in holder.iterchildren("Visit", "HstQuadPattern")
-    )
-    patterns = tuple(
-        _read_pattern(child, places[child].line)
-        for holder in root.iterchildren("Patterns")
-        for child in holder.iterchildren("Pattern")
-    )
-    information = root.find("ProposalInformation")
-    pure_parallel = "" if information is None else information.get("PureParallelProposal", "")
-    return Proposal(
-        document=document,
-        path=path,
-        phase=root.get("Phase", ""),
-        apt_version=root.get("AptVersion", "").strip(_SPACE),
-        phase2_id=root.get("Phase2ID", ""),
-        visits=visits,
-        patterns=patterns,
-        is_pure_parallel=pure_parallel.strip(_SPACE).lower() == "true",
-    )
-
-
-def read_decimal(text: str) -> float | None:
-    """Read a finite decimal number as a proposal may hold it; None if it is none.
-
-    An optional sign, digits with an optional fraction, an optional exponent, blanks around:
-    neither a hexadecimal number, a comma, a unit nor a word is read.
-    """
-    text = text.strip(_SPACE)
-    if not _DECIMAL.fullmatch(text):
-        return None
-    value = float(text)
-    return value if math.isfinite(value) else None
-
-
-def read_pos_targ(
-    element: etree._Element | None, line: int
-) -> tuple[PosTarg | None, tuple[Problem, ...]]:
-    """Read a PosTarg element; an axis that it lacks is 0."""
-    if element is None:
-        return None, ()
-    values, problems = [], []
-    for axis in ("X", "Y"):
-        found = element.get(axis)
-        value = 0.0 if found is None else read_decimal(found)
-        if value is None:
-            problems.append(
-                Problem(
-                    field=f"PosTarg {axis}",
-                    found=found or "",
-                    allowed="a decimal number of arcsec, such as -0.135",
-                    line=line,
-                )
-            )
+def _walk(
+    children: tuple[Exposure | ExposureGroup, ...], groups: tuple[ExposureGroup, ...]
+) -> Iterator[tuple[Exposure, tuple[ExposureGroup, ...]]]:
+    for child in children:
+        if isinstance(child, Exposure):
+            yield child, groups
         else:
-            values.append(value)
-    if problems:
-        return None, tuple(problems)
-    return PosTarg(x_arcsec=values[0], y_arcsec=values[1]), ()
-
-
-def _check_root(root: etree._Element, path: str) -> None:
-    name = etree.QName(root)
-    if name.localname.lower().startswith("jwst") or "jwst" in (name.namespace or "").lower():
-        raise ProposalError(
-            f"it is a JWST proposal (its root is {name.localname}); only HST proposals are read",
-            location=Location(path=path or None),
-        )
-    if root.tag != "HSTProposal":
-        raise ProposalError(
-            f"it is XML, but no HST proposal: its root is {str(root.tag)[:80]!r}, not "
-            "'HSTProposal'; give the .apt file that APT saves",
-            location=Location(path=path or None),
-        )
-
-
-def _read_visit(element: etree._Element, places: dict[etree._Element, Element]) -> Visit:
-    location = places[element]
-    tic = element.find("TicData/TicDataCurrent")
-    return Visit(
-        node=location.node,
-        line=location.line,
-        number=element.get("Number", ""),
-        status=element.get("Status", ""),
-        comments=element.findtext("Comments") or "",
-        kind=element.tag,
-        tic_data_current=None if tic is None else (tic.text or "").strip(_SPACE),
-        children=_read_children(element, places),
-    )
-
-
-def _read_children(
-    element: etree._Element, places: dict[etree._Element, Element]
-) -> tuple[Exposure | ExposureGroup, ...]:
-    # A stack instead of recursion: how deep groups nest is up to the file.
-    tags = ("Exposure", "ExposureGroup")
-    stack: list[tuple[etree._Element, Iterator[etree._Element], list[Exposure | ExposureGroup]]] = [
-        (element, element.iterchildren(*tags), [])
-    ]
-    while True:
-        at, waiting, children = stack[-1]
-        for child in waiting:
-            if child.tag == "Exposure":
-                location = places[child]
-                children.append(_read_exposure(child, location.node, location.line))
-            else:
-                stack.append((child, child.iterchildren(*tags), []))
-                break
-        else:
-            stack.pop()
-            if not stack:
-                return tuple(children)
-            location = places[at]
-            stack[-1][2].append(
-                ExposureGroup(
-                    node=location.node,
-                    line=location.line,
-                    type=at.get("Type"),
-                    pattern_number=at.get("Pattern"),
-                    children=tuple(children),
-                )
-            )
-
-
-def _read_exposure(element: etree._Element, node: int, line: int) -> Exposure:
-    comments: str | None = None
-    pos_targ: PosTarg | None = None
-    problems: tuple[Problem, ...] = ()
-    orbits: tuple[int, ...] = ()
-    is_scan = has_position = has_pos_targ = False
-    for child in element.iterchildren("PosTarg", "Comments", "SpatialScan", "SubExposures"):
-        match child.tag:
-            case "Comments" if comments is None:
-                comments = child.text or ""
-            case "PosTarg" if not has_pos_targ:
-                has_pos_targ = True
-                pos_targ, problems = read_pos_targ(child, line)
-            case "PosTarg":
-                problems += (
-                    Problem(field="PosTarg", found="two of them", allowed="one", line=line),
-                )
-            case "SpatialScan":
-                is_scan = True
-            case "SubExposures":
-                orbits, has_position = _read_sub_exposures(child)
-    get = element.get
-    iterations_text = get("NumberOfIterations")
-    iterations = 1 if iterations_text is None else _read_whole(iterations_text)
-    if iterations is None or not 1 <= iterations <= MAX_POINTS:
-        problems += (
-            Problem(
-                field="NumberOfIterations",
-                found=iterations_text or "",
-                allowed=f"a whole number from 1 to {MAX_POINTS}",
-                line=line,
-            ),
-        )
-        iterations = 1
-    number = get("Number", "")
-    if not number:
-        problems += (
-            Problem(field="Number", found=number, allowed="the exposure's number", line=line),
-        )
-    return Exposure(
-        node=node,
-        line=line,
-        number=number,
-        label=get("Label", ""),
-        target_name=get("TargetName", ""),
-        config=get("Config", ""),
-        opmode=get("Opmode", ""),
-        aperture=get("Aperture", ""),
-        spectral_element=get("SpElement", ""),
-        iterations=iterations,
-        same_pos_as=get("SamePosAs") or None,
-        pos_targ=pos_targ,
-        comments=comments or "",
-        orbit_numbers=orbits,
-        is_spatial_scan=is_scan,
-        has_pattern_position=has_position,
-        problems=problems,
-    )
-
-
-def _read_sub_exposures(element: etree._Element) -> tuple[tuple[int, ...], bool]:
-    orbits: list[int | None] = []
-    has_position = False
-    for child in element.iterchildren("SubExposure"):
-        orbits.append(_read_whole(child.get("OrbitNumber", "")))
-        has_position = has_position or any(
-            name.endswith("PatternPosition")
-            for name in child.keys()  # noqa: SIM118
-        )
-    known = tuple(orbit for orbit in orbits if orbit is not None)
-    return (known if len(known) == len(orbits) else ()), has_position
-
-
-def _read_whole(text: str) -> int | None:
-    text = text.strip(_SPACE)
-    return int(text) if _WHOLE.fullmatch(text) else None
-
-
-def _read_pattern(element: etree._Element, line: int) -> AptPattern:
-    texts: dict[str, str] = {}
-    for child in element.iterchildren():
-        texts.setdefault(str(child.tag), (child.text or "").strip(_SPACE))
-    sub = None
-    if texts.get("Sub-Pattern", "").lower() == "true":
-        sub = _pattern_from(texts, "Subpattern", line, None)
-    return _pattern_from(texts, "", line, sub)
-
-
-def _pattern_from(
-    texts: dict[str, str], prefix: str, line: int, sub: AptPattern | None
-) -> AptPattern:
-    problems: list[Problem] = []
-
-    def number(name: str, allowed: str) -> float | None:
-        found = texts.get(prefix + name, "")
-        value = read_decimal(found)
-        if found and value is None:
-            problems.append(
-                Problem(field=f"Pattern {prefix}{name}", found=found, allowed=allowed, line=line)
-            )
-        return value
-
-    points = number("NumberOfPoints", "a whole number")
-    if points is not None and not (points.is_integer() and 1 <= points <= MAX_POINTS):
-        problems.append(
-            Problem(
-                field=f"Pattern {prefix}NumberOfPoints",
-                found=texts[f"{prefix}NumberOfPoints"],
-                allowed=f"a whole number from 1 to {MAX_POINTS}",
-                line=line,
-            )
-        )
-        points = None
-    return AptPattern(
-        number=texts.get("Number", ""),
-        pattern_type=texts.get(f"{prefix}PatternType", ""),
-        number_of_points=None if points is None else int(points),
-        point_spacing=number("PointSpacing", "a decimal number of arcsec"),
-        line_spacing=number("LineSpacing", "a decimal number of arcsec"),
-        orientation=number("Orientation", "a decimal number of degrees"),
-        angle_between_sides=number("AngleBetweenSides", "a decimal number of degrees"),
-        center_pattern=texts.get(f"{prefix}CenterPattern", "").lower() == "true",
-        sub=sub,
-        purpose=texts.get(f"{prefix}Purpose", ""),
-        coordinate_frame=texts.get(f"{prefix}CoordinateFrame", ""),
-        problems=tuple(problems),
-        line=line,
-    )
+            yield from _walk(child.children, (*groups, child))

@@ -21,7 +21,7 @@ from typing import NoReturn
 
 from lxml import etree
 
-from aptdither.apt.changes import Row, VisitPlan, matches_receipt, receipt_lines
+from aptdither.apt.changes import NewExposure, VisitChange, matches_receipt, receipt_lines
 from aptdither.apt.document import (
     Document,
     Edit,
@@ -29,7 +29,8 @@ from aptdither.apt.document import (
     parse_bytes,
     spans_outside,
 )
-from aptdither.apt.proposal import Visit, read_pos_targ
+from aptdither.apt.proposal import Visit
+from aptdither.apt.reader import read_pos_targ
 from aptdither.apt.tags import LINE_END, LineKind, kind_of_line
 from aptdither.errors import DocumentError, Location, RewriteError
 
@@ -42,7 +43,7 @@ def verify_rewrite(
     document: Document,
     all_visits: Sequence[Visit],
     edits: Sequence[Edit],
-    plans: Sequence[VisitPlan],
+    plans: Sequence[VisitChange],
     result: bytes,
 ) -> None:
     """Prove a new file.
@@ -55,7 +56,7 @@ def verify_rewrite(
         Its visits, in document order.
     edits : sequence of Edit
         What was spliced into its view.
-    plans : sequence of VisitPlan
+    plans : sequence of VisitChange
         What was wanted, visits in document order.
     result : bytes
         The new file.
@@ -106,7 +107,7 @@ def _prove_bytes(old: bytes, edits: Sequence[Edit], new: bytes) -> None:
         _fail(f"the new file has {len(new)} bytes instead of {at}")
 
 
-def _prove_places(document: Document, edits: Sequence[Edit], plans: Sequence[VisitPlan]) -> None:
+def _prove_places(document: Document, edits: Sequence[Edit], plans: Sequence[VisitChange]) -> None:
     """Show that edits lie among exposures, but for one word in each visit's TicDataCurrent."""
     view = document.view
     waiting = 0
@@ -136,7 +137,7 @@ def _first_exposure(document: Document, visit: Visit) -> int:
 class _VisitProof:
     """Compares the exposures of one visit, old and new, with its plan."""
 
-    def __init__(self, plan: VisitPlan, document: Document) -> None:
+    def __init__(self, plan: VisitChange, document: Document) -> None:
         self.plan = plan
         self.document = document
 
@@ -172,8 +173,8 @@ class _VisitProof:
 
     def _prove_exposures(self, old: etree._Element, new: etree._Element) -> None:
         old_elements, new_elements = _exposures(old), _exposures(new)
-        exposures = [row.exposure for row in self.plan.rows if row.copy == 0]
-        rows = [row for row in self.plan.rows if row.number is not None]
+        exposures = self.plan.visit.exposures
+        rows = self.plan.exposures
         if len(old_elements) != len(exposures) or len(new_elements) != len(rows):
             _fail(f"it has {len(new_elements)} exposures instead of {len(rows)}")
         by_node = {
@@ -182,19 +183,18 @@ class _VisitProof:
         }
         copies = []
         for row, element in zip(rows, new_elements, strict=True):
-            was = by_node[row.exposure.node]
+            was = by_node[row.source.node]
             _prove_exposure(row, was, element)
             if row.copy:
                 copies.append((was, element))
-        for row in self.plan.rows:
-            if row.number is None:
-                _remove(by_node[row.exposure.node])
+        for exposure in self.plan.removed:
+            _remove(by_node[exposure.node])
         for element in (*old_elements, *new_elements):
             for name in ("Number", "SamePosAs"):
                 element.attrib.pop(name, None)
         for row, element in zip(rows, new_elements, strict=True):
-            if row.deal:
-                _leave_out_sub_exposures(by_node[row.exposure.node])
+            if row.is_split:
+                _leave_out_sub_exposures(by_node[row.source.node])
                 _leave_out_sub_exposures(element)
         for was, made in copies:
             if not _are_equal(_bare(was), _bare(made)):
@@ -213,14 +213,14 @@ class _VisitProof:
         )
         nodes = [element.node for element in inside if element.name == "ExposureGroup"]
         for at, was, element in zip(nodes, _groups(old), _groups(new), strict=True):
-            if at in self.plan.unwrapped:
+            if at in {group.node for group in self.plan.unwrapped}:
                 if any(name in element.attrib for name in names):
                     _fail("a pattern group was not unwrapped")
                 for name in names:
                     was.attrib.pop(name, None)
 
 
-def _prove_exposure(row: Row, was: etree._Element, element: etree._Element) -> None:
+def _prove_exposure(row: NewExposure, was: etree._Element, element: etree._Element) -> None:
     told = (element.get("Number", ""), element.get("SamePosAs") or None)
     if told != (row.number, row.same_pos_as):
         _fail(f"exposure {row.number} has another Number or SamePosAs than planned")
@@ -230,7 +230,7 @@ def _prove_exposure(row: Row, was: etree._Element, element: etree._Element) -> N
         if _attributes(new_pos_targ) != _attributes(old_pos_targ) or new_text != old_text:
             _fail(f"exposure {row.number} changed, which the plan does not name")
         return
-    found, _ = read_pos_targ(new_pos_targ, 0)
+    found = None if new_pos_targ is None else read_pos_targ(new_pos_targ, 0)[0]
     if found != row.pos_targ:
         _fail(f"exposure {row.number} points to {found}, not to {row.pos_targ}")
     axes = {"X", "Y"}
@@ -244,11 +244,11 @@ def _prove_exposure(row: Row, was: etree._Element, element: etree._Element) -> N
         _lines(old_text, dropped | {LineKind.TAG, LineKind.TYPO} if row.copy else dropped)
     ):
         _fail(f"the Comments of exposure {row.number} lost or gained a line")
-    if row.deal:
+    if row.is_split:
         _prove_dealt(row, was, element)
 
 
-def _prove_dealt(row: Row, was: etree._Element, element: etree._Element) -> None:
+def _prove_dealt(row: NewExposure, was: etree._Element, element: etree._Element) -> None:
     if element.get("NumberOfIterations", "1") != "1":
         _fail(f"exposure {row.number} still has iterations")
     subs, kept = (

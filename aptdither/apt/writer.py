@@ -12,16 +12,7 @@ import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from aptdither.apt.changes import (
-    Changes,
-    ExposureChange,
-    NewPosition,
-    Row,
-    VisitPlan,
-    format_arcsec,
-    matches_receipt,
-    plan_visits,
-)
+from aptdither.apt.changes import NewExposure, VisitChange, matches_receipt
 from aptdither.apt.document import Document, Edit, apply_edits
 from aptdither.apt.limits import MAX_BYTES, MAX_COMMENTS
 from aptdither.apt.proposal import Proposal
@@ -41,8 +32,6 @@ from aptdither.apt.tags import LineKind, Receipt, lines_of
 from aptdither.apt.verify import verify_rewrite
 from aptdither.errors import Location, ProposalError
 
-__all__ = ["Changes", "ExposureChange", "NewPosition", "format_arcsec", "rewrite_proposal"]
-
 #: What APT adds to the indentation for each level, and for the attributes of an element.
 _INDENT = b"   "
 
@@ -52,15 +41,15 @@ _AFTER_COMMENTS = (b"InstrumentParameters", b"SubExposures")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
-def rewrite_proposal(proposal: Proposal, changes: Changes) -> bytes:
+def rewrite_proposal(proposal: Proposal, changes: Sequence[VisitChange]) -> bytes:
     """Write what changes into a proposal.
 
     Parameters
     ----------
     proposal : Proposal
         As read; its document keeps the bytes.
-    changes : Changes
-        What shall be different.
+    changes : sequence of VisitChange
+        What the touched visits become.
 
     Returns
     -------
@@ -71,63 +60,60 @@ def rewrite_proposal(proposal: Proposal, changes: Changes) -> bytes:
     Raises
     ------
     ProposalError
-        If a visit cannot be renumbered, or markup runs through a line that must be changed.
+        If markup runs through a line that must be changed, or the new file would be too large.
     RewriteError
-        If the new file is not what was planned, a fault of ours.
+        If the new file is not what was planned: an internal error.
     """
     document = proposal.document
-    plans = plan_visits(proposal, changes)
     edits: list[Edit] = []
     size = len(document.view)
-    for plan in plans:
-        made = _VisitWriter(document, plan).edits()
+    for change in changes:
+        made = _VisitWriter(document, change).edits()
         size += _new_bytes(made)
         if size > MAX_BYTES:
-            raise _too_large(Location(visit=plan.visit.number, line=plan.visit.line))
+            raise _too_large(Location(visit=change.visit.number, line=change.visit.line))
         edits += made
     if not edits:
         return document.source
     result = document.apply(edits)
-    verify_rewrite(document, proposal.visits, edits, plans, result)
+    verify_rewrite(document, proposal.visits, edits, changes, result)
     return result
 
 
-# From rows to edits --------------------------------------------------------------------------------
+# From records to edits --------------------------------------------------------------------------------
 
 
 class _VisitWriter:
     """Writes the edits of one visit."""
 
-    def __init__(self, document: Document, plan: VisitPlan) -> None:
+    def __init__(self, document: Document, change: VisitChange) -> None:
         self.document = document
         self.view = document.view
-        self.plan = plan
-        self.element = document.elements[plan.visit.node]
+        self.change = change
+        self.element = document.elements[change.visit.node]
 
     def edits(self) -> list[Edit]:
         """Return the edits of the visit, in no order; none when it is as wanted already."""
         edits: list[Edit] = []
         size = 0
-        for row in self.plan.rows:
-            element = self.document.elements[row.exposure.node]
+        for new in self.change.exposures:
+            location = Location(
+                visit=self.change.visit.number, exposure=new.source.number, line=new.source.line
+            )
             try:
-                made = self._row_edits(row, element)
+                made = self._exposure_edits(new)
             except ProposalError as error:
-                raise error.located(
-                    Location(
-                        visit=self.plan.visit.number,
-                        exposure=row.exposure.number,
-                        line=row.exposure.line,
-                    )
-                ) from None
+                raise error.located(location) from None
             size += _new_bytes(made)
             if size > MAX_BYTES:
-                raise _too_large(
-                    Location(visit=self.plan.visit.number, exposure=row.exposure.number)
-                )
+                raise _too_large(location)
             edits += made
-        for node in self.plan.unwrapped:
-            group = self.document.elements[node]
+        for exposure in self.change.removed:
+            element = self.document.elements[exposure.node]
+            start = space_before(self.view, element.start)
+            edits.append(Edit(start=start, stop=element.stop, new=b""))
+        for one in self.change.unwrapped:
+            group = self.document.elements[one.node]
             attributes = find_attributes(self.view, group.start, group.open_stop)
             edits += [
                 _removal(attributes[name]) for name in (b"Type", b"Pattern") if name in attributes
@@ -136,17 +122,15 @@ class _VisitWriter:
             edits += self._stale_tic()
         return edits
 
-    def _row_edits(self, row: Row, element: Element) -> list[Edit]:
+    def _exposure_edits(self, new: NewExposure) -> list[Edit]:
         view = self.view
-        if row.number is None:
-            start = space_before(view, element.start)
-            return [Edit(start=start, stop=element.stop, new=b"")]
-        if row.copy == 0:
-            return list(_ExposureWriter(self.document, row, element).edits())
+        element = self.document.elements[new.source.node]
+        if new.copy == 0:
+            return list(_ExposureWriter(self.document, new, element).edits())
         before = view[space_before(view, element.start) : element.start]
         inside = [
             Edit(start=edit.start - element.start, stop=edit.stop - element.start, new=edit.new)
-            for edit in _ExposureWriter(self.document, row, element).edits()
+            for edit in _ExposureWriter(self.document, new, element).edits()
         ]
         copy = apply_edits(view[element.start : element.stop], inside)
         return [Edit(start=element.stop, stop=element.stop, new=before + copy)]
@@ -154,7 +138,7 @@ class _VisitWriter:
     def _stale_tic(self) -> Iterator[Edit]:
         """Say that the orbit planner's result is not of these pointings."""
         # APT writes TicData before the exposures: looking there first spares reading them all.
-        first = self.document.elements[self.plan.visit.children[0].node]
+        first = self.document.elements[self.change.visit.children[0].node]
         yield from self._tic_edits(first.start) or self._tic_edits(self.element.close_start)
 
     def _tic_edits(self, stop: int) -> list[Edit]:
@@ -171,27 +155,27 @@ class _VisitWriter:
 
 
 class _ExposureWriter:
-    """Writes the edits that make one exposure what a row wants."""
+    """Writes the edits that make one exposure what a record says."""
 
-    def __init__(self, document: Document, row: Row, element: Element) -> None:
+    def __init__(self, document: Document, new: NewExposure, element: Element) -> None:
         self.document = document
         self.view = document.view
-        self.row = row
+        self.new = new
         self.element = element
 
     def edits(self) -> Iterator[Edit]:
         """Yield the edits, at their places in the document."""
-        row, element, view = self.row, self.element, self.view
-        differs = row.differs
-        if not differs and (row.number, row.same_pos_as) == (
-            row.exposure.number,
-            row.exposure.same_pos_as,
+        new, element, view = self.new, self.element, self.view
+        differs = new.differs
+        if not differs and (new.number, new.same_pos_as) == (
+            new.source.number,
+            new.source.same_pos_as,
         ):
             return
         wishes = {
-            b"Number": (row.exposure.number, row.number),
-            b"SamePosAs": (row.exposure.same_pos_as, row.same_pos_as),
-            b"NumberOfIterations": (None, "1" if row.deal else None),
+            b"Number": (new.source.number, new.number),
+            b"SamePosAs": (new.source.same_pos_as, new.same_pos_as),
+            b"NumberOfIterations": (None, "1" if new.is_split else None),
         }
         if any(found != wanted for found, wanted in wishes.values()):
             attributes = find_attributes(view, element.start, element.open_stop)
@@ -204,8 +188,8 @@ class _ExposureWriter:
                 yield from self._in_children(children)
             else:
                 yield self._without_children()
-            if row.deal:
-                yield from self._dealt(children)
+            if new.is_split:
+                yield from self._split_sub_exposures(children)
 
     def _attribute_edits(self, attribute: Attribute, wanted: str | None) -> Iterator[Edit]:
         if wanted is None:
@@ -218,11 +202,11 @@ class _ExposureWriter:
 
     def _children(self) -> list[Child]:
         """Return the children, but none after those that must be changed."""
-        row, element = self.row, self.element
+        new, element = self.new, self.element
         waiting = {b"Comments"}
-        if row.exposure.pos_targ is not None or row.exposure.problems:
+        if new.source.pos_targ is not None or new.source.problems:
             waiting.add(b"PosTarg")
-        if row.deal:
+        if new.is_split:
             waiting.add(b"SubExposures")
         children: list[Child] = []
         for child in find_children(self.view, element.open_stop, element.close_start):
@@ -283,7 +267,7 @@ class _ExposureWriter:
         before = view[space_before(view, last.start) : last.start]
         return Edit(start=last.stop, stop=last.stop, new=before + new)
 
-    def _dealt(self, children: Sequence[Child]) -> Iterator[Edit]:
+    def _split_sub_exposures(self, children: Sequence[Child]) -> Iterator[Edit]:
         """Keep one SubExposure, without what told it from the others."""
         view = self.view
         for holder in children:
@@ -295,7 +279,7 @@ class _ExposureWriter:
                 if child.name == b"SubExposure"
             ]
             for index, sub in enumerate(subs):
-                if index != min(self.row.copy, len(subs) - 1):
+                if index != min(self.new.copy, len(subs) - 1):
                     yield Edit(start=space_before(view, sub.start), stop=sub.stop, new=b"")
                     continue
                 for name, attribute in find_attributes(view, sub.start, sub.open_stop).items():
@@ -322,12 +306,12 @@ class _ExposureWriter:
         lines = list(lines_of(places.text))
         receipts = [i for i, line in enumerate(lines) if line[2] is LineKind.RECEIPT]
         tags = [i for i, line in enumerate(lines) if line[2] in (LineKind.TAG, LineKind.TYPO)]
-        ours = sorted(receipts + tags) if self.row.copy else receipts
+        ours = sorted(receipts + tags) if self.new.copy else receipts
         if ours:
             start, stop, _ = lines[ours[0]]
             line = places.text[start:stop]  # the blanks around its words stay
             start, stop = stop - len(line.lstrip()), start + len(line.rstrip())
-            if self.row.copy or not matches_receipt(places.text[start:stop], self._wanted()):
+            if self.new.copy or not matches_receipt(places.text[start:stop], self._wanted()):
                 yield _text_edit(view, places, start, stop, self._receipt())
             yield from self._lines_removed(places, lines, ours[1:])
         elif tags:
@@ -411,16 +395,17 @@ class _ExposureWriter:
         return x_part + separator + b"Y=" + quote + y + quote
 
     def _coordinates(self) -> tuple[bytes, bytes]:
-        pos_targ = self.row.pos_targ
-        assert pos_targ is not None  # only rows with a pointing come here
-        return format_arcsec(pos_targ.x_arcsec).encode(), format_arcsec(pos_targ.y_arcsec).encode()
+        pos_targ = self.new.pos_targ
+        assert pos_targ is not None  # only exposures that move come here
+        x, y = pos_targ.written
+        return x.encode(), y.encode()
 
     def _receipt(self) -> bytes:
         return self._wanted().text.encode("ascii")
 
     def _wanted(self) -> Receipt:
-        assert self.row.receipt is not None  # only rows with a pointing come here
-        return self.row.receipt
+        assert self.new.receipt is not None  # only exposures that move come here
+        return self.new.receipt
 
 
 def _new_bytes(edits: Iterable[Edit]) -> int:

@@ -10,9 +10,19 @@ from typing import Annotated
 
 import typer
 
-from aptdither.cli import apply, check, convert, design, fit
-from aptdither.cli import plot as pictures
-from aptdither.cli.options import EXIT_INPUT, say
+from aptdither.cli import (
+    apply,
+    check,
+    convert,
+    evaluate,
+    export,
+    fit,
+    optimize,
+    patterns,
+    plot,
+    report,
+)
+from aptdither.cli.options import EXIT_INPUT, print_status
 from aptdither.version import __version__
 
 app = typer.Typer(
@@ -24,8 +34,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for room in (apply, check, convert, design, fit, pictures):
-    room.register(app)
+for command in (
+    apply,
+    check,
+    patterns,
+    evaluate,
+    optimize,
+    convert,
+    plot,
+    report,
+    export,
+    fit,
+):
+    command.register(app)
 
 
 def _print_version(wanted: bool) -> None:
@@ -47,24 +68,24 @@ def _main(
 
 
 def run() -> None:
-    """Run the command line; what nobody foresaw becomes one line, not a traceback."""
+    """Run the command line; an internal error becomes one line, not a traceback."""
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that knows fewer characters than a file holds gets them spelled out.
+        # Characters that a terminal cannot show are spelled out.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     if not os.environ.get("APTDITHER_DEBUG"):
-        # What a reader must know is said in our own lines; libraries speak to programmers.
+        # Warnings of libraries are for programmers.
         warnings.simplefilter("ignore")
     try:
         app()
     except KeyboardInterrupt:
-        say("aptdither: stopped")
+        print_status("aptdither: stopped")
         sys.exit(130)
     except Exception as error:
         if os.environ.get("APTDITHER_DEBUG"):
             raise
-        say(
-            f"aptdither: a fault of ours ({type(error).__name__}: {error}); nothing more was "
+        print_status(
+            f"aptdither: internal error ({type(error).__name__}: {error}); nothing more was "
             "written. Please report it, with the output of the same command under "
             "APTDITHER_DEBUG=1",
             style="red",

@@ -22,11 +22,11 @@ from aptdither.cli.options import (
     SpacingOption,
     exit_on_error,
     open_catalog,
-    out,
     print_json,
+    print_status,
     progress_bar,
     require_distortion,
-    say,
+    stdout_console,
 )
 from aptdither.errors import AptDitherError, Location, UsageError
 
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("apply")(apply)
+    app.command("apply")(apply_tags)
 
 
 @exit_on_error
-def apply(
+def apply_tags(
     proposal: Annotated[
         Path, typer.Argument(metavar="IN.apt", help="The proposal, as APT saves it.")
     ],
@@ -65,15 +65,18 @@ def apply(
         typer.Option("--check", help="Write nothing; exit 1 if the file would change."),
     ] = False,
     n: Annotated[
-        int | None, typer.Option("-n", min=1, help="Points, for tags that do not say.")
+        int | None, typer.Option("-n", min=1, help="Points, for tags that do not set n.")
     ] = None,
     size: SizeOption = None,
     pattern: Annotated[
-        str | None, typer.Option("--pattern", help="Catalogue pattern, for tags that do not say.")
+        str | None,
+        typer.Option("--pattern", help="Catalog pattern, for tags that do not set pattern."),
     ] = None,
     method: Annotated[
         str | None,
-        typer.Option("--method", help="auto, catalog or optimize, for tags that do not say."),
+        typer.Option(
+            "--method", help="auto, catalog or optimize, for tags that do not set method."
+        ),
     ] = None,
     spacing: SpacingOption = None,
     replace: Annotated[
@@ -106,11 +109,11 @@ def apply(
     if diff and fmt is Format.JSON:
         raise UsageError("--diff and --format json both want standard output; give one of them")
 
-    from aptdither.apt.proposal import parse_proposal
+    from aptdither.apt.reader import parse_proposal
     from aptdither.apt.writer import rewrite_proposal
     from aptdither.io import files
     from aptdither.planning.plan import Options, make_plan
-    from aptdither.planning.selection import SetOptions
+    from aptdither.planning.refusals import SetOptions
 
     options = Options(
         defaults=_defaults(n, size, pattern, method, spacing),
@@ -129,8 +132,8 @@ def apply(
     may_write = not (dry_run or check)
     target = proposal if in_place else output or files.default_output(proposal)
     if may_write and output is not None:
-        # A refusal is said before a minute of searching, not after it. Without -o it is not known
-        # yet whether anything will be written.
+        # Before a minute of searching, not after it. Without -o it is not known yet whether anything
+        # will be written.
         files.check_output(target, source=source, force=force)
     try:
         parsed = parse_proposal(source.data, path=str(proposal))
@@ -151,7 +154,7 @@ def apply(
         from aptdither.report.sanitize import safe_text
 
         text = unified_diff(
-            source.data, new, encoding=parsed.document.encoding, names=(proposal, target)
+            source.data, new, encoding=parsed.document.source_encoding, names=(proposal, target)
         )
         # What goes to another program is exact; what goes to a terminal is harmless.
         sys.stdout.write(safe_text(text) if sys.stdout.isatty() else text)
@@ -162,30 +165,32 @@ def apply(
     else:
         from aptdither.report.text import print_plan
 
-        print_plan(out(no_color=no_color), plan, path=proposal)
-    _say_outcome(plan, source, new, written, check=check)
+        print_plan(stdout_console(no_color=no_color), plan, path=proposal)
+    _print_outcome(plan, source, new, written, check=check)
     return EXIT_FINDINGS if check and new != source.data else EXIT_FINE
 
 
-def _say_outcome(
+def _print_outcome(
     plan: Plan, source: Source, new: bytes, written: Written | None, *, check: bool
 ) -> None:
-    """Say in one line on standard error what happened to which file."""
+    """Print one line on standard error: what happened to which file."""
     changed = new != source.data
     if written is not None:
         kept = f"; {written.backup} is what it was" if written.backup else ""
         same = "" if changed else ", the same bytes as the input"
-        say(f"wrote {written.path}{same}{kept}")
+        print_status(f"wrote {written.path}{same}{kept}")
         if changed:
-            say("its changed visits have a stale orbit plan: run the Orbit Planner in APT")
+            print_status(
+                "the orbit plan of the changed visits is out of date: run the Orbit Planner in APT"
+            )
     elif not plan.groups:
-        say("nothing was written")
+        print_status("nothing was written")
     elif not changed:
-        say(f"{source.path} is dithered already: nothing to change")
+        print_status(f"{source.path} is dithered already: nothing to change")
     elif check:
-        say(f"{source.path} would change")
+        print_status(f"{source.path} would change")
     else:
-        say("dry run: nothing was written")
+        print_status("dry run: nothing was written")
 
 
 def _defaults(

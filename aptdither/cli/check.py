@@ -23,15 +23,15 @@ from aptdither.cli.options import (
     DistortionOption,
     NoColorOption,
     SizeOption,
-    err,
     exit_on_error,
     open_catalog,
-    out,
+    print_status,
     require_distortion,
-    say,
+    stderr_console,
+    stdout_console,
 )
 from aptdither.errors import AptDitherError, UsageError
-from aptdither.findings import Selection, rule_of, rules_as_markdown
+from aptdither.findings import Selection
 from aptdither.types import Region
 
 if TYPE_CHECKING:
@@ -59,11 +59,11 @@ class CheckFormat(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("check")(check)
+    app.command("check")(check_proposals)
 
 
 @exit_on_error
-def check(
+def check_proposals(
     paths: Annotated[
         list[str] | None,
         typer.Argument(
@@ -76,15 +76,19 @@ def check(
     ] = CheckFormat.TEXT,
     select: Annotated[
         list[str] | None,
-        typer.Option("--select", metavar="CODES", help="Only these codes; prefixes, commas."),
+        typer.Option(
+            "--select", metavar="CODES", help="Comma-separated codes or prefixes to report."
+        ),
     ] = None,
     ignore: Annotated[
         list[str] | None,
-        typer.Option("--ignore", metavar="CODES", help="Not these codes; prefixes, commas."),
+        typer.Option(
+            "--ignore", metavar="CODES", help="Comma-separated codes or prefixes to skip."
+        ),
     ] = None,
     size: SizeOption = None,
     exit_zero: Annotated[
-        bool, typer.Option("--exit-zero", help="Exit 0 although something was found.")
+        bool, typer.Option("--exit-zero", help="Exit 0 even if there are findings.")
     ] = False,
     statistics: Annotated[
         bool, typer.Option("--statistics", help="Count the findings of each code.")
@@ -110,18 +114,20 @@ def check(
     ] = False,
     no_color: NoColorOption = False,
 ) -> int:
-    """Say what is wrong with the dithering of proposals.
+    """Review the dithering of proposals.
 
     Exit codes: 0 nothing found, 1 findings, 2 usage, 3 a file could not be checked (the others
     are).
     """
+    from aptdither.review.rules import RULES, rule_of, rules_as_markdown
+
     if codes:
         sys.stdout.write(rules_as_markdown())
         return EXIT_FINE
     if explain is not None:
         from aptdither.report.check import print_explanation
 
-        print_explanation(out(no_color=no_color), rule_of(explain))
+        print_explanation(stdout_console(no_color=no_color), rule_of(explain))
         return EXIT_FINE
     if not paths:
         raise UsageError("give a proposal or a folder of them: aptdither check IN.apt")
@@ -131,7 +137,7 @@ def check(
 
     options = ReviewOptions(
         size=_parse_size(size),
-        selection=Selection.of(select or (), ignore or ()),
+        selection=Selection.of(select or (), ignore or (), RULES),
         catalog=catalog,
         distortion=distortion,
     )
@@ -160,7 +166,7 @@ def check(
                     writer.write(checked)
         writer.finish()
     except KeyboardInterrupt:
-        say(f"aptdither: stopped after {done} of {total} files")
+        print_status(f"aptdither: stopped after {done} of {total} files")
         return EXIT_INTERRUPTED
     return writer.exit_code(exit_zero=exit_zero)
 
@@ -177,7 +183,7 @@ def check_file(path: str, *, options: ReviewOptions, with_groups: bool) -> Check
     with_groups : bool
         Whether the judged sets are wanted too, with what pointing errors do to them.
     """
-    from aptdither.apt.proposal import parse_proposal
+    from aptdither.apt.reader import parse_proposal
     from aptdither.io import files
     from aptdither.report.check import CheckedFile
     from aptdither.report.json import group_as_json
@@ -189,7 +195,7 @@ def check_file(path: str, *, options: ReviewOptions, with_groups: bool) -> Check
         proposal = parse_proposal(source.data)
         reviewer = _reviewer(options)
         review = reviewer.review(proposal)
-        groups = [group_as_json(reviewer.group(one)) for one in review.sets if with_groups]
+        groups = [group_as_json(group) for group in review.groups if with_groups]
     except AptDitherError as error:
         # The file's name is said beside it.
         error.location = replace(error.location, path=None)
@@ -219,8 +225,8 @@ def _checked(
 
     listed = find_proposals(paths)
     if not listed:
-        say(f"no .apt file below {', '.join(paths)}")
-    names = [one.path for one in listed if one.trouble is None]
+        print_status(f"no .apt file below {', '.join(paths)}")
+    names = [one.path for one in listed if one.error is None]
     # Workers elsewhere have other working directories.
     items = [os.path.abspath(name) for name in names] if executor is not None else names  # noqa: PTH100
 
@@ -230,12 +236,12 @@ def _checked(
         )
         with closing(outcomes):
             for one in listed:
-                if one.trouble is not None:
-                    yield CheckedFile(path=one.path, error=one.trouble)
+                if one.error is not None:
+                    yield CheckedFile(path=one.path, error=one.error)
                     continue
                 outcome = next(outcomes)
                 if outcome.value is None:
-                    yield CheckedFile(path=one.path, error=outcome.failure)
+                    yield CheckedFile(path=one.path, error=outcome.error)
                 else:
                     yield replace(outcome.value, path=one.path)
 
@@ -249,7 +255,7 @@ class _Writer:
         self.fmt = fmt
         self.statistics = statistics
         self.no_color = no_color
-        self.console = out(no_color=no_color)
+        self.console = stdout_console(no_color=no_color)
         self.counts: Counter[str] = Counter()
         self.files = self.with_findings = self.failed = 0
         self._kept: list[CheckedFile] = []
@@ -262,7 +268,7 @@ class _Writer:
         self.with_findings += bool(checked.findings)
         if checked.error is not None:
             self.failed += 1
-            say(f"aptdither: {checked.path}: {checked.error}", style="red")
+            print_status(f"aptdither: {checked.path}: {checked.error}", style="red")
         match self.fmt:
             case CheckFormat.TEXT:
                 print_checked(self.console, checked)
@@ -288,7 +294,7 @@ class _Writer:
                 if self.counts:
                     self.console.print(Text(words))
                 elif sys.stderr.isatty():
-                    say(words)
+                    print_status(words)
             case CheckFormat.JSON:
                 counted = f', "statistics": {_dumped(self.counts)}' if self.statistics else ""
                 sys.stdout.write(f"{'' if self.files else _json_head()}]{counted}}}\n")
@@ -301,7 +307,7 @@ class _Writer:
                 sys.stdout.write("\n")
         if self.statistics and self.counts and self.fmt is not CheckFormat.JSON:
             is_text = self.fmt is CheckFormat.TEXT
-            console = self.console if is_text else err(no_color=self.no_color)
+            console = self.console if is_text else stderr_console(no_color=self.no_color)
             console.print(statistics_table(self.counts))
 
     def exit_code(self, *, exit_zero: bool) -> int:
@@ -349,7 +355,7 @@ def _bar(total: int) -> Iterator[Callable[[int], ExitStack]]:
 
     columns = (TextColumn("checking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     # Standard output is not the bar's to write: it may be a pipe.
-    with Progress(*columns, console=err(), transient=True, redirect_stdout=False) as bar:
+    with Progress(*columns, console=stderr_console(), transient=True, redirect_stdout=False) as bar:
         task = bar.add_task("checking", total=total)
 
         def aside(done: int) -> ExitStack:

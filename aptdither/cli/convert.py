@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aptdither.cli.inputs import ApertureOption, ConfigOption, SetupInputs, one_position
 from aptdither.cli.options import (
     EXIT_FINE,
     DistortionOption,
     NoColorOption,
+    as_usage_error,
     exit_on_error,
-    out,
     parse_pairs,
     print_json,
-    usage,
+    stdout_console,
 )
 from aptdither.errors import UsageError
+
+if TYPE_CHECKING:
+    from aptdither.optics.aperture import Aperture
 
 
 class ConvertFormat(StrEnum):
@@ -31,15 +36,18 @@ class ConvertFormat(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("convert")(convert)
+    app.command("convert")(convert_offsets)
 
 
 @exit_on_error
-def convert(
-    aperture: Annotated[str, typer.Option("--aperture", help="APT aperture.")] = "IR",
+def convert_offsets(
+    config: ConfigOption = None,
+    aperture: ApertureOption = None,
     element: Annotated[
         str | None,
-        typer.Option("--element", help="Spectral element: IR has another origin for grisms."),
+        typer.Option(
+            "--element", help="Spectral element: a grism moves the reference point of IR."
+        ),
     ] = None,
     pixels: Annotated[
         str | None,
@@ -55,7 +63,7 @@ def convert(
             "--at",
             metavar="X,Y",
             help="Where on the detector, in pixels of the calibrated full-frame image "
-            "(1014 x 1014, 1-based); the aperture's fiducial point.",
+            "(1-based; IR: 1014 x 1014); the aperture's reference point by default.",
         ),
     ] = None,
     distortion: DistortionOption = None,
@@ -66,23 +74,15 @@ def convert(
 ) -> int:
     """Convert offsets in pixels to POS TARGs, or POS TARGs to offsets in pixels.
 
-    A star at the given place moves by the offset when the exposure has the POS TARG. +X and +Y of a
-    POS TARG run along the detector's columns and rows, nearly.
+    A star at the given place moves by the offset when the exposure has the POS TARG. +X of a POS
+    TARG is roughly +x (increasing column), +Y roughly +y (increasing row).
     """
     if (pixels is None) == (postargs is None):
         raise UsageError("give either --pixels or --postargs")
     import numpy as np
 
-    from aptdither.optics.aperture import get_aperture
-
-    with usage():
-        found = get_aperture(aperture, element, distortion_file=distortion)
-    location = (found.x_ref_pix, found.y_ref_pix)
-    if at is not None:
-        pairs = parse_pairs(at, "--at")
-        if len(pairs) > 1:
-            raise UsageError("--at takes one place: x and y joined by a comma")
-        location = pairs[0]
+    found = _aperture(config, aperture, element, distortion)
+    location = one_position(at, found)
     if pixels is not None:
         dx, dy = np.array(parse_pairs(pixels, "--pixels")).T
         x, y = found.postarg_from_offset(dx, dy, at=location)
@@ -114,9 +114,22 @@ def convert(
 
         from aptdither.report.text import offsets_table
 
-        console = out(no_color=no_color)
+        console = stdout_console(no_color=no_color)
         console.print(
             Text(f"{found.name} at ({location[0]:g}, {location[1]:g}) of the full-frame image")
         )
         console.print(offsets_table(rows))
     return EXIT_FINE
+
+
+def _aperture(
+    config: str | None, name: str | None, element: str | None, distortion: Path | None
+) -> Aperture:
+    """Return the aperture; without an element as it is used for direct images."""
+    from aptdither.optics.aperture import get_aperture
+
+    setup = SetupInputs(config=config, aperture=name).setup()
+    with as_usage_error():
+        return get_aperture(
+            setup.aperture, element, config=setup.config, distortion_file=distortion
+        )

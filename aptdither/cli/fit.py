@@ -7,32 +7,35 @@ from typing import Annotated
 
 import typer
 
+from aptdither.cli.inputs import (
+    ApertureOption,
+    ConfigOption,
+    ElementOption,
+    SetupInputs,
+    fit_setup,
+    one_position,
+)
 from aptdither.cli.options import (
     EXIT_FINE,
-    ApertureOption,
     DistortionOption,
-    ElementOption,
     Format,
     FormatOption,
     NoColorOption,
     SizeOption,
     exit_on_error,
-    out,
-    parse_pairs,
     parse_size_option,
     print_json,
-    usage,
+    stdout_console,
 )
-from aptdither.errors import UsageError
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("fit")(fit)
+    app.command("fit")(fit_measurements)
 
 
 @exit_on_error
-def fit(
+def fit_measurements(
     file: Annotated[
         Path,
         typer.Argument(
@@ -41,12 +44,13 @@ def fit(
             "dataset where there are several.",
         ),
     ],
-    aperture: ApertureOption = "IR-FIX",
-    element: ElementOption = "F125W",
+    config: ConfigOption = None,
+    aperture: ApertureOption = None,
+    element: ElementOption = None,
     at: Annotated[
         str | None,
         typer.Option(
-            "--at", metavar="X,Y", help="Where offsets count from; the aperture's fiducial point."
+            "--at", metavar="X,Y", help="Where offsets count from; the aperture's reference point."
         ),
     ] = None,
     size: SizeOption = None,
@@ -54,31 +58,24 @@ def fit(
     fmt: FormatOption = Format.TEXT,
     no_color: NoColorOption = False,
 ) -> int:
-    """Fit scale and turn of dithers that were observed, and judge what was achieved.
+    """Fit the scale and roll of observed dithers, and evaluate the coverage that was achieved.
 
     A and B are the ISR's: pixels per arcsec in a frame without distortion. Scale and roll are
     against the SIAF: 1 and 0 for a perfect telescope.
     """
     from aptdither.dither.coverage import evaluate
-    from aptdither.optics.aperture import get_aperture
-    from aptdither.optics.filters import get_element
+    from aptdither.dither.views import View
     from aptdither.optics.pointing_fit import fit_dithers, read_measurements
 
-    with usage():
-        where = get_aperture(aperture, element, distortion_file=distortion)
-        optics = get_element(element)
-        region = parse_size_option(size)
-    location = (where.x_ref_pix, where.y_ref_pix)
-    if at is not None:
-        pairs = parse_pairs(at, "--at")
-        if len(pairs) > 1:
-            raise UsageError("--at takes one place: x and y joined by a comma")
-        location = pairs[0]
-    fits = [fit_dithers(measured, where) for measured in read_measurements(file, at=location)]
+    setup = SetupInputs(config=config, aperture=aperture, element=element, distortion=distortion)
+    optics = fit_setup(setup).optics()
+    position = one_position(at, optics[0])
+    view = View(*optics, parse_size_option(size))
+    fits = [fit_dithers(measured, optics[0]) for measured in read_measurements(file, at=position)]
     # Coverage counts from the first exposure, commanded and achieved alike.
     coverages = [
         tuple(
-            evaluate(postargs - postargs[0], where, optics, region)
+            evaluate(postargs - postargs[0], view)
             for postargs in (found.postargs_arcsec, found.achieved_arcsec)
         )
         for found in fits
@@ -86,11 +83,11 @@ def fit(
     if fmt is Format.JSON:
         from aptdither.report.json import fit_report
 
-        print_json(fit_report(fits, coverages, where, optics))
+        print_json(fit_report(fits, coverages, *optics))
         return EXIT_FINE
     from aptdither.report.text import fit_summary
 
-    console = out(no_color=no_color)
+    console = stdout_console(no_color=no_color)
     for found, pair in zip(fits, coverages, strict=True):
-        console.print(fit_summary(found, pair))
+        console.print(fit_summary(found, pair, *optics))
     return EXIT_FINE

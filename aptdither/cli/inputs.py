@@ -1,4 +1,4 @@
-"""What a picture or an export is of: patterns, POS TARGs, or the groups of a proposal."""
+"""What a command is about: an aperture and element, a pattern, POS TARGs, or a proposal's groups."""
 
 from __future__ import annotations
 
@@ -10,22 +10,41 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aptdither.cli.options import open_catalog, parse_pairs, parse_size_option, say, usage
+from aptdither.cli.options import (
+    as_usage_error,
+    open_catalog,
+    parse_pairs,
+    parse_size_option,
+    print_status,
+    progress_bar,
+)
 from aptdither.errors import AptDitherError, Location, UsageError
-from aptdither.types import Region
+from aptdither.types import Region, Setup
 
 if TYPE_CHECKING:
     from aptdither.apt.proposal import Proposal
     from aptdither.io.files import Source
+    from aptdither.optics.aperture import Aperture
+    from aptdither.optics.filters import SpectralElement
     from aptdither.planning.evaluation import DitherGroup
     from aptdither.planning.survey import Survey
 
-DEFAULT_APERTURE = "IR"
-DEFAULT_ELEMENT = "F160W"
-
+ConfigOption = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        help="Instrument and detector, e.g. WFC3/IR; needed only where the aperture does not say.",
+    ),
+]
+ApertureOption = Annotated[
+    str | None, typer.Option("--aperture", help="APT aperture, e.g. IR, IR-FIX, IRSUB256.")
+]
+ElementOption = Annotated[
+    str | None, typer.Option("--element", help="Spectral element, e.g. F160W, G141.")
+]
 PatternsOption = Annotated[
     list[str] | None,
-    typer.Option("--pattern", metavar="NAME", help="A catalogue pattern; map takes several."),
+    typer.Option("--pattern", metavar="NAME", help="A catalog pattern; map takes several."),
 ]
 PostargsOption = Annotated[
     list[str] | None,
@@ -35,7 +54,7 @@ ProposalOption = Annotated[
     Path | None, typer.Option("--proposal", metavar="IN.apt", help="The groups of a proposal.")
 ]
 VisitOption = Annotated[
-    str | None, typer.Option("--visit", help="One visit of the proposal; all of them.")
+    str | None, typer.Option("--visit", help="One visit of the proposal; all by default.")
 ]
 GroupOption = Annotated[
     int | None, typer.Option("--group", min=1, help="One of the groups, counted from 1.")
@@ -43,128 +62,230 @@ GroupOption = Annotated[
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlotInputs:
-    """What a picture or an export is to be of, as given on the command line."""
+class SetupInputs:
+    """Which aperture and spectral element a command is about, as given on the command line.
 
-    patterns: Sequence[str]
-    postargs: Sequence[str]
-    proposal: Path | None
-    visit: str | None
-    group: int | None
-    aperture: str
-    element: str
-    size: str | None
-    catalog: Path | None
-    distortion: Path | None
-    seed: int
+    Attributes
+    ----------
+    config, aperture, element : str or None
+        The detector's defaults stand in for what is left out.
+    distortion : Path or None
+        A distortion file in place of the SIAF's model.
+    """
+
+    config: str | None = None
+    aperture: str | None = None
+    element: str | None = None
+    distortion: Path | None = None
+
+    def setup(self) -> Setup:
+        """Return the setup, with the detector's defaults.
+
+        Raises
+        ------
+        UsageError
+            If the configuration is not supported, or the aperture is not known.
+        """
+        from aptdither.optics.aperture import get_aperture
+        from aptdither.optics.detector import get_detector, supported_configs
+
+        with as_usage_error():
+            if self.aperture is None:
+                detector = get_detector(self.config or supported_configs()[0])
+                aperture, config = detector.default_aperture, detector.config
+            else:
+                named = get_aperture(self.aperture, config=self.config)
+                aperture, config, detector = named.name, named.config, named.detector
+            return Setup(
+                config=config, aperture=aperture, element=self.element or detector.default_element
+            )
+
+    def optics(self) -> tuple[Aperture, SpectralElement]:
+        """Return the aperture and the spectral element.
+
+        Raises
+        ------
+        UsageError
+            If one of them is not known.
+        """
+        from aptdither.optics.aperture import get_aperture
+        from aptdither.optics.filters import get_element
+
+        setup = self.setup()
+        with as_usage_error():
+            aperture = get_aperture(
+                setup.aperture,
+                setup.element,
+                config=setup.config,
+                distortion_file=self.distortion,
+            )
+            return aperture, get_element(setup.element, setup.config)
 
 
-def groups_of(asked: PlotInputs) -> list[DitherGroup]:
-    """Return the groups that are asked for, at least one."""
-    is_direct = bool(asked.patterns or asked.postargs)
-    if is_direct == (asked.proposal is not None):
-        raise UsageError("give --pattern or --postargs, or a --proposal")
-    if asked.visit is not None and asked.proposal is None:
-        raise UsageError("--visit says which visit of a --proposal; give that too")
-    groups = _of_proposal(asked) if asked.proposal is not None else _given(asked)
-    if asked.group is not None:
-        if asked.group > len(groups):
-            raise UsageError(f"there is no group {asked.group}; there are {_listed(groups)}")
-        return [groups[asked.group - 1]]
-    return groups
+def fit_setup(inputs: SetupInputs) -> SetupInputs:
+    """Return the inputs with the detector's defaults for fits, which are those of the ISR's data."""
+    from aptdither.optics.detector import get_detector
 
-
-def _given(asked: PlotInputs) -> list[DitherGroup]:
-    from aptdither.optics.aperture import get_aperture
-    from aptdither.optics.filters import get_element
-    from aptdither.planning.choice import choice_as_given, choice_from_catalog
-    from aptdither.planning.evaluation import evaluate_pattern
-
-    with usage():
-        aperture = get_aperture(asked.aperture, asked.element, distortion_file=asked.distortion)
-        element = get_element(asked.element)
-        catalog = open_catalog(asked.catalog)
-        chosen = [
-            choice_from_catalog(catalog.get(name), aperture, "it was asked for")
-            for name in asked.patterns
-        ]
-    chosen += [choice_as_given(parse_pairs(text, "--postargs")) for text in asked.postargs]
-    size = parse_size_option(asked.size)
-    return [evaluate_pattern(one, aperture, element, size, asked.seed) for one in chosen]
-
-
-def _of_proposal(asked: PlotInputs) -> list[DitherGroup]:
-    from aptdither.io import files
-
-    assert asked.proposal is not None
-    source = files.read_input(asked.proposal)
-    size = None if asked.size is None else parse_size_option(asked.size)
-    _, survey = surveyed(
-        source,
-        size,
-        visit=asked.visit,
-        catalog=asked.catalog,
-        distortion=asked.distortion,
-        seed=asked.seed,
+    detector = get_detector(inputs.setup().config)
+    return SetupInputs(
+        config=detector.config,
+        aperture=inputs.aperture or detector.fit_aperture,
+        element=inputs.element or detector.fit_element,
+        distortion=inputs.distortion,
     )
-    for problem in survey.problems:
-        say(problem)
-    if not survey.groups:
-        raise UsageError(f"{asked.proposal} has no exposures that can be dithered and judged")
-    return list(survey.groups)
 
 
-def surveyed(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupInputs:
+    """Which groups a command is about, as given on the command line."""
+
+    setup: SetupInputs
+    patterns: Sequence[str] = ()
+    postargs: Sequence[str] = ()
+    proposal: Path | None = None
+    visit: str | None = None
+    group: int | None = None
+    size: str | None = None
+    catalog: Path | None = None
+    seed: int = 0
+
+    def groups(self, *, with_plan: bool) -> list[DitherGroup]:
+        """Return the groups, evaluated.
+
+        Parameters
+        ----------
+        with_plan : bool
+            Whether the tags of a proposal are carried out; without it its exposures are evaluated
+            as they stand.
+
+        Raises
+        ------
+        UsageError
+            If the options contradict each other, or name what does not exist.
+        """
+        is_direct = bool(self.patterns or self.postargs)
+        if is_direct == (self.proposal is not None):
+            raise UsageError("give one of --postargs, --pattern and --proposal")
+        if self.visit is not None and self.proposal is None:
+            raise UsageError("--visit says which visit of a --proposal; give that too")
+        groups = self._given() if self.proposal is None else self._of_proposal(with_plan)
+        if self.group is None:
+            return groups
+        if self.group > len(groups):
+            raise UsageError(f"there is no group {self.group}; there are {_listed(groups)}")
+        return [groups[self.group - 1]]
+
+    def _given(self) -> list[DitherGroup]:
+        from aptdither.planning.choice import PatternChoice
+        from aptdither.planning.evaluation import Evaluator
+
+        setup, (aperture, _) = self.setup.setup(), self.setup.optics()
+        with as_usage_error():
+            catalog = open_catalog(self.catalog)
+            choices = [
+                PatternChoice.from_catalog(catalog.get(name), aperture) for name in self.patterns
+            ]
+        choices += [PatternChoice.given(parse_pairs(text, "--postargs")) for text in self.postargs]
+        evaluator = Evaluator(seed=self.seed, distortion=self.setup.distortion)
+        region = parse_size_option(self.size)
+        with as_usage_error():
+            return [evaluator.evaluate_pattern(choice, setup, region) for choice in choices]
+
+    def _of_proposal(self, with_plan: bool) -> list[DitherGroup]:
+        from aptdither.io import files
+
+        assert self.proposal is not None
+        _, found = survey_file(
+            files.read_input(self.proposal),
+            None if self.size is None else parse_size_option(self.size),
+            with_plan=with_plan,
+            visit=self.visit,
+            catalog=self.catalog,
+            distortion=self.setup.distortion,
+            seed=self.seed,
+        )
+        for problem in found.problems:
+            print_status(problem)
+        return list(found.groups)
+
+
+def survey_file(
     source: Source,
-    size: Region | None,
+    region: Region | None,
     *,
+    with_plan: bool = True,
     visit: str | None = None,
     catalog: Path | None,
     distortion: Path | None,
     seed: int,
 ) -> tuple[Proposal, Survey]:
     """Return a proposal and what it dithers, errors located in its file."""
-    from aptdither.apt.proposal import parse_proposal
+    from aptdither.apt.reader import parse_proposal
     from aptdither.planning.survey import survey
 
     try:
-        parsed = parse_proposal(source.data, path=str(source.path))
-        found = survey(
-            parsed,
-            visit=visit,
-            size=size,
-            catalog=open_catalog(catalog),
-            distortion=distortion,
-            seed=seed,
-        )
+        with progress_bar("planning") as progress:
+            proposal = parse_proposal(source.data, path=str(source.path))
+            found = survey(
+                proposal,
+                visit=visit,
+                region=region,
+                with_plan=with_plan,
+                catalog=open_catalog(catalog),
+                distortion=distortion,
+                seed=seed,
+                progress=progress,
+            )
     except AptDitherError as error:
         raise error.located(Location(path=str(source.path))) from error
-    return parsed, found
+    return proposal, found
 
 
-def too_many(groups: Sequence[DitherGroup], words: str) -> UsageError:
+def one_position(text: str | None, aperture: Aperture, option: str = "--at") -> tuple[float, float]:
+    """Read a position on the detector; the reference point when none is given.
+
+    Raises
+    ------
+    UsageError
+        If it is not one position, or lies off the detector.
+    """
+    if text is None:
+        return aperture.x_ref_pix, aperture.y_ref_pix
+    positions = parse_pairs(text, option)
+    if len(positions) > 1:
+        raise UsageError(f"{option} takes one position: x and y joined by a comma")
+    if not aperture.detector.contains(*positions[0]):
+        columns, rows = aperture.detector.image_pix
+        raise UsageError(
+            f"{option} {text} is off the detector; allowed: x from 1 to {columns}, y from 1 to "
+            f"{rows}, pixels of the calibrated image"
+        )
+    return positions[0]
+
+
+def too_many_groups(groups: Sequence[DitherGroup], reason: str) -> UsageError:
     """Return the error that says which groups there are to choose from."""
-    return UsageError(f"{words}, and there are {_listed(groups)}; give --visit or --group")
+    return UsageError(f"{reason}, and there are {_listed(groups)}; give --visit or --group")
 
 
 def _listed(groups: Sequence[DitherGroup]) -> str:
     names = (
-        f"{k} ({f'visit {group.visit}, ' if group.visit is not None else ''}{group.aperture.name} "
-        f"{group.element.name}, {group.choice.name})"
+        f"{k} ({f'visit {group.visit}, ' if group.visit is not None else ''}"
+        f"{group.exposures.setup.text}, {group.choice.name})"
         for k, group in enumerate(groups, start=1)
     )
-    return ", ".join(names)
+    return ", ".join(names) or "none"
 
 
 @contextmanager
-def with_matplotlib() -> Iterator[None]:
-    """Say in one line what is missing where matplotlib is not installed."""
+def with_plot_extra() -> Iterator[None]:
+    """Say in one line what is missing where the packages of the extra are not installed."""
     try:
         yield
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "matplotlib":
+        if (error.name or "").partition(".")[0] not in ("matplotlib", "jinja2"):
             raise
         raise UsageError(
-            "pictures are drawn with matplotlib, which is not installed: "
+            f"pictures and pages need {error.name}, which is not installed: "
             "pip install 'aptdither[plot]'"
         ) from error

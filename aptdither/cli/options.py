@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
 import typer
 
 from aptdither.errors import AptDitherError, CatalogError, OpticsError, TagError, UsageError
-from aptdither.types import Progress, Region
+from aptdither.types import Progress, Region, Spacing
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from aptdither.dither.pattern import Catalog
+    from aptdither.dither.catalog import Catalog
+    from aptdither.planning.evaluation import DitherGroup
 
 P = ParamSpec("P")
 
@@ -49,24 +50,20 @@ FormatOption = Annotated[
     Format, typer.Option("--format", help="Print the result as text or as JSON.")
 ]
 NoColorOption = Annotated[
-    bool, typer.Option("--no-color", help="Print without colour (NO_COLOR holds too).")
+    bool, typer.Option("--no-color", help="Print without color (NO_COLOR is honored).")
 ]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Where all randomness comes from.")]
 CatalogOption = Annotated[
     Path | None,
-    typer.Option("--catalog", metavar="FILE", help="Patterns of your own (ECSV) beside ours."),
+    typer.Option(
+        "--catalog", metavar="FILE", help="Your own patterns (ECSV), beside the built-in catalog."
+    ),
 ]
 DistortionOption = Annotated[
     Path | None,
     typer.Option(
         "--distortion", metavar="FILE", help="An IDCTAB FITS file in place of the SIAF's model."
     ),
-]
-ApertureOption = Annotated[
-    str, typer.Option("--aperture", help="APT aperture, e.g. IR, IR-FIX, IRSUB256.")
-]
-ElementOption = Annotated[
-    str, typer.Option("--element", help="Spectral element, e.g. F160W, G141.")
 ]
 SizeOption = Annotated[
     str | None,
@@ -81,7 +78,7 @@ SpacingOption = Annotated[
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
 
 
-def out(*, no_color: bool = False) -> Console:
+def stdout_console(*, no_color: bool = False) -> Console:
     """Return the console for results: standard output."""
     from rich.console import Console
 
@@ -93,20 +90,20 @@ def out(*, no_color: bool = False) -> Console:
     return Output(no_color=no_color or None, highlight=False, soft_wrap=False)
 
 
-def err(*, no_color: bool = False) -> Console:
+def stderr_console(*, no_color: bool = False) -> Console:
     """Return the console for warnings, errors and progress: standard error."""
     from rich.console import Console
 
     return Console(stderr=True, no_color=no_color or None, highlight=False)
 
 
-def say(text: str, *, style: str = "") -> None:
+def print_status(text: str, *, style: str = "") -> None:
     """Print one line of ours on standard error; text from files is made harmless."""
     from rich.text import Text
 
     from aptdither.report.sanitize import safe_line
 
-    err().print(Text(safe_line(text, limit=LONGEST_LINE), style=style), soft_wrap=True)
+    stderr_console().print(Text(safe_line(text, limit=LONGEST_LINE), style=style), soft_wrap=True)
 
 
 def print_json(report: object) -> None:
@@ -128,18 +125,20 @@ def exit_on_error(command: Callable[P, Any]) -> Callable[P, None]:
         except AptDitherError as error:
             lines = error.lines()
             for line in lines[:MOST_LINES]:
-                say(f"aptdither: {line}", style="red")
+                print_status(f"aptdither: {line}", style="red")
             if len(lines) > MOST_LINES:
-                say(f"aptdither: and {len(lines) - MOST_LINES} more like these", style="red")
+                print_status(
+                    f"aptdither: and {len(lines) - MOST_LINES} more like these", style="red"
+                )
             raise typer.Exit(error.exit_code) from error
         except BrokenPipeError:
             # Nobody reads standard output any more; keep Python from saying so at its exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            say("aptdither: standard output was closed before the report was complete")
+            print_status("aptdither: standard output was closed before the report was complete")
             raise typer.Exit(EXIT_USAGE) from None
         except OSError as error:
             # What files do is caught where it happens; what is left is standard output.
-            say(f"aptdither: the report could not be written: {error.strerror or error}")
+            print_status(f"aptdither: the report could not be written: {error.strerror or error}")
             raise typer.Exit(EXIT_USAGE) from error
         raise typer.Exit(code or EXIT_FINE)
 
@@ -154,7 +153,7 @@ def progress_bar(label: str) -> Iterator[Progress | None]:
         return
     from rich.progress import Progress as Bar
 
-    with Bar(console=err(), transient=True) as bar:
+    with Bar(console=stderr_console(), transient=True) as bar:
         task = bar.add_task(label, total=1.0)
 
         def report(fraction: float, words: str) -> None:
@@ -163,15 +162,29 @@ def progress_bar(label: str) -> Iterator[Progress | None]:
         yield report
 
 
+def print_groups(
+    command: str, groups: Sequence[DitherGroup], fmt: Format, *, seed: int, no_color: bool
+) -> None:
+    """Print evaluated groups as text or as JSON."""
+    if fmt is Format.JSON:
+        from aptdither.report.json import groups_report
+
+        print_json(groups_report(command, groups, seed=seed))
+        return
+    from aptdither.report import text
+
+    text.print_groups(stdout_console(no_color=no_color), groups)
+
+
 def open_catalog(path: Path | None) -> Catalog:
     """Return the built-in catalogue, with the observer's own file where there is one."""
-    from aptdither.dither.pattern import load_catalog
+    from aptdither.dither.catalog import load_catalog
 
     return load_catalog(path)
 
 
 @contextmanager
-def usage() -> Iterator[None]:
+def as_usage_error() -> Iterator[None]:
     """Make what was named on the command line, and does not exist, an error of usage."""
     try:
         yield
@@ -194,8 +207,16 @@ def parse_size_option(text: str | None) -> Region:
     """Read ``--size`` with the grammar of the tag; the whole readout when it is not given."""
     from aptdither.apt.tags import parse_size
 
-    with usage():
+    with as_usage_error():
         return parse_size(text or "full")
+
+
+def parse_spacing_option(text: str | None) -> Spacing | None:
+    """Read ``--spacing`` with the grammar of the tag; None when it is not given."""
+    from aptdither.apt.tags import parse_spacing
+
+    with as_usage_error():
+        return None if text is None else parse_spacing(text)
 
 
 def parse_pairs(text: str, option: str) -> list[tuple[float, float]]:

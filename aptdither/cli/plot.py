@@ -11,35 +11,33 @@ from typing import Annotated, Any
 
 import typer
 
-from aptdither.cli import pages
 from aptdither.cli.inputs import (
-    DEFAULT_APERTURE,
-    DEFAULT_ELEMENT,
+    ApertureOption,
+    ConfigOption,
+    ElementOption,
+    GroupInputs,
     GroupOption,
     PatternsOption,
-    PlotInputs,
     PostargsOption,
     ProposalOption,
+    SetupInputs,
     VisitOption,
-    groups_of,
-    too_many,
-    with_matplotlib,
+    fit_setup,
+    too_many_groups,
+    with_plot_extra,
 )
 from aptdither.cli.options import (
     EXIT_FINE,
-    ApertureOption,
     CatalogOption,
     DistortionOption,
-    ElementOption,
     ForceOption,
     SeedOption,
     SizeOption,
     exit_on_error,
     parse_pairs,
     parse_size_option,
+    print_status,
     progress_bar,
-    say,
-    usage,
 )
 from aptdither.errors import UsageError
 
@@ -80,13 +78,12 @@ class PlotSpec:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands to the application: pictures, and the pages and tables beside them."""
-    app.command("plot")(plot)
-    pages.register(app)
+    """Add the command to the application."""
+    app.command("plot")(draw_plot)
 
 
 @exit_on_error
-def plot(
+def draw_plot(
     kind: Annotated[
         Picture,
         typer.Argument(
@@ -103,8 +100,9 @@ def plot(
     proposal: ProposalOption = None,
     visit: VisitOption = None,
     group: GroupOption = None,
-    aperture: ApertureOption = DEFAULT_APERTURE,
-    element: ElementOption = DEFAULT_ELEMENT,
+    config: ConfigOption = None,
+    aperture: ApertureOption = None,
+    element: ElementOption = None,
     size: SizeOption = None,
     step: Annotated[
         str, typer.Option("--step", metavar='"DX,DY ..."', help="distortion: steps, pixels.")
@@ -125,54 +123,56 @@ def plot(
     """Draw a picture: PNG, SVG or PDF by the file's ending."""
     from aptdither.io import files
 
-    with with_matplotlib():
+    with with_plot_extra():
         from aptdither.report.plots.style import kind_of, render
-    asked = PlotInputs(
+    inputs = GroupInputs(
+        setup=SetupInputs(config=config, aperture=aperture, element=element, distortion=distortion),
         patterns=pattern or (),
         postargs=postargs or (),
         proposal=proposal,
         visit=visit,
         group=group,
-        aperture=aperture,
-        element=element,
         size=size,
         catalog=catalog,
-        distortion=distortion,
         seed=seed,
     )
     file_kind = kind_of(output)
     files.check_output(output, force=force)
     match kind:
         case Picture.LAYOUT | Picture.FIELD | Picture.MAP:
-            sketch = _sketch_groups(kind, asked)
+            spec = _spec_groups(kind, inputs)
         case Picture.DISTORTION:
-            sketch = _sketch_distortion(asked, step)
+            spec = _spec_distortion(inputs, step)
         case Picture.TRADEOFF:
-            sketch = _sketch_tradeoff(asked, n)
+            spec = _spec_tradeoff(inputs, n)
         case Picture.FIT | Picture.SCALE:
-            sketch = _sketch_fit(kind, asked, measured)
+            spec = _spec_fit(kind, inputs, measured)
     data = render(
-        sketch.draw,
-        sketch.size_in,
+        spec.draw,
+        spec.size_in,
         file_kind,
         title=f"aptdither plot {kind}",
-        description=sketch.numbers,
+        description=spec.numbers,
         dpi=dpi,
     )
     files.write_output(output, data, force=force)
-    say(f"wrote {output}")
+    print_status(f"wrote {output}")
     return EXIT_FINE
 
 
 # What pictures are of -----------------------------------------------------------------------------
 
 
-def _sketch_groups(kind: Picture, asked: PlotInputs) -> PlotSpec:
+def _spec_groups(kind: Picture, inputs: GroupInputs) -> PlotSpec:
+    from aptdither.planning.evaluation import coverage_at, coverage_map
     from aptdither.report.plots import field, maps
     from aptdither.report.plots import pattern as pattern_plot
+    from aptdither.report.plots.geometry import nine_places
     from aptdither.report.tables import coverage_sentence
 
-    groups = groups_of(asked)
+    groups = inputs.groups(with_plan=True)
+    if not groups:
+        raise UsageError(f"{inputs.proposal} has no exposures of a supported detector")
     numbers = "; ".join(
         coverage_sentence(group)
         + ": "
@@ -183,85 +183,68 @@ def _sketch_groups(kind: Picture, asked: PlotInputs) -> PlotSpec:
     )
     if kind is Picture.MAP:
         if len(groups) > MOST_MAPS:
-            raise too_many(groups, f"a map shows at most {MOST_MAPS} groups")
-        draw = partial(maps.draw_maps, groups=groups)
+            raise too_many_groups(groups, f"a map shows at most {MOST_MAPS} groups")
+        coverages = [coverage_map(group, maps.GRID) for group in groups]
+        draw = partial(maps.draw_maps, groups=groups, coverages=coverages)
         return PlotSpec(draw=draw, size_in=maps.size_of(groups), numbers=numbers)
     if len(groups) > 1:
-        raise too_many(groups, f"{kind} shows one group")
+        raise too_many_groups(groups, f"{kind} shows one group")
     (group,) = groups
     if kind is Picture.FIELD:
-        draw = partial(field.draw_field, group=group)
+        efficiency, packing = coverage_at(group, nine_places(group))
+        draw = partial(field.draw_field, group=group, efficiency=efficiency, packing=packing)
         return PlotSpec(draw=draw, size_in=field.FIELD_IN, numbers=numbers)
     draw = partial(pattern_plot.draw_layout, group=group)
     return PlotSpec(draw=draw, size_in=pattern_plot.size_of(group), numbers=numbers)
 
 
-def _sketch_distortion(asked: PlotInputs, step: str) -> PlotSpec:
-    from aptdither.optics.aperture import get_aperture
+def _spec_distortion(inputs: GroupInputs, step: str) -> PlotSpec:
     from aptdither.report.plots import field
 
     steps = parse_pairs(step, "--step")
-    with usage():
-        aperture = get_aperture(asked.aperture, asked.element, distortion_file=asked.distortion)
+    aperture, _ = inputs.setup.optics()
     draw = partial(field.draw_distortion, aperture=aperture, steps_pix=steps)
     return PlotSpec(draw=draw, size_in=field.size_of_distortion(steps), numbers=f"steps {step}")
 
 
-def _sketch_tradeoff(asked: PlotInputs, n: int) -> PlotSpec:
-    from aptdither.optics.aperture import get_aperture
-    from aptdither.optics.filters import get_element
-    from aptdither.planning.choice import tradeoff_of
+def _spec_tradeoff(inputs: GroupInputs, n: int) -> PlotSpec:
+    from aptdither.planning.choice import PatternChooser
     from aptdither.report.plots import captions, curves
 
-    with usage():
-        aperture = get_aperture(asked.aperture, asked.element, distortion_file=asked.distortion)
-        element = get_element(asked.element)
-    size = parse_size_option(asked.size)
+    aperture, element = inputs.setup.optics()
+    region = parse_size_option(inputs.size)
     with progress_bar("searching") as progress:
-        curve = tradeoff_of(n, aperture, element, size, seed=asked.seed, progress=progress)
-    facts = [*captions.setup_facts(aperture, element, n, size), f"seed {asked.seed}"]
+        chooser = PatternChooser(
+            aperture=aperture,
+            elements=(element,),
+            region=region,
+            seed=inputs.seed,
+            progress=progress,
+        )
+        curve = chooser.tradeoff(n)
+    facts = [*captions.setup_facts(aperture, element, n, region), f"seed {inputs.seed}"]
     numbers = " ".join(f"{p.spacing_pix:g},{p.result.efficiency_worst:.4f}" for p in curve)
     draw = partial(curves.draw_tradeoff, points=curve, facts=facts)
     return PlotSpec(draw=draw, size_in=curves.TRADEOFF_IN, numbers=numbers)
 
 
-def _sketch_fit(kind: Picture, asked: PlotInputs, measured: Path | None) -> PlotSpec:
-    from aptdither.optics.aperture import get_aperture
+def _spec_fit(kind: Picture, inputs: GroupInputs, measured: Path | None) -> PlotSpec:
     from aptdither.optics.pointing_fit import fit_dithers, read_measurements
     from aptdither.report.plots import curves
+    from aptdither.report.plots.captions import aperture_words
 
     if measured is None:
         raise UsageError(f"{kind} needs --measured FILE, the table that `aptdither fit` reads")
-    with usage():
-        aperture = get_aperture(asked.aperture, asked.element, distortion_file=asked.distortion)
-    location = (aperture.x_ref_pix, aperture.y_ref_pix)
-    fits = [fit_dithers(one, aperture) for one in read_measurements(measured, at=location)]
+    aperture, element = fit_setup(inputs.setup).optics()
+    at = (aperture.x_ref_pix, aperture.y_ref_pix)
+    fits = [fit_dithers(one, aperture) for one in read_measurements(measured, at=at)]
     counts = ", ".join(str(len(found.positions_pix)) for found in fits)
-    facts = [f"{aperture.config} {aperture.name}", asked.element, f"N = {counts}"]
+    facts = [aperture_words(aperture), element.name, f"N = {counts}"]
     numbers = " ".join(f"A={found.isr.a:.4f},B={found.isr.b:.4f}" for found in fits)
     if kind is Picture.SCALE:
-        solutions = [
-            curves.Solution(
-                name=found.dataset,
-                a=found.isr.a,
-                b=found.isr.b,
-                a_error=found.isr.a_error,
-                b_error=found.isr.b_error,
-            )
-            for found in fits
-        ]
-        draw = partial(curves.draw_solutions, solutions=solutions, facts=facts)
+        draw = partial(curves.draw_solutions, fits=fits, facts=facts)
         return PlotSpec(draw=draw, size_in=curves.SCALE_IN, numbers=numbers)
     if len(fits) > MOST_FITS:
         raise UsageError(f"{measured} has {len(fits)} datasets; fit shows at most {MOST_FITS}")
-    tracks = [
-        curves.StarPositions(
-            name=found.dataset,
-            labels=tuple(str(k + 1) for k in range(len(found.positions_pix))),
-            predicted_pix=found.predicted_pix,
-            observed_pix=found.positions_pix,
-        )
-        for found in fits
-    ]
-    draw = partial(curves.draw_fits, tracks=tracks, facts=facts)
-    return PlotSpec(draw=draw, size_in=curves.size_of_fit(tracks), numbers=numbers)
+    draw = partial(curves.draw_fits, fits=fits, facts=facts)
+    return PlotSpec(draw=draw, size_in=curves.size_of_fit(fits), numbers=numbers)

@@ -1,4 +1,4 @@
-"""What no pattern can exceed: the best efficiency that exposures reach at one place alone.
+"""Upper bounds of the coverage: the best that exposures reach at one place alone.
 
 A pattern is no better over a region than at each of its places, and at one place only its phases
 count. So the best `E` of any phases, at the place where the pixels sample the band worst, bounds
@@ -7,14 +7,86 @@ what a search over the region can find.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from aptdither.dither.optimizer.objective import FieldMap, Objective, ascend
 from aptdither.dither.optimizer.starts import phase_sets
-from aptdither.dither.optimizer.strategy import DesignProblem
+from aptdither.dither.phases import COVERING_BEST, packing_limit
 from aptdither.dither.sampling import AliasingModel
+from aptdither.dither.views import View, Views, as_views, field_points, scales_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PossibleMetrics:
+    """The best figures that `n` exposures can have, with the fields of a coverage's metrics.
+
+    Attributes
+    ----------
+    packing : float
+        Largest possible packing distance, pixels, or a bound on it: see
+        :func:`~aptdither.dither.phases.packing_limit`.
+    packing_of_limit : float
+        1.
+    hole : float or None
+        Smallest known largest hole, pixels; None where it is not known (n > 9).
+    efficiency : float
+        Bound of `E` at the most undersampled place.
+    amplification, lost_fraction : None
+        They have no bound that is known.
+    """
+
+    packing: float
+    packing_of_limit: float
+    hole: float | None
+    efficiency: float
+    amplification: None = None
+    lost_fraction: None = None
+
+
+def possible_metrics(n: int, views: Views, *, base: Any = (0.0, 0.0)) -> PossibleMetrics:
+    """Return the best figures that `n` exposures can have over the regions of some views.
+
+    Parameters
+    ----------
+    n : int
+        Number of exposures, 1 or more.
+    views : View or sequence of View
+    base : (2,) array_like, arcsec, or Quantity
+        POS TARG that all exposures share.
+    """
+    return PossibleMetrics(
+        packing=packing_limit(n),
+        packing_of_limit=1.0,
+        hole=COVERING_BEST.get(n),
+        efficiency=possible_efficiency(n, views, base=base),
+    )
+
+
+def possible_efficiency(n: int, views: Views, *, base: Any = (0.0, 0.0)) -> float:
+    """Return a bound of the worst-case `E` that any `n` exposures have over some views.
+
+    It is the smallest of the bounds at the most undersampled place of each view.
+
+    Parameters
+    ----------
+    n, views, base
+        As for :func:`possible_metrics`.
+    """
+    return min(_possible_of_view(n, view, base) for view in as_views(views))
+
+
+def _possible_of_view(n: int, view: View, base: Any) -> float:
+    if n > view.aperture.detector.max_cluster_size:
+        return 1.0  # nothing exceeds it, and so many exposures come near it
+    x_scale, y_scale = scales_at(view, field_points(view, base=base, grid=5))
+    worst = int(np.argmax(x_scale * y_scale))
+    # Rounded, so that neighboring places share the search.
+    scales = round(float(x_scale[worst]), 5), round(float(y_scale[worst]), 5)
+    return best_possible_efficiency(n, view.element.wavelength_nm, *scales)
 
 
 @lru_cache(maxsize=256)
@@ -32,17 +104,9 @@ def best_possible_efficiency(n: int, wavelength_nm: float, x_scale: float, y_sca
     x_scale, y_scale : float
         Pixel scales at the place, arcsec per pixel.
     """
-    here = Objective(field=FieldMap.here(), band=AliasingModel(wavelength_nm, x_scale, y_scale))
-    phases, _ = phase_sets(n, 64, np.random.default_rng(0))
-    _, value = ascend(here.worst_efficiency(1.0), phases, steps=60)
-    return min(1.0, float(value.max()))
-
-
-def possible_over(site: DesignProblem) -> float:
-    """Return the bound of `E` at the most undersampled place of a site's region."""
-    field = site.places(5)
-    x_scale, y_scale = site.aperture.scale_at(field.x_pix, field.y_pix)
-    worst = int(np.argmax(x_scale * y_scale))
-    return best_possible_efficiency(
-        site.n, site.wavelength_nm, round(float(x_scale[worst]), 5), round(float(y_scale[worst]), 5)
+    place = Objective(
+        field=FieldMap.identity(), band=AliasingModel(wavelength_nm, x_scale, y_scale)
     )
+    phases, _ = phase_sets(n, 64, np.random.default_rng(0))
+    _, value = ascend(place.worst_efficiency(1.0), phases, steps=60)
+    return min(1.0, float(value.max()))

@@ -13,27 +13,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from aptdither.dither.pattern import rounded
 from aptdither.dither.phases import largest_hole, packing_distance, span, wrap
-from aptdither.dither.region import to_arcsec
 from aptdither.errors import RefusalError
+from aptdither.optics.aperture import Aperture, plain
+from aptdither.optics.detector import WFC3_IR, Detector
 from aptdither.types import FloatArray
 
-if TYPE_CHECKING:
-    from aptdither.optics.aperture import Aperture
-
-#: Points of a cluster: nine degrees of freedom a pixel (ISR WFC3 2016-14, section 1).
-MAX_CLUSTER_SIZE = 9
-#: Step between clusters, arcsec (ISR WFC3 2016-14, section 7: "perhaps 2.0").
-STEP_ARCSEC = 2.0
-#: Blobs are 10 to 15 pixels across (same place, after Pirzkal, Viana & Rajan 2010).
-BLOB_PIX = 15.0
-#: Dithers within this diameter keep their guide stars, arcsec (WFC3 Instrument Handbook 7.10.1).
-GUIDE_STAR_LIMIT_ARCSEC = 130.0
+#: Points of a cluster at most: the same for every detector so far.
+MAX_CLUSTER_SIZE = WFC3_IR.max_cluster_size
 
 #: After so many clusters their sub-pixel parts begin again: 72 phases are as dense as any.
 _DISTINCT = 8
@@ -81,9 +73,9 @@ def offset_clusters(
     -------
     (M, 2) float array, arcsec
         POS TARGs of all points relative to `base`, cluster after cluster, the first point as it
-        was, rounded to the three decimals that are written. Cluster centres lie on a hexagonal
-        spiral, `STEP_ARCSEC` or more apart: as much as keeps points of different clusters
-        `BLOB_PIX` apart. Every cluster has its pattern's offsets in pixels where the target lands.
+        was, rounded to the three decimals that are written. Cluster centers lie on a hexagonal
+        spiral, the detector's cluster step or more apart: as much as keeps points of different
+        clusters its largest blob apart. Every cluster has its pattern's offsets in pixels where the target lands.
         One cluster stays as it is.
 
     Raises
@@ -91,12 +83,12 @@ def offset_clusters(
     RefusalError
         If the clusters do not fit inside the guide stars' limit.
     """
-    given = [to_arcsec(cluster) for cluster in postargs]
+    given = [plain(cluster, "arcsec") for cluster in postargs]
     if not given:
         raise ValueError("there are no clusters to offset_clusters")
     if len(given) == 1:
         return rounded(given[0])
-    x_base, y_base = to_arcsec(base)
+    x_base, y_base = plain(base, "arcsec")
     x_pix, y_pix = aperture.pixel_from_ideal(float(x_base), float(y_base))
     at = (float(x_pix), float(y_pix))
     patterns = [
@@ -104,7 +96,7 @@ def offset_clusters(
         for cluster in given
     ]
     x_scale, y_scale = aperture.scale_at(*at)
-    steps = cluster_steps(patterns, (float(x_scale), float(y_scale)))
+    steps = cluster_steps(patterns, (float(x_scale), float(y_scale)), aperture.detector)
     offsets = np.concatenate(
         [cluster + step for cluster, step in zip(patterns, steps, strict=True)]
     )
@@ -112,11 +104,12 @@ def offset_clusters(
         np.stack(aperture.postarg_from_offset(offsets[:, 0], offsets[:, 1], at=at), axis=-1)
     )
     across = span(combined)
-    if across > GUIDE_STAR_LIMIT_ARCSEC:
+    limit = aperture.detector.guide_star_limit_arcsec
+    if across > limit:
         raise RefusalError(
             f"{len(given)} clusters with {len(combined)} points in all would be {across:.0f} "
-            f"arcsec across, and guide stars hold within about {GUIDE_STAR_LIMIT_ARCSEC:.0f}: take "
-            "fewer exposures, a tighter pattern, or several visits"
+            f"arcsec across, and guide stars are kept within about {limit:.0f}: use fewer "
+            "exposures, a tighter pattern, or several visits"
         )
     return combined
 
@@ -176,7 +169,7 @@ def _best_of(there: FloatArray, cluster: FloatArray, steps: FloatArray) -> int:
 
 
 def cluster_steps(
-    patterns_pix: Sequence[FloatArray], scale_arcsec: tuple[float, float]
+    patterns_pix: Sequence[FloatArray], scale_arcsec: tuple[float, float], detector: Detector
 ) -> FloatArray:
     """Return where each cluster goes: steps that interleave, as short as blobs allow.
 
@@ -185,6 +178,8 @@ def cluster_steps(
     patterns_pix : sequence of (n, 2) float array, pixels
     scale_arcsec : (float, float)
         Pixel scale in x and y, arcsec per pixel.
+    detector : Detector
+        For the shortest step and the size of its blobs.
 
     Returns
     -------
@@ -194,27 +189,29 @@ def cluster_steps(
     fractions = interleave(patterns_pix)
     middles = np.array([(p.min(axis=0) + p.max(axis=0)) / 2 for p in patterns_pix])
     spiral = hexagonal_spiral(len(patterns_pix))
-    pitch = STEP_ARCSEC
+    pitch, blob_pix = detector.cluster_step_arcsec, detector.blob_pix[1]
     # Wide patterns need longer steps: 0.1 arcsec more until blobs are cleared.
     while True:
         wanted = spiral * pitch / scale_arcsec - (middles - middles[0])
         steps = np.round(wanted - fractions) + fractions
         steps -= steps[0]
-        if _clears_blobs(patterns_pix, steps) or pitch > GUIDE_STAR_LIMIT_ARCSEC:
+        if _clears_blobs(patterns_pix, steps, blob_pix) or (
+            pitch > detector.guide_star_limit_arcsec
+        ):
             return np.asarray(steps)
         pitch += 0.1
 
 
-def _clears_blobs(patterns: Sequence[FloatArray], steps: FloatArray) -> bool:
+def _clears_blobs(patterns: Sequence[FloatArray], steps: FloatArray, blob_pix: float) -> bool:
     """Return whether points of different clusters are a blob's size apart."""
     reach = [float(np.max(np.hypot(*(p - p[0]).T))) for p in patterns]
     for i in range(len(patterns)):
         for j in range(i):
             between = steps[i] - steps[j]
-            if math.hypot(*between) >= BLOB_PIX + reach[i] + reach[j]:
+            if math.hypot(*between) >= blob_pix + reach[i] + reach[j]:
                 continue
             apart = (patterns[i] + between)[:, None] - patterns[j]
-            if np.min(np.hypot(apart[..., 0], apart[..., 1])) < BLOB_PIX:
+            if np.min(np.hypot(apart[..., 0], apart[..., 1])) < blob_pix:
                 return False
     return True
 
@@ -222,7 +219,7 @@ def _clears_blobs(patterns: Sequence[FloatArray], steps: FloatArray) -> bool:
 def hexagonal_spiral(count: int) -> FloatArray:
     """Return the first places (count, 2) of a hexagonal spiral of unit pitch about (0, 0).
 
-    Neighbours in the list are neighbours in the plane, one unit apart but for the step from ring to
+    Neighbors in the list are neighbors in the plane, one unit apart but for the step from ring to
     ring, which is one or sqrt(3). The first step is along x, where WFC3/IR has less distortion.
     """
     places = [(0.0, 0.0)]

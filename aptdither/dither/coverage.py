@@ -7,20 +7,16 @@ over the region, summed up by the place where the target lands and by the worst 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from aptdither.dither.phases import largest_hole, packing_distance, packing_limit, wrap
-from aptdither.dither.region import FieldPoints, sample_region, to_arcsec
-from aptdither.dither.sampling import AliasingModel
+from aptdither.dither.region import FieldPoints
+from aptdither.dither.views import View, band_at, field_points, offsets_at
 from aptdither.errors import RefusalError
-from aptdither.types import FloatArray, Region
-
-if TYPE_CHECKING:
-    from aptdither.optics.aperture import Aperture
-    from aptdither.optics.filters import SpectralElement
+from aptdither.optics.aperture import plain
+from aptdither.types import FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +28,7 @@ class Metrics:
     packing : float
         Smallest distance between two phases, pixels.
     packing_of_limit : float
-        The same as part of the largest that as many phases can have.
+        The same as a fraction of the largest that N phases can have.
     hole : float
         Largest distance from any phase to the nearest of the exposures', pixels.
     efficiency : float
@@ -40,7 +36,7 @@ class Metrics:
     amplification : float or None
         Noise amplification A of exact de-aliasing, 1 or more; None where nothing is recoverable.
     lost_fraction : float
-        Part of the band that exact de-aliasing cannot recover, in [0, 1].
+        Fraction of the band that exact de-aliasing cannot recover, in [0, 1].
     """
 
     packing: float
@@ -62,7 +58,7 @@ class Coverage:
     worst : Metrics
         The worst value of each figure, each at its own worst place.
     field : FieldPoints
-        The F places that were looked at.
+        The F positions that were evaluated.
     phases : (F, N, 2) float array, pixels
         Of every exposure at every place, against the base pointing, in [0, 1).
     packing, hole, efficiency, amplification, lost_fraction : (F,) float array
@@ -93,9 +89,7 @@ class Coverage:
 
 def evaluate(
     postargs: Any,
-    aperture: Aperture,
-    element: SpectralElement,
-    region: Region,
+    view: View,
     *,
     base: Any = (0.0, 0.0),
     grid: int = 9,
@@ -105,17 +99,14 @@ def evaluate(
     Parameters
     ----------
     postargs : (N, 2) array_like, arcsec, or Quantity
-        POS TARGs of the exposures relative to `base`, as they are written (rounded).
-    aperture : Aperture
-        Whose distortion and readout hold.
-    element : SpectralElement
-        Its wavelength sets the band; the pixel scale is taken at each place.
-    region : Region
-        Where the coverage matters.
+        POS TARGs of the exposures relative to `base`, as they are written (rounded), in the frame
+        of the view's prime.
+    view : View
+        The aperture, spectral element and region.
     base : (2,) array_like, arcsec, or Quantity
         POS TARG that all exposures share; it moves the target, and with it the region.
     grid : int
-        Field points on a side, see :meth:`Region.sample`.
+        Field points on a side, see :func:`~aptdither.dither.region.sample_region`.
 
     Returns
     -------
@@ -125,15 +116,24 @@ def evaluate(
     ------
     RefusalError
         If a POS TARG is no finite number, or no part of the region is read.
+
+    Examples
+    --------
+    >>> from aptdither import Region, get_aperture, get_element
+    >>> view = View(get_aperture("IR"), get_element("F160W", "WFC3/IR"), Region.full())
+    >>> box = [(0, 0), (0.542, 0.182), (0.339, 0.485), (-0.203, 0.303)]
+    >>> coverage = evaluate(box, view)
+    >>> print(f"{coverage.center.efficiency:.2f} {coverage.worst.packing_of_limit:.2f}")
+    1.00 0.81
     """
-    offsets = to_arcsec(postargs)
+    offsets = plain(postargs, "arcsec")
     if offsets.ndim != 2 or offsets.shape[1] != 2 or len(offsets) < 1:
         raise ValueError(f"POS TARGs must have the shape (N, 2), not {offsets.shape}")
     if not np.all(np.isfinite(offsets)):
         raise RefusalError("a POS TARG must be two finite numbers of arcsec")
-    field = field_points(aperture, region, base=base, grid=grid)
-    moved = offsets_at(offsets, aperture, field)
-    band = band_at(aperture, element, field)
+    field = field_points(view, base=base, grid=grid)
+    moved = offsets_at(offsets, view, field)
+    band = band_at(view, field)
     packing, hole = packing_distance(moved), largest_hole(moved)
     efficiency = band.efficiency(moved)
     amplification, lost = band.amplification(moved)
@@ -163,39 +163,3 @@ def evaluate(
         amplification=amplification,
         lost_fraction=lost,
     )
-
-
-def field_points(
-    aperture: Aperture, region: Region, *, base: Any = (0.0, 0.0), grid: int = 9
-) -> FieldPoints:
-    """Return the field points of a region about where the target lands with POS TARG `base`."""
-    x_base, y_base = to_arcsec(base)
-    x, y = aperture.pixel_from_ideal(float(x_base), float(y_base))
-    return sample_region(region, aperture, center_pix=(float(x), float(y)), n=grid)
-
-
-def offsets_at(postargs_arcsec: FloatArray, aperture: Aperture, field: FieldPoints) -> FloatArray:
-    """Return the offsets (F, N, 2), pixels, that POS TARGs (N, 2) are at each field point.
-
-    A star that the base pointing puts at p lands at ``inverse(forward(p) + POS TARG)``: the full
-    distortion model, nothing linear about it.
-    """
-    dx, dy = aperture.offset_from_postarg(
-        postargs_arcsec[None, :, 0],
-        postargs_arcsec[None, :, 1],
-        at=(field.x_pix[:, None], field.y_pix[:, None]),
-    )
-    return np.stack([dx, dy], axis=-1)
-
-
-def band_at(aperture: Aperture, element: SpectralElement, field: FieldPoints) -> AliasingModel:
-    """Return the band of a spectral element with the local pixel scale of every field point."""
-    x_scale, y_scale = aperture.scale_at(field.x_pix, field.y_pix)
-    scales = np.asarray(x_scale, dtype=float), np.asarray(y_scale, dtype=float)
-    return _band(element.wavelength_nm, scales[0].tobytes(), scales[1].tobytes())
-
-
-@lru_cache(maxsize=32)
-def _band(wavelength_nm: float, x_scale: bytes, y_scale: bytes) -> AliasingModel:
-    """Return the band of equal scales once: its tables cost more than evaluating a pattern."""
-    return AliasingModel(wavelength_nm, np.frombuffer(x_scale), np.frombuffer(y_scale))

@@ -69,13 +69,8 @@ COVERING_BEST: Mapping[int, float] = MappingProxyType(
 )
 
 
-#: Points nearer than this are one point to :func:`largest_hole`, which changes it by no more, pixels.
-COINCIDENT = 1e-14
-
-
-#: Up to so many phases :func:`largest_hole` is exact; with more it is within `HOLE_TOLERANCE`, pixels.
-EXACT_HOLE_POINTS = 16
-HOLE_TOLERANCE = 1e-6
+#: Largest error of :func:`largest_hole`, pixels.
+HOLE_TOLERANCE = 1e-9
 
 
 def packing_limit(n: int) -> float:
@@ -92,6 +87,11 @@ def packing_limit(n: int) -> float:
         Pixels. For `n` up to 9 the entry of :data:`PACKING_LIMIT`; beyond, ``sqrt(2/(sqrt(3) n))``,
         which no set reaches in general: circles of that diameter would fill the torus as densely
         as the hexagonal packing fills the plane [3].
+
+    Examples
+    --------
+    >>> round(packing_limit(4), 4)
+    0.5176
     """
     if n < 1:
         raise ValueError(f"a pattern has at least one point, not {n}")
@@ -120,6 +120,11 @@ def packing_distance(phases: npt.ArrayLike) -> FloatArray:
     -------
     (...) float array, pixels
         Zero where two coincide; 1 for N = 1 (the distance to its own image).
+
+    Examples
+    --------
+    >>> float(packing_distance([(0.0, 0.0), (3.5, 0.0), (0.25, -7.0)]))
+    0.25
     """
     wrapped = _as_phases(phases)
     n = wrapped.shape[-2]
@@ -144,10 +149,8 @@ def largest_hole(phases: npt.ArrayLike) -> FloatArray:
     Returns
     -------
     (...) float array, pixels
-        The covering radius: radius of the largest empty circle on the unit torus. Exact up to 16
-        points: the circle's centre is a Voronoi vertex, so it is among the circumcentres of triples
-        of neighbouring images, and no candidate can give more than the truth (each is scored by
-        its distance to the nearest phase). With more points it is too small by 1e-6 at the most.
+        The covering radius: radius of the largest empty circle on the unit torus, too small by
+        `HOLE_TOLERANCE` at most.
     """
     wrapped = _as_phases(phases)
     leading = wrapped.shape[:-2]
@@ -187,41 +190,28 @@ def _nearest_squared(at: FloatArray, points: FloatArray) -> FloatArray:
 
 
 def _holes(sets: FloatArray) -> FloatArray:
-    """Return the covering radius of each set (S, N, 2) of wrapped phases."""
+    """Return the covering radius of each set (S, N, 2) of wrapped phases.
+
+    The distance to the nearest phase changes by no more than one moves. So a square whose middle is
+    at a distance d from the nearest phase holds no place farther than d plus half its diagonal:
+    squares that cannot beat the largest distance so far are dropped, the others are quartered.
+    """
     count, n, _ = sets.shape
-    # A first look on a grid brackets the radius: the distance to the nearest phase changes by no
-    # more than one moves, and no place is farther than half a diagonal from a grid point.
     side = _grid_side(n)
     axis = (np.arange(side) + 0.5) / side
     grid = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
-    seen = np.sqrt(_nearest_squared(np.broadcast_to(grid, (count, *grid.shape)), sets))
-    low = np.max(seen, axis=-1)
-    if n > EXACT_HOLE_POINTS:
-        return _holes_by_halving(sets, low, seen, grid, 0.5 / side)
-    high = np.minimum(low + sqrt(0.5) / side, sqrt(0.5)) + 1e-12
-    best = low * low
-    _try_circumcentres(best, high, sets)
-    found: FloatArray = np.sqrt(best)
-    return found
-
-
-def _holes_by_halving(
-    sets: FloatArray, best: FloatArray, seen: FloatArray, grid: FloatArray, half: float
-) -> FloatArray:
-    """Return covering radii, raised from `best`, by halving the squares that may hold more.
-
-    With many points the triples are too many. `seen` (S, G) are the distances at the middles `grid`
-    (G, 2) of squares of half side `half`.
-    """
-    which, square = np.nonzero(seen + half * sqrt(2) > best[:, None] + HOLE_TOLERANCE)
+    distance = np.sqrt(_nearest_squared(np.broadcast_to(grid, (count, *grid.shape)), sets))
+    best: FloatArray = np.max(distance, axis=-1)
+    half = 0.5 / side
+    which, square = np.nonzero(distance + half * sqrt(2) > best[:, None] + HOLE_TOLERANCE)
     middles = grid[square]
-    corners = np.array([(-1, -1), (-1, 1), (1, -1), (1, 1)], dtype=float)
+    quarters = np.array([(-1, -1), (-1, 1), (1, -1), (1, 1)], dtype=float)
     while len(which):
         half /= 2
         which = np.repeat(which, 4)
-        middles = (middles[:, None] + half * corners).reshape(-1, 2)
+        middles = (middles[:, None] + half * quarters).reshape(-1, 2)
         distance = np.empty(len(which))
-        chunk = max(1, 2_000_000 // sets.shape[1])
+        chunk = max(1, 2_000_000 // n)
         for start in range(0, len(which), chunk):
             part = slice(start, start + chunk)
             distance[part] = np.sqrt(_nearest_squared(middles[part, None], sets[which[part]]))[:, 0]
@@ -229,57 +219,6 @@ def _holes_by_halving(
         keep = distance + half * sqrt(2) > best[which] + HOLE_TOLERANCE
         which, middles = which[keep], middles[keep]
     return best
-
-
-def _try_circumcentres(best: FloatArray, high: FloatArray, sets: FloatArray) -> None:
-    """Raise `best` (S,), squared, by the circles through three images of points of `sets`.
-
-    A circle counts for the distance of its centre to the nearest point of its set.
-    """
-    count, n, _ = sets.shape
-    # Neighbours of a corner of the empty circle are at most its diameter away; while that is under
-    # half a pixel, only the nearest image of each other point can be one.
-    shifts = np.zeros((1, 2))
-    if 2 * float(np.max(high)) >= 0.5:
-        shifts = np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)], dtype=float)
-    for first in range(n):
-        # Each triple once: by its lowest-numbered corner.
-        steps = sets[:, first:] - sets[:, first, None]
-        steps -= np.rint(steps)
-        images = (steps[:, :, None] + shifts).reshape(count, -1, 2)
-        squared = np.sum(images * images, axis=-1)
-        squared[(squared > (2 * high[:, None]) ** 2) | (squared < COINCIDENT**2)] = inf
-        width = int(np.max(np.sum(np.isfinite(squared), axis=-1)))
-        if width < 2:
-            continue
-        order = np.argsort(squared, axis=-1, kind="stable")[:, :width]
-        images = np.take_along_axis(images, order[..., None], axis=1)
-        squared = np.take_along_axis(squared, order, axis=1)
-        i, j = np.triu_indices(width, k=1)
-        for pairs in np.array_split(np.arange(len(i)), max(1, count * len(i) // 1_000_000)):
-            centres, radii = _circumcentres(images, squared, i[pairs], j[pairs])
-            # Smaller circles than the best so far need no look, larger ones cannot be empty.
-            which, pair = np.nonzero((radii >= best[:, None]) & (radii <= high[:, None] ** 2))
-            if len(which):
-                places = sets[which, first] + centres[which, pair]
-                scores = _nearest_squared(places[:, None], sets[which])[:, 0]
-                np.maximum.at(best, which, scores)
-
-
-def _circumcentres(
-    images: FloatArray,
-    squared: FloatArray,
-    i: npt.NDArray[np.intp],
-    j: npt.NDArray[np.intp],
-) -> tuple[FloatArray, FloatArray]:
-    """Return centres (S, P, 2) and squared radii of circles through (0, 0) and images `i`, `j`."""
-    a, b = images[:, i], images[:, j]
-    # Corners on a line, or fewer than three, have no circle: no number, which compares as false.
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        twice_area = 2 * (a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0])
-        x = (squared[:, i] * b[..., 1] - squared[:, j] * a[..., 1]) / twice_area
-        y = (squared[:, j] * a[..., 0] - squared[:, i] * b[..., 0]) / twice_area
-        return np.stack([x, y], axis=-1), x * x + y * y
 
 
 # --- steps between pointings -----------------------------------------------------------------
@@ -323,8 +262,12 @@ def span(offsets: npt.ArrayLike) -> float:
     return float(np.max(_distances(offsets)))
 
 
+#: Up to so many points :func:`order_points` finds the shortest path of all.
+MAX_EXACT_PATH = 9
+
+
 def order_points(offsets: npt.ArrayLike) -> tuple[int, ...]:
-    """Return the order of shortest path through all offsets, beginning with the first.
+    """Return the order of a short path through all offsets, beginning with the first.
 
     Parameters
     ----------
@@ -334,12 +277,30 @@ def order_points(offsets: npt.ArrayLike) -> tuple[int, ...]:
     Returns
     -------
     tuple of int
-        Indices into `offsets`, 0 first. The shortest for N <= 9; beyond, the nearest-neighbour
-        path improved until no reversal of a stretch makes it shorter. Of equal paths always the
-        same one.
+        Indices into `offsets`, 0 first. The shortest path for N <= `MAX_EXACT_PATH`; beyond, each
+        time the nearest point that is left. Of equal paths always the same one.
     """
-    distances = _distances(offsets)
-    return _shortest_path(distances) if len(distances) <= 9 else _short_path(distances)
+    distances = _distances(offsets).tolist()
+    n = len(distances)
+    keeps_one = n > MAX_EXACT_PATH
+    # The best path to each end through each set of points (Held and Karp), sets growing.
+    best: dict[tuple[int, int], tuple[float, tuple[int, ...]]] = {(1, 0): (0.0, (0,))}
+    for _ in range(n - 1):
+        longer: dict[tuple[int, int], tuple[float, tuple[int, ...]]] = {}
+        for (seen, end), (length, path) in best.items():
+            for point in range(1, n):
+                if seen >> point & 1:
+                    continue
+                # Rounded, so that equal paths are equal on every machine and the first wins.
+                candidate = (round(length + distances[end][point], 9), (*path, point))
+                key = (seen | 1 << point, point)
+                if key not in longer or candidate < longer[key]:
+                    longer[key] = candidate
+        best = longer
+        if keeps_one:
+            nearest = min(best, key=best.__getitem__)
+            best = {nearest: best[nearest]}
+    return min(best.values())[1]
 
 
 def _distances(offsets: npt.ArrayLike) -> FloatArray:
@@ -348,56 +309,3 @@ def _distances(offsets: npt.ArrayLike) -> FloatArray:
         raise ValueError(f"offsets must have the shape (N, 2), not {points.shape}")
     steps = points[:, None] - points[None]
     return np.asarray(np.hypot(steps[..., 0], steps[..., 1]))
-
-
-def _shortest_path(distances: FloatArray) -> tuple[int, ...]:
-    """Held and Karp: the best path to each end through each set of points, sets growing."""
-    n = len(distances)
-    length = distances.tolist()
-    best: dict[tuple[int, int], tuple[float, tuple[int, ...]]] = {(1, 0): (0.0, (0,))}
-    for _ in range(n - 1):
-        longer: dict[tuple[int, int], tuple[float, tuple[int, ...]]] = {}
-        for (seen, end), (so_far, path) in best.items():
-            for point in range(1, n):
-                if seen >> point & 1:
-                    continue
-                # Rounded, so that equal paths are equal on every machine and the first wins.
-                candidate = (round(so_far + length[end][point], 9), (*path, point))
-                key = (seen | 1 << point, point)
-                if key not in longer or candidate < longer[key]:
-                    longer[key] = candidate
-        best = longer
-    return min(best.values())[1]
-
-
-def _short_path(distances: FloatArray) -> tuple[int, ...]:
-    """Nearest neighbours, then 2-opt with the first point held."""
-    n = len(distances)
-    path, left = [0], list(range(1, n))
-    while left:
-        path.append(
-            min(left, key=lambda point: (round(float(distances[path[-1], point]), 9), point))
-        )
-        left.remove(path[-1])
-    order = np.array(path)
-    for _ in range(20 * n):  # every pass shortens the path; in practice a few dozen are enough
-        gain, i, j = _best_reversal(distances, order)
-        if gain <= 1e-9:
-            break
-        order[i : j + 1] = order[i : j + 1][::-1]
-    return tuple(int(point) for point in order)
-
-
-def _best_reversal(distances: FloatArray, order: npt.NDArray[np.int_]) -> tuple[float, int, int]:
-    """Return the gain and the ends of the stretch whose reversal shortens the path the most."""
-    n = len(order)
-    along = distances[np.ix_(order, order)]
-    leave = np.append(along[np.arange(n - 1), np.arange(1, n)], 0.0)  # nothing follows the last
-    after = np.zeros((n, n))
-    after[:, :-1] = along[:, 1:]
-    # Reversing i..j replaces the steps (i-1, i) and (j, j+1) by (i-1, j) and (i, j+1).
-    i, j = np.triu_indices(n, k=1)
-    i, j = i[i > 0], j[i > 0]
-    gains = leave[i - 1] + leave[j] - along[i - 1, j] - after[i, j]
-    top = int(np.argmax(np.round(gains, 9)))
-    return float(gains[top]), int(i[top]), int(j[top])

@@ -11,18 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from aptdither.dither.coverage import band_at, field_points, offsets_at
 from aptdither.dither.phases import packing_distance, packing_limit
-from aptdither.dither.region import FieldPoints, to_arcsec
-from aptdither.types import FloatArray, Region
-
-if TYPE_CHECKING:
-    from aptdither.optics.aperture import Aperture
-    from aptdither.optics.filters import SpectralElement
+from aptdither.dither.region import FieldPoints
+from aptdither.dither.views import Views, band_at, field_points, offsets_at
+from aptdither.optics.aperture import plain
+from aptdither.types import FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +93,7 @@ class PointingExpectation:
 
 def expect(
     postargs: Any,
-    aperture: Aperture,
-    element: SpectralElement,
-    region: Region,
+    views: Views,
     *,
     orbits: Sequence[int] | None = None,
     base: Any = (0.0, 0.0),
@@ -113,7 +108,9 @@ def expect(
     ----------
     postargs : (N, 2) array_like, arcsec, or Quantity
         POS TARGs relative to `base`, in the order of the exposures.
-    aperture, element, region, base
+    views : View or sequence of View
+        What sees them: the worst place of all views counts.
+    base : (2,) array_like, arcsec, or Quantity
         As for :func:`aptdither.dither.coverage.evaluate`.
     orbits : sequence of int, optional
         Orbit of each exposure; all in one when left out. Exposures of an orbit are taken to be
@@ -125,7 +122,7 @@ def expect(
     samples : int
         Number of simulated visits: with 200 the 5 % value of E is good to about 0.005.
     grid : int
-        Field points on a side; 2 takes the centre and the corners (or the rim), where the worst
+        Field points on a side; 2 takes the center and the corners (or the rim), where the worst
         place nearly always is.
 
     Returns
@@ -133,12 +130,12 @@ def expect(
     PointingExpectation
     """
     errors = PointingBudget() if budget is None else budget
-    offsets = to_arcsec(postargs)
+    offsets = plain(postargs, "arcsec")
     in_orbit = _orbit_numbers(len(offsets), orbits)
-    field = field_points(aperture, region, base=base, grid=grid)
-    nominal_pix = offsets_at(offsets, aperture, field)
-    to_pixels = _pixels_per_arcsec(aperture, field)
-    band = band_at(aperture, element, field)
+    field = field_points(views, base=base, grid=grid)
+    nominal_pix = offsets_at(offsets, views, field)
+    to_pixels = _pixels_per_arcsec(views, field)
+    band = band_at(views, field)
 
     def worst(moved: FloatArray) -> tuple[FloatArray, FloatArray]:
         return packing_distance(moved).min(axis=-1), band.efficiency(moved).min(axis=-1)
@@ -208,14 +205,14 @@ def _shifts_arcsec(
     return turned
 
 
-def _pixels_per_arcsec(aperture: Aperture, field: FieldPoints) -> FloatArray:
+def _pixels_per_arcsec(views: Views, field: FieldPoints) -> FloatArray:
     """Return the linear map (F, 2, 2) from arcsec to pixels at each field point.
 
     Differences over 0.1 arcsec: the errors are a tenth of that, and the map bends by 1e-5 there.
     """
     half = 0.05
     ends = np.array([(half, 0.0), (-half, 0.0), (0.0, half), (0.0, -half)])
-    moved = offsets_at(ends, aperture, field)
+    moved = offsets_at(ends, views, field)
     columns = (moved[:, 0::2] - moved[:, 1::2]) / (2 * half)
     return np.swapaxes(columns, 1, 2)
 
@@ -232,22 +229,22 @@ def _sentence(
 ) -> str:
     if n == 1:
         return "One exposure has no dither that pointing errors could spoil."
-    said = (
+    summary = (
         f"With HST's pointing errors expect an efficiency of {median:.3f} at the worst place "
         f"({nominal:.3f} without; below {low:.3f} in one visit of 20) and phases "
-        f"{packing_of_limit:.0%} as far apart as can be"
+        f"{packing_of_limit:.0%} of the largest possible distance apart"
     )
     by_telescope, by_pattern = nominal - median, 1 - nominal
     if in_one_orbit is not None and in_one_orbit - median > max(0.005, by_telescope / 2):
         return (
-            f"{said}: most of the loss comes from the {orbits} orbits; in one it would be "
+            f"{summary}: most of the loss comes from the {orbits} orbits; in one it would be "
             f"{in_one_orbit:.3f}, so keep the exposures of a filter in one orbit if you can."
         )
     if by_pattern > max(0.05, by_telescope):
-        return f"{said}: the pattern loses more than the telescope, so a better one would help."
+        return f"{summary}: the pattern costs more than the pointing errors, so a better pattern would help."
     if by_telescope < 0.01:
-        return f"{said}: the pattern stands them well."
+        return f"{summary}: the pattern is robust against pointing errors."
     return (
-        f"{said}: the telescope loses more than the pattern, so more points would help and another "
-        "pattern hardly."
+        f"{summary}: the pointing errors cost more than the pattern, so more points would help, "
+        "another pattern hardly."
     )

@@ -70,8 +70,9 @@ class AliasingModel:
 
     Parameters
     ----------
-    wavelength_nm : float
-        Wavelength of the band's edge: the pivot wavelength of the spectral element, nm.
+    wavelength_nm : float or (F,) array_like
+        Wavelength of the band's edge: the pivot wavelength of the spectral element, nm. An array
+        where the field points belong to several views.
     x_scale, y_scale : float or (F,) array_like
         Local pixel scale in x and y at each of `F` field points, arcsec per pixel. Scalars mean one
         band for all places.
@@ -83,7 +84,7 @@ class AliasingModel:
 
     def __init__(
         self,
-        wavelength_nm: float,
+        wavelength_nm: ArrayLike,
         x_scale: ArrayLike,
         y_scale: ArrayLike,
         *,
@@ -92,19 +93,21 @@ class AliasingModel:
     ) -> None:
         if cells < 2 or cells % 2:
             raise ValueError(f"cells must be even and at least 2, not {cells}")
-        self.wavelength_nm = float(wavelength_nm)
         self.snr = float(snr)
         self.cells = cells
-        cycles_per_arcsec = APERTURE_DIAMETER_M / (wavelength_nm * 1e-9) * _RADIANS_PER_ARCSEC
+        wavelength_m = np.atleast_1d(np.asarray(wavelength_nm, dtype=np.float64)) * 1e-9
+        cycles_per_arcsec = APERTURE_DIAMETER_M / wavelength_m * _RADIANS_PER_ARCSEC
         x_edge, y_edge = np.broadcast_arrays(
-            cycles_per_arcsec * np.atleast_1d(np.asarray(x_scale, dtype=np.float64)),
-            cycles_per_arcsec * np.atleast_1d(np.asarray(y_scale, dtype=np.float64)),
+            cycles_per_arcsec * np.asarray(x_scale, dtype=np.float64),
+            cycles_per_arcsec * np.asarray(y_scale, dtype=np.float64),
         )
         self.x_edge: FloatArray = np.ascontiguousarray(x_edge)
         """Semi-axes of the band at each field point, cycles per pixel, (F,)."""
         self.y_edge: FloatArray = np.ascontiguousarray(y_edge)
         if self.x_edge.ndim != 1 or not np.all(self.x_edge > 0) or not np.all(self.y_edge > 0):
-            raise ValueError("the pixel scales must be positive scalars or (F,) arrays")
+            raise ValueError(
+                "the wavelengths and pixel scales must be positive scalars or (F,) arrays"
+            )
 
     @property
     def size(self) -> int:

@@ -1,24 +1,29 @@
-"""The disk: read an input once, write an output so that nothing is ever lost.
+"""Read an input once, and write outputs so that no file is ever lost or half written.
 
-How an output is written::
+How an output is written:
 
-    temporary file in the target's own directory: all bytes, owner, mode, fsync
-    the input is read once more: it must be what it was
-    (in place) the backup, written the same way, is under its name and on the disk
-    link(2) to a new name, rename(2) over one that is replaced
-    fsync of the directory
+1. A temporary file in the target's own folder gets all bytes, the mode, and an fsync.
+2. The input is read again; if it is not what it was, nothing is written.
+3. For a change in place, a backup of the input is written in the same way.
+4. The temporary file takes the target's name in one step: link(2) for a new name, which fails if
+   the name exists, or rename(2) over a file that is replaced.
+5. The folder gets an fsync.
 
-So the name holds the old file or the new one, whole, whatever happens and whenever. What a kill can
-leave is a temporary file, ``.aptdither-*.tmp``, and a complete backup; an error or Ctrl-C leaves
-neither. Written for POSIX systems (Linux, macOS).
+At any moment the target is the old file or the new one, complete. A kill can leave a temporary file
+(``.aptdither-*.tmp``) and, in place, a complete backup, which the next run uses.
 
-Limits that are known: other hard links to a replaced file keep the old content; access lists and
-extended attributes are not copied; a change that another program makes in the few microseconds
-between the last look at the input and the rename is not seen, and is lost.
+The first backup of ``IN.apt`` is ``IN.apt.bak``. A backup is never overwritten: later ones are
+``IN.apt.bak2``, ``IN.apt.bak3`` and so on. A backup that already holds the input serves again.
+
+Known limits: other hard links to a replaced file keep the old content; access lists and extended
+attributes are not copied; a change that another program makes in the microseconds between the last
+look at the input and the rename is lost. Where the system has no hard links (FAT, some network
+disks), a file that another program creates in the last moment would be replaced. Windows cannot
+sync a folder, so after a power failure a file may have its old name or content.
 """
 
-# The calls are the system's on purpose, not pathlib's: each is one that can be killed.
-# ruff: noqa: PTH100, PTH105, PTH108, PTH116, PTH120
+# These are the system's calls on purpose, not pathlib's: tests/crash interrupts each of them.
+# ruff: noqa: PTH100, PTH101, PTH105, PTH108, PTH116, PTH118, PTH120
 
 from __future__ import annotations
 
@@ -29,26 +34,24 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from aptdither.apt.limits import MAX_BYTES
 from aptdither.errors import InputError, Location, OutputError
-from aptdither.io.atomic import open_folder, publish, sync_file, sync_folder, temporary_file
 
-_CHUNK_BYTES = 2**20
-_READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+# Systems lack some of these flags. An open with O_NONBLOCK does not wait for a FIFO's other end.
+_BINARY = getattr(os, "O_BINARY", 0)
+_READ_FLAGS = os.O_RDONLY | _BINARY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+
+# How systems say that they cannot do a thing at all, as opposed to a failure.
+_NOT_SUPPORTED = frozenset(
+    {errno.EPERM, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF}
+)
+
+_EXISTS = "already exists; use --force to overwrite it, or -o with another name"
 
 _Path = str | os.PathLike[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileIdentity:
-    """What tells whether a name still means the same file in the same state."""
-
-    device: int
-    inode: int
-    size: int
-    mtime_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +65,9 @@ class Source:
     data : bytes
         The whole content.
     sha256 : str
-        Of `data`, in lower-case hexadecimal.
-    identity : FileIdentity
-        Of the regular file that was read.
+        Hash of `data`, in lower-case hexadecimal.
+    identity : tuple of int
+        Device, inode, size and time of change (ns) of the regular file that was read.
     mode : int
         Its permission bits.
     """
@@ -72,20 +75,20 @@ class Source:
     path: Path
     data: bytes = field(repr=False)
     sha256: str
-    identity: FileIdentity
+    identity: tuple[int, int, int, int]
     mode: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What was put on the disk.
+    """An output that was written.
 
     Attributes
     ----------
     path : Path
         The name as given.
     sha256 : str
-        Of the content under that name.
+        Hash of its content.
     backup : Path or None
         Where the former content of an input that was changed in place is kept.
     """
@@ -96,19 +99,19 @@ class Written:
 
 
 def default_output(path: _Path) -> Path:
-    """Return where the dithered version of a proposal goes: ``IN.apt`` to ``IN.dithered.apt``."""
+    """Return the default name of the dithered proposal.
+
+    Examples
+    --------
+    >>> default_output("17000.apt").name
+    '17000.dithered.apt'
+    """
     given = Path(path)
     return given.with_name(f"{given.stem}.dithered{given.suffix}")
 
 
-def backup_path(path: _Path) -> Path:
-    """Return where the original goes when a file is changed in place: ``IN.apt.bak``."""
-    given = Path(path)
-    return given.with_name(f"{given.name}.bak")
-
-
 def read_input(path: _Path, *, max_bytes: int = MAX_BYTES) -> Source:
-    """Read a regular file, whole, in bounded memory and without ever waiting.
+    """Read a regular file in bounded memory and without waiting.
 
     Parameters
     ----------
@@ -125,36 +128,34 @@ def read_input(path: _Path, *, max_bytes: int = MAX_BYTES) -> Source:
     Raises
     ------
     InputError
-        The file is missing, is not a regular file, is too large, may not be read, or changed
-        while it was being read.
+        The file is missing, not a regular file, too large or not readable, or it changed while it
+        was being read.
     """
-    location = Location(path=os.fspath(path))
-    if not _is_name(path):
-        raise InputError("this is not a name that a file can have", location=location)
+    path = Path(path)
+    location = Location(path=str(path))
     try:
-        # Looked at before it is opened: opening a device can do things, opening a FIFO can wait.
+        # Opening a device can have effects, so its kind is looked at first, and again once it is
+        # open, since another file may have taken the name.
         _require_regular(os.stat(path), location)
-        # What has the name now may be another file: hence no waiting, and a second look.
-        descriptor = os.open(path, _READ_FLAGS)
-        try:
-            before = os.fstat(descriptor)
+        with os.fdopen(os.open(path, _READ_FLAGS), "rb") as file:
+            before = os.fstat(file.fileno())
             _require_regular(before, location)
-            data = _read_all(descriptor, before.st_size, max_bytes, location)
-            after = os.fstat(descriptor)
-        finally:
-            os.close(descriptor)
+            data = b"" if before.st_size > max_bytes else file.read(max_bytes + 1)
+            after = os.fstat(file.fileno())
     except FileNotFoundError as error:
-        raise InputError("there is no such file", location=location) from error
-    except OSError as error:
+        raise InputError("no such file", location=location) from error
+    except (OSError, ValueError) as error:
         raise InputError(f"cannot be read: {_reason(error)}", location=location) from error
-    identity = _identity(after)
-    if identity != _identity(before):
+    if max(len(data), before.st_size) > max_bytes:
+        message = f"is too large: the limit is {max_bytes:,} bytes"
+        raise InputError(message, location=location)
+    if _identity(after) != _identity(before):
         raise InputError("changed while it was being read; run again", location=location)
     return Source(
-        path=Path(path),
+        path=path,
         data=data,
         sha256=hashlib.sha256(data).hexdigest(),
-        identity=identity,
+        identity=_identity(after),
         mode=stat.S_IMODE(after.st_mode),
     )
 
@@ -167,13 +168,13 @@ def check_output(path: _Path, *, source: Source | None = None, force: bool = Fal
     OutputError
         As :func:`write_output`, as far as it can be known without writing.
     """
-    _find_target(path, source=source, force=force)
+    _find_target(Path(path), source=source, force=force)
 
 
 def write_output(
     path: _Path, data: bytes, *, source: Source | None = None, force: bool = False
 ) -> Written:
-    """Put `data` under a name, all of it or nothing.
+    """Write a file completely or not at all.
 
     A symbolic link is followed, and its target written. The file has the mode, and where possible
     the owner, of the file it replaces; a new one has the mode of `source`.
@@ -185,10 +186,10 @@ def write_output(
     data : bytes
         The whole content.
     source : Source, optional
-        The input that `data` was made from: it is never written to, and must still be on the disk
-        as it was read.
+        The input that `data` was made from: it is never written to, and must still be as it was
+        read.
     force : bool, optional
-        Replace a file that has the name.
+        Replace an existing file.
 
     Returns
     -------
@@ -198,44 +199,26 @@ def write_output(
     Raises
     ------
     OutputError
-        The name exists and `force` is not set, is that of the input, is a directory or anything
-        but a regular file, the input has changed, or the disk, its permissions or its space do not
-        allow it. What the name held before is whole.
+        The name exists and `force` is not set, or is that of the input or of something else than a
+        regular file; the input has changed; or the system reports an error. What the name held
+        before is unchanged.
     """
+    path = Path(path)
     target, replaced = _find_target(path, source=source, force=force)
-    folder = os.path.dirname(target)
-    mode = source.mode if source is not None else None
-    with (
-        _explained(path),
-        open_folder(folder) as folder_descriptor,
-        temporary_file(folder, data, like=replaced, mode=mode) as temporary,
-    ):
+    mode = None if source is None else source.mode
+    with _as_output_error(path), _temporary(target, data, like=replaced, mode=mode) as temporary:
         if source is not None:
             _require_unchanged(source)
-        publish(temporary, target, replace=force)
-        _confirm(folder_descriptor, path)
-    return Written(path=Path(path), sha256=hashlib.sha256(data).hexdigest())
-
-
-def check_in_place(source: Source, *, force: bool = False) -> None:
-    """Refuse what :func:`replace_input` would refuse, before any work is done.
-
-    Whoever asks before the new content is known must not hold a refusal against a run that then
-    changes nothing: after a first change in place, the backup always holds something else.
-
-    Raises
-    ------
-    OutputError
-        As :func:`replace_input`, as far as it can be known without writing.
-    """
-    _find_input(source, force=force)
+        _publish(temporary, target, replace=force)
+        _confirm(target, path)
+    return Written(path=path, sha256=hashlib.sha256(data).hexdigest())
 
 
 def replace_input(source: Source, data: bytes, *, force: bool = False) -> Written:
-    """Change an input in place; what it held is kept in ``IN.apt.bak``, beside the name given.
+    """Change an input in place; what it held is kept in a backup beside it.
 
     With nothing to change, nothing is written and no backup is made. A symbolic link stays one: its
-    target is changed.
+    target is changed, and the backup is beside the link.
 
     Parameters
     ----------
@@ -244,7 +227,7 @@ def replace_input(source: Source, data: bytes, *, force: bool = False) -> Writte
     data : bytes
         The new content.
     force : bool, optional
-        Replace a backup that holds something else, and change a file that is read-only.
+        Change a file that is read-only.
 
     Returns
     -------
@@ -254,263 +237,205 @@ def replace_input(source: Source, data: bytes, *, force: bool = False) -> Writte
     Raises
     ------
     OutputError
-        The input has changed since it was read or is read-only, the backup has another content, or
-        the disk, its permissions or its space do not allow it. The input is whole; when it holds
-        the new content, so is the backup.
+        The input has changed since it was read or is read-only, or the system reports an error. The
+        input is complete; when it holds the new content, so is the backup.
     """
     if data == source.data:
         return Written(path=source.path, sha256=source.sha256)
-    target, backup, old = _find_input(source, force=force)
-    folder = os.path.dirname(target)
-    with (
-        _explained(source.path),
-        open_folder(folder) as folder_descriptor,
-        temporary_file(folder, data, like=old) as temporary,
-    ):
+    with _as_output_error(source.path):
+        target = os.path.realpath(source.path)
         _require_unchanged(source)
-        with _backed_up(source, backup, like=old, replace=force):
-            # The backup took time; this is the shortest look there is.
-            if not _is_still_there(source):
-                raise _changed(source)
+        effective = os.access in os.supports_effective_ids
+        if not (force or os.access(target, os.W_OK, effective_ids=effective)):
+            message = "is read-only; use --force to change it anyway, or -o with another name"
+            raise OutputError(message, location=Location(path=str(source.path)))
+        like = os.stat(target)
+        with _temporary(target, data, like=like) as temporary:
+            backup = _back_up(source, target, like)
+            _require_unchanged(source)
             os.replace(temporary, target)
-        _confirm(folder_descriptor, source.path)
-    return Written(path=source.path, sha256=hashlib.sha256(data).hexdigest(), backup=Path(backup))
-
-
-# Looking, before anything is written
+            _confirm(target, source.path)
+    return Written(path=source.path, sha256=hashlib.sha256(data).hexdigest(), backup=backup)
 
 
 def _find_target(
-    path: _Path, *, source: Source | None, force: bool
+    path: Path, *, source: Source | None, force: bool
 ) -> tuple[str, os.stat_result | None]:
-    """Return the file that a name means, links followed, and what is there already."""
-    shown = os.fspath(path)
-    location = Location(path=shown)
-    if not _is_name(path):
-        raise OutputError("this is not a name that a file can have", location=location)
-    with _explained(path):
+    """Return the file that a name means, links followed, and what exists there already."""
+    location = Location(path=str(path))
+    with _as_output_error(path):
         target = os.path.realpath(path)
         try:
-            there = os.stat(path)
+            existing = os.stat(path)
         except FileNotFoundError:
-            if shown.endswith(os.sep):
-                raise OutputError("this is the name of a directory", location=location) from None
+            if not os.path.isdir(os.path.dirname(target)):  # noqa: PTH112
+                raise OutputError("the folder does not exist", location=location) from None
             return target, None
-    if source is not None and _is_same_file(source, there):
+    if source is not None and (existing.st_dev, existing.st_ino) == source.identity[:2]:
         message = "this is the input itself; use --in-place to change it, or -o with another name"
         raise OutputError(message, location=location)
-    if not stat.S_ISREG(there.st_mode):
-        message = f"this is {_kind(there)}; only a regular file can be written"
+    if not stat.S_ISREG(existing.st_mode):
+        message = f"this is {_kind(existing)}; only a regular file can be written"
         raise OutputError(message, location=location)
     if not force:
-        raise OutputError(_REASONS[errno.EEXIST], location=location)
-    return target, there
+        raise OutputError(_EXISTS, location=location)
+    return target, existing
 
 
-def _find_input(source: Source, *, force: bool) -> tuple[str, str, os.stat_result]:
-    """Return the file to change, its backup's name, and what the file is now."""
-    backup = os.fspath(backup_path(source.path))
-    with _explained(source.path):
-        target = os.path.realpath(source.path)
-        if not _is_still_there(source):
-            raise _changed(source)
-        there = os.stat(target)
-        effective = os.access in os.supports_effective_ids
-        if not force and not os.access(target, os.W_OK, effective_ids=effective):
-            message = "is read-only; use --force to change it all the same, or -o with another name"
-            raise OutputError(message, location=Location(path=os.fspath(source.path)))
-    with _explained(backup):
-        # A backup that is the input by another name would be lost with it.
-        if os.path.realpath(backup) == target:
-            message = "this is the input itself, not a place for its backup; use -o instead"
-            raise OutputError(message, location=Location(path=backup))
-        _is_backup_there(source, backup, replace=force)
-    return target, backup, there
+def _back_up(source: Source, target: str, like: os.stat_result) -> Path:
+    """Return a backup that holds the input and is on the disk."""
+    for number in count(1):
+        backup = f"{source.path}.bak{number if number > 1 else ''}"
+        with _as_output_error(Path(backup)):
+            if not os.path.lexists(backup):
+                with _temporary(backup, source.data, like=like) as temporary:
+                    try:
+                        _publish(temporary, backup, replace=False)
+                    except FileExistsError:
+                        continue
+            # Neither a link nor the file that is about to change is a backup.
+            elif _leads_to(target, backup) or not _holds(backup, source.data):
+                continue
+            else:
+                _sync(backup)  # another program may have written it
+            _sync(os.path.dirname(os.path.abspath(backup)))
+            return Path(backup)
+    raise AssertionError("unreachable")
 
 
-def _is_backup_there(source: Source, backup: str, *, replace: bool) -> bool:
-    """Tell whether the backup already holds the input; refuse one that holds something else."""
-    location = Location(path=backup)
+def _leads_to(target: str, path: str) -> bool:
+    """Tell whether a name is a link, or another name of the target's path."""
+    return os.path.islink(path) or os.path.realpath(path) == target  # noqa: PTH114
+
+
+def _holds(path: str, data: bytes) -> bool:
     try:
-        there = os.lstat(backup)
-    except FileNotFoundError:
+        return read_input(path, max_bytes=len(data)).data == data
+    except InputError:
         return False
-    if stat.S_ISREG(there.st_mode):
-        if _holds(backup, source.data):
-            return True
-    elif not (replace and stat.S_ISLNK(there.st_mode)):
-        message = f"the backup cannot be written: this is {_kind(there)}; move it away"
-        raise OutputError(message, location=location)
-    if not replace:
-        message = (
-            "an older backup with another content is there; move it away, or use --force to "
-            "replace it"
-        )
-        raise OutputError(message, location=location)
-    return False
-
-
-def _is_name(path: _Path) -> bool:
-    """Tell whether the system can be asked for this name at all."""
-    try:
-        return bool(os.fspath(path)) and b"\0" not in os.fsencode(path)
-    except UnicodeEncodeError:
-        return False
-
-
-def _require_regular(found: os.stat_result, location: Location) -> None:
-    if not stat.S_ISREG(found.st_mode):
-        message = f"this is {_kind(found)}, not a file with a proposal in it"
-        raise InputError(message, location=location)
 
 
 def _require_unchanged(source: Source) -> None:
-    """Look at the input once more: the same file, in the same state, with the same bytes."""
-    if not (_is_still_there(source) and _holds(source.path, source.data)):
-        raise _changed(source)
-
-
-def _is_still_there(source: Source) -> bool:
+    """Read the input again: it must be the same file, in the same state, with the same bytes."""
     try:
-        return _identity(os.stat(source.path)) == source.identity
-    except FileNotFoundError:
-        return False
+        now = read_input(source.path, max_bytes=len(source.data))
+    except InputError:
+        now = None
+    if now is None or (now.identity, now.data) != (source.identity, source.data):
+        message = "was changed by another program since it was read; nothing was written, run again"
+        raise OutputError(message, location=Location(path=str(source.path)))
 
 
-def _is_same_file(source: Source, found: os.stat_result) -> bool:
-    return (found.st_dev, found.st_ino) == (source.identity.device, source.identity.inode)
-
-
-def _identity(found: os.stat_result) -> FileIdentity:
-    return FileIdentity(
-        device=found.st_dev, inode=found.st_ino, size=found.st_size, mtime_ns=found.st_mtime_ns
-    )
-
-
-def _holds(path: _Path, data: bytes) -> bool:
-    """Tell whether a regular file holds exactly `data`; reads little more than that."""
-    descriptor = os.open(path, _READ_FLAGS)
+@contextmanager
+def _temporary(
+    target: str, data: bytes, *, like: os.stat_result | None, mode: int | None = None
+) -> Iterator[str]:
+    """Yield a complete file in the target's folder; at the end of the block its name is free."""
+    # A short name of its own: the target's may already be as long as names can be.
+    folder = os.path.dirname(os.path.abspath(target))
+    name = os.path.join(folder, f".aptdither-{os.urandom(8).hex()}.tmp")
+    if like is not None:
+        mode = stat.S_IMODE(like.st_mode)
+    # Nobody else may read it before it has its mode; without one, the umask decides.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY
+    descriptor = os.open(name, flags, 0o666 if mode is None else 0o600)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return False
-        expected, start = memoryview(data), 0
-        while chunk := os.read(descriptor, _CHUNK_BYTES):
-            if expected[start : start + len(chunk)] != chunk:
-                return False
-            start += len(chunk)
-        return start == len(data)
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+            if like is not None and hasattr(os, "chown"):
+                with suppress(OSError):  # only root may give files away
+                    os.chown(name, like.st_uid, like.st_gid)
+            if mode is not None:
+                _set_mode(name, mode)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        yield name
+    finally:
+        with suppress(OSError):
+            os.unlink(name)
+
+
+def _set_mode(name: str, mode: int) -> None:
+    try:
+        os.chmod(name, mode & 0o777)
+    except OSError as error:
+        if error.errno not in _NOT_SUPPORTED:  # some disks have no modes
+            raise
+
+
+def _publish(temporary: str, target: str, *, replace: bool) -> None:
+    """Give a complete file its name in one step; without `replace`, only if the name is free."""
+    if replace:
+        os.replace(temporary, target)
+        return
+    try:
+        os.link(temporary, target)
+    except (AttributeError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in _NOT_SUPPORTED:
+            raise
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target) from None
+        os.rename(temporary, target)  # noqa: PTH104
+
+
+def _sync(path: str) -> None:
+    """Make a file's content, or a folder's names, last through a power failure."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:  # Windows opens no folders; others may forbid reading
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NOT_SUPPORTED:
+            raise
     finally:
         os.close(descriptor)
 
 
-def _read_all(descriptor: int, expected_bytes: int, max_bytes: int, location: Location) -> bytes:
-    """Read to the end of a file, or refuse it: one byte more than is allowed is enough to know."""
-    chunks: list[bytes] = []
-    room = max_bytes + 1
-    if expected_bytes <= max_bytes:
-        # One read takes a file that keeps still: its bytes are never held twice.
-        wanted = expected_bytes + 1
-        while room > 0 and (chunk := os.read(descriptor, min(wanted, room))):
-            chunks.append(chunk)
-            room -= len(chunk)
-            wanted = _CHUNK_BYTES
-        if room > 0:
-            return b"".join(chunks)
-    found = max(expected_bytes, max_bytes + 1)
-    message = f"is too large: {found:,} bytes or more, and at most {max_bytes:,} are read"
-    raise InputError(message, location=location)
-
-
-# Writing
-
-
-@contextmanager
-def _backed_up(
-    source: Source, backup: str, *, like: os.stat_result, replace: bool
-) -> Iterator[None]:
-    """Have the backup complete and on the disk; take a new one away again if the block fails."""
-    folder = os.path.dirname(os.path.abspath(backup))
-    is_new = False
+def _confirm(target: str, path: Path) -> None:
+    """Sync the folder of a new name; an error must not deny that the new file is there."""
     try:
-        with _explained(backup), open_folder(folder) as folder_descriptor:
-            if _is_backup_there(source, backup, replace=replace):
-                sync_file(backup)  # whoever wrote it may not have
-            else:
-                was_free = not os.path.lexists(backup)
-                with temporary_file(folder, source.data, like=like) as temporary:
-                    publish(temporary, backup, replace=replace)
-                    is_new = was_free
-            sync_folder(folder_descriptor)
-        yield
-    except BaseException:
-        if is_new:
-            # Only while the input is surely what it was: a rename can fail and have happened.
-            with suppress(OSError, OutputError):
-                _require_unchanged(source)
-                os.unlink(backup)
-        raise
-
-
-def _confirm(folder_descriptor: int | None, path: _Path) -> None:
-    """Make a name last; from here on the new file is there, and an error must not deny it."""
-    try:
-        sync_folder(folder_descriptor)
+        _sync(os.path.dirname(target))
     except OSError as error:
         message = (
-            f"is written and whole, but the disk did not confirm it ({_reason(error)}); "
-            "look after the disk before you rely on it"
+            f"is written and complete, but the disk did not confirm it ({_reason(error)}); "
+            "check the disk before you rely on the file"
         )
-        raise OutputError(message, location=Location(path=os.fspath(path))) from error
+        raise OutputError(message, location=Location(path=str(path))) from error
 
 
-# Saying what is wrong
-
-_REASONS = {
-    errno.EACCES: "permission denied",
-    errno.EPERM: "permission denied",
-    errno.EEXIST: "exists already; use --force to overwrite it, or -o with another name",
-    errno.EROFS: "the disk is read-only",
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EFBIG: "it would be larger than the system allows",
-    errno.ENAMETOOLONG: "the name is too long",
-    errno.ELOOP: "its symbolic links go in a circle",
-    errno.ENOENT: "there is no such directory",
-    errno.ENOTDIR: "a part of the path is not a directory",
-}
-
-_KINDS = (
-    (stat.S_ISDIR, "a directory"),
-    (stat.S_ISFIFO, "a FIFO (named pipe)"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-    (stat.S_ISLNK, "a symbolic link"),
-)
+def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _kind(found: os.stat_result) -> str:
-    return next((words for test, words in _KINDS if test(found.st_mode)), "something unknown")
+def _require_regular(status: os.stat_result, location: Location) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"this is {_kind(status)}, not a proposal file", location=location)
 
 
-def _reason(error: OSError) -> str:
-    number = error.errno or errno.EIO
-    return _REASONS.get(number, os.strerror(number).lower())
+def _kind(status: os.stat_result) -> str:
+    is_folder = stat.S_ISDIR(status.st_mode)
+    return "a directory" if is_folder else "a pipe, a socket or a device"
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, ValueError):  # a NUL, or characters that the system's names cannot have
+        return "not a valid file name"
+    return (error.strerror or str(error)).lower()
 
 
 @contextmanager
-def _explained(path: _Path) -> Iterator[None]:
-    """Turn what the system says into one sentence about the output."""
-    location = Location(path=os.fspath(path))
+def _as_output_error(path: Path) -> Iterator[None]:
+    """Turn an error of the system into one sentence about the output."""
+    location = Location(path=str(path))
     try:
         yield
     except FileExistsError as error:
-        raise OutputError(_reason(error), location=location) from error
-    except OSError as error:
-        message = f"cannot be written: {_reason(error)}; it is as it was"
+        raise OutputError(_EXISTS, location=location) from error
+    except (OSError, ValueError) as error:
+        message = f"cannot be written: {_reason(error)}; nothing was changed"
         raise OutputError(message, location=location) from error
-
-
-def _changed(source: Source) -> OutputError:
-    message = "was changed by another program since it was read; nothing was written, run again"
-    return OutputError(message, location=Location(path=os.fspath(source.path)))

@@ -1,1 +1,1 @@
-"""The telescope wing: apertures, distortion and spectral elements, and nothing of XML."""
+"""Telescope and detectors: apertures, distortion and spectral elements."""

@@ -1,17 +1,15 @@
-"""Apertures: where POS TARGs count from, what is read, and how the sky is bent there.
+"""Apertures: where POS TARGs count from, which chips are read, and their distortion.
 
-Pixels are those of the calibrated full-frame image (FLT), 1-based: for WFC3/IR 1014 x 1014, the
+Pixels are those of the calibrated image (FLT) of a chip, 1-based: for WFC3/IR 1014 x 1014, the
 frame of ISR WFC3 2016-14. The ideal frame of an aperture is the POS TARG frame, in arcsec, zero at
-the aperture's fiducial point, x and y along increasing column and row.
+the aperture's reference point, x and y along increasing column and row.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
-from importlib.resources import files
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,28 +17,28 @@ import numpy as np
 import numpy.typing as npt
 
 from aptdither.errors import OpticsError
+from aptdither.optics.detector import Detector, get_detector, supported_configs
 from aptdither.optics.distortion import Distortion
 from aptdither.optics.filters import get_element
 from aptdither.optics.idctab import read_idctab
+from aptdither.optics.siaf import Frame, chip_distortion, siaf_distortion, siaf_frame, siaf_tables
 from aptdither.types import FloatArray
 
-#: The data file of each configuration whose apertures are known.
-DATA_FILES = {"WFC3/IR": "wfc3ir-apertures.json"}
-#: The axes of a distortion file for this detector lie within this of the SIAF's, in degrees; what
-#: does not is for another detector, or mirrored.
+#: A distortion file is refused where its axes differ by more from the SIAF's, degrees: it is for
+#: another detector, or mirrored.
 MAX_TURN_DEG = 5.0
-#: And so do its scales, as a ratio.
+#: The same for its pixel scale, as a ratio.
 MAX_RATIO = 1.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readout:
-    """The part of the detector that is read: centres of its first and last pixels.
+    """The part of a chip that is read: centers of its first and last pixels.
 
     Parameters
     ----------
     x_min, x_max, y_min, y_max : float
-        Pixels of the full-frame image, 1-based; a pixel's area reaches 0.5 further.
+        Pixels of the calibrated full-frame image, 1-based; a pixel's area reaches 0.5 further.
     """
 
     x_min: float
@@ -52,6 +50,13 @@ class Readout:
     def center(self) -> tuple[float, float]:
         """Pixel coordinates of the middle."""
         return (self.x_min + self.x_max) / 2, (self.y_min + self.y_max) / 2
+
+    def distance(self, x_pix: npt.ArrayLike, y_pix: npt.ArrayLike) -> FloatArray:
+        """Return the distance from positions to the nearest pixel center that is read, pixels."""
+        x, y = np.asarray(x_pix, dtype=float), np.asarray(y_pix, dtype=float)
+        dx = np.clip(x, self.x_min, self.x_max) - x
+        dy = np.clip(y, self.y_min, self.y_max) - y
+        return np.asarray(np.hypot(dx, dy))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +72,44 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Chip:
+    """One chip of a detector, as an aperture reads it.
+
+    Parameters
+    ----------
+    name : str
+        For people: ``WFC3/IR``, ``UVIS2``.
+    number : int
+        The chip's number in its own images, 1 or 2.
+    readout : Readout
+        The pixels that are read.
+    x_ref_pix, y_ref_pix : float
+        The pixel about which `distortion` is expanded, in the calibrated image of the chip.
+    distortion : Distortion
+        From pixels about it to the ideal frame of the *aperture*.
+    """
+
+    name: str
+    number: int
+    readout: Readout
+    x_ref_pix: float
+    y_ref_pix: float
+    distortion: Distortion
+
+    @property
+    def reference_pix(self) -> tuple[float, float]:
+        """The pixel about which the distortion is expanded."""
+        return self.x_ref_pix, self.y_ref_pix
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Aperture:
-    """One aperture with its fiducial point, readout and distortion.
+    """One aperture: its POS TARG frame, and the chips it reads.
 
     Sky coordinates may be given as plain numbers in arcsec or as astropy quantities of any angular
-    unit, pixels as plain numbers or quantities in pix; results are plain.
+    unit, pixels as plain numbers or quantities in pix; results are plain. Pixels count in the
+    calibrated image of one chip: `chip` is its number, the chip of the reference point when left
+    out.
 
     Parameters
     ----------
@@ -79,51 +117,124 @@ class Aperture:
         As APT writes them: ``WFC3/IR``, ``IR-FIX``.
     siaf_name : str
         The aperture's name in the SIAF, which may depend on the spectral element.
-    x_ref_pix, y_ref_pix : float
-        Fiducial point, pixels of the full-frame image, 1-based.
-    readout : Readout
-        The pixels that are read.
-    distortion : Distortion
-        From pixels about the fiducial point to the ideal frame.
+    frame : Frame
+        The ideal frame, with its reference point.
+    chips : tuple of Chip
+        What is read.
     provenance : Provenance
         Where the distortion comes from.
+
+    Examples
+    --------
+    >>> aperture = get_aperture("IR-FIX")
+    >>> x, y = aperture.postarg_from_offset(3.5, 1.5)
+    >>> print(f"{x:.3f} {y:.3f}")
+    0.474 0.183
+    >>> dx, dy = aperture.offset_from_postarg(x, y, at=(100.0, 900.0))
+    >>> print(f"{dx:.3f} {dy:.3f}")
+    3.480 1.484
     """
 
     config: str
     name: str
     siaf_name: str
-    x_ref_pix: float
-    y_ref_pix: float
-    readout: Readout
-    distortion: Distortion
+    frame: Frame
+    chips: tuple[Chip, ...]
     provenance: Provenance
 
     @property
-    def fiducial_pix(self) -> tuple[float, float]:
-        """Pixel coordinates at which a target with POS TARG 0, 0 lands."""
-        return self.x_ref_pix, self.y_ref_pix
+    def detector(self) -> Detector:
+        """What is true of the detector whatever the aperture."""
+        return get_detector(self.config)
+
+    @property
+    def x_ref_pix(self) -> float:
+        """Column of the reference point, on its chip."""
+        return self.frame.x_ref_pix
+
+    @property
+    def y_ref_pix(self) -> float:
+        """Row of the reference point, on its chip."""
+        return self.frame.y_ref_pix
+
+    @property
+    def reference_pix(self) -> tuple[float, float]:
+        """The reference point: pixel coordinates at which a target with POS TARG 0, 0 lands."""
+        return self.frame.x_ref_pix, self.frame.y_ref_pix
+
+    @property
+    def readout(self) -> Readout:
+        """What is read of the chip with the reference point."""
+        return self.chip().readout
+
+    @property
+    def distortion(self) -> Distortion:
+        """Distortion of the chip with the reference point."""
+        return self.chip().distortion
+
+    def chip(self, number: int | None = None) -> Chip:
+        """Return a chip by its number; the chip of the reference point when left out.
+
+        Raises
+        ------
+        OpticsError
+            If the aperture does not read that chip.
+        """
+        wanted = self.frame.chip if number is None else number
+        for chip in self.chips:
+            if chip.number == wanted:
+                return chip
+        raise OpticsError(
+            f"aperture {self.name} does not read chip {wanted}; it reads chip "
+            + ", ".join(str(chip.number) for chip in self.chips)
+        )
+
+    def chip_at(self, x_arcsec: float, y_arcsec: float) -> Chip:
+        """Return the chip on which a position in the ideal frame lands, or the nearest one."""
+        if len(self.chips) == 1:
+            return self.chips[0]
+        return min(
+            self.chips,
+            key=lambda chip: float(
+                chip.readout.distance(*self.pixel_from_ideal(x_arcsec, y_arcsec, chip=chip.number))
+            ),
+        )
+
+    def contains(self, x_pix: float, y_pix: float, *, chip: int | None = None) -> bool:
+        """Tell whether a pixel position lies on a chip's calibrated image, read or not.
+
+        Raises
+        ------
+        OpticsError
+            If the aperture does not read that chip.
+        """
+        self.chip(chip)
+        return self.detector.contains(x_pix, y_pix)
 
     def ideal_from_pixel(
-        self, x_pix: npt.ArrayLike, y_pix: npt.ArrayLike
+        self, x_pix: npt.ArrayLike, y_pix: npt.ArrayLike, *, chip: int | None = None
     ) -> tuple[FloatArray, FloatArray]:
         """Convert pixel coordinates to the ideal frame.
 
         Parameters
         ----------
         x_pix, y_pix : float or array, pixels
-            Coordinates in the full-frame image, 1-based; they broadcast.
+            Coordinates in the calibrated image, 1-based; they broadcast.
+        chip : int, optional
+            Number of the chip.
 
         Returns
         -------
         x_arcsec, y_arcsec : float or array, arcsec
             POS TARG of a target that lands there.
         """
-        return self.distortion.forward(
-            plain(x_pix, "pix"), plain(y_pix, "pix"), origin_pix=self.fiducial_pix
+        on = self.chip(chip)
+        return on.distortion.forward(
+            plain(x_pix, "pix"), plain(y_pix, "pix"), origin_pix=on.reference_pix
         )
 
     def pixel_from_ideal(
-        self, x_arcsec: npt.ArrayLike, y_arcsec: npt.ArrayLike
+        self, x_arcsec: npt.ArrayLike, y_arcsec: npt.ArrayLike, *, chip: int | None = None
     ) -> tuple[FloatArray, FloatArray]:
         """Convert ideal positions to pixel coordinates, to better than 1e-9 pixel.
 
@@ -131,19 +242,22 @@ class Aperture:
         ----------
         x_arcsec, y_arcsec : float or array, arcsec
             Positions in the ideal frame; they broadcast.
+        chip : int, optional
+            Number of the chip.
 
         Returns
         -------
         x_pix, y_pix : float or array, pixels
-            Coordinates in the full-frame image, 1-based; they may lie off the detector.
+            Coordinates in the calibrated image, 1-based; they may lie off the chip.
 
         Raises
         ------
         NotConvergedError
             When a position is too far out to belong to a pixel.
         """
-        return self.distortion.inverse(
-            plain(x_arcsec, "arcsec"), plain(y_arcsec, "arcsec"), origin_pix=self.fiducial_pix
+        on = self.chip(chip)
+        return on.distortion.inverse(
+            plain(x_arcsec, "arcsec"), plain(y_arcsec, "arcsec"), origin_pix=on.reference_pix
         )
 
     def offset_from_postarg(
@@ -152,8 +266,9 @@ class Aperture:
         y_arcsec: npt.ArrayLike,
         *,
         at: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+        chip: int | None = None,
     ) -> tuple[FloatArray, FloatArray]:
-        """Say how far a star moves over the detector when a POS TARG is commanded.
+        """Return how far a star moves over the detector when a POS TARG is commanded.
 
         A POS TARG is added to a star's ideal position, so the move depends on where the star is.
 
@@ -162,18 +277,21 @@ class Aperture:
         x_arcsec, y_arcsec : float or array, arcsec
             The POS TARG.
         at : (x_pix, y_pix), pixels, optional
-            Where the star lands without it, coordinates in the full-frame image; numbers or arrays
-            that broadcast with the POS TARGs. The fiducial point when left out.
+            Where the star lands without it, coordinates in the calibrated image; numbers or arrays
+            that broadcast with the POS TARGs. The reference point when left out.
+        chip : int, optional
+            Number of the chip.
 
         Returns
         -------
         dx_pix, dy_pix : float or array, pixels
             The star's move along increasing column and row.
         """
+        on = self.chip(chip)
         x_step, y_step = plain(x_arcsec, "arcsec"), plain(y_arcsec, "arcsec")
-        x_from, y_from = self._offsets_from_fiducial(at)
-        x_ideal, y_ideal = self.distortion.forward(x_from, y_from)
-        dx_to, dy_to = self.distortion.inverse(x_ideal + x_step, y_ideal + y_step)
+        x_from, y_from = self._from_origin(on, at)
+        x_ideal, y_ideal = on.distortion.forward(x_from, y_from)
+        dx_to, dy_to = on.distortion.inverse(x_ideal + x_step, y_ideal + y_step)
         return dx_to - x_from, dy_to - y_from
 
     def postarg_from_offset(
@@ -182,54 +300,59 @@ class Aperture:
         dy_pix: npt.ArrayLike,
         *,
         at: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+        chip: int | None = None,
     ) -> tuple[FloatArray, FloatArray]:
-        """Give the POS TARG that moves a star by so many pixels: no inverse is needed.
+        """Return the POS TARG that moves a star by so many pixels: no inverse is needed.
 
         Parameters
         ----------
         dx_pix, dy_pix : float or array, pixels
             The wanted move along increasing column and row.
-        at : (x_pix, y_pix), pixels, optional
-            Where the star lands without it; as for :meth:`offset_from_postarg`.
+        at, chip
+            As for :meth:`offset_from_postarg`.
 
         Returns
         -------
         x_arcsec, y_arcsec : float or array, arcsec
             The POS TARG.
         """
+        on = self.chip(chip)
         x_move, y_move = plain(dx_pix, "pix"), plain(dy_pix, "pix")
-        x_from, y_from = self._offsets_from_fiducial(at)
-        x_before, y_before = self.distortion.forward(x_from, y_from)
-        x_after, y_after = self.distortion.forward(x_from + x_move, y_from + y_move)
+        x_from, y_from = self._from_origin(on, at)
+        x_before, y_before = on.distortion.forward(x_from, y_from)
+        x_after, y_after = on.distortion.forward(x_from + x_move, y_from + y_move)
         return x_after - x_before, y_after - y_before
 
-    def scale_at(self, x_pix: npt.ArrayLike, y_pix: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
-        """Give the lengths on the sky of a step of one pixel in x and in y.
+    def scale_at(
+        self, x_pix: npt.ArrayLike, y_pix: npt.ArrayLike, *, chip: int | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the lengths on the sky of a step of one pixel in x and in y.
 
         Parameters
         ----------
         x_pix, y_pix : float or array, pixels
-            Coordinates in the full-frame image.
+            Coordinates in the calibrated image.
+        chip : int, optional
+            Number of the chip.
 
         Returns
         -------
         x_scale, y_scale : float or array, arcsec per pixel
         """
-        slopes = self.distortion.jacobian(*self._offsets_from_fiducial((x_pix, y_pix)))
+        on = self.chip(chip)
+        slopes = on.distortion.jacobian(*self._from_origin(on, (x_pix, y_pix)))
         lengths = np.hypot(slopes[..., 0, :], slopes[..., 1, :])
         return lengths[..., 0], lengths[..., 1]
 
-    def _offsets_from_fiducial(
-        self, at: tuple[npt.ArrayLike, npt.ArrayLike] | None
+    def _from_origin(
+        self, chip: Chip, at: tuple[npt.ArrayLike, npt.ArrayLike] | None
     ) -> tuple[FloatArray, FloatArray]:
-        if at is None:
-            return np.zeros(()), np.zeros(())
-        x_pix, y_pix = at
-        return plain(x_pix, "pix") - self.x_ref_pix, plain(y_pix, "pix") - self.y_ref_pix
+        x_pix, y_pix = self.reference_pix if at is None else at
+        return plain(x_pix, "pix") - chip.x_ref_pix, plain(y_pix, "pix") - chip.y_ref_pix
 
 
 def plain(value: npt.ArrayLike, unit: str) -> FloatArray:
-    """Give the plain numbers of a value, which may be an astropy quantity.
+    """Return the plain numbers of a value, which may be an astropy quantity.
 
     Parameters
     ----------
@@ -252,53 +375,65 @@ def plain(value: npt.ArrayLike, unit: str) -> FloatArray:
         raise OpticsError(f"a value in {unit} is needed: {error}") from error
 
 
-def aperture_names(config: str = "WFC3/IR") -> tuple[str, ...]:
-    """Give the names of all apertures of a configuration, as APT writes them.
+def aperture_names(config: str) -> tuple[str, ...]:
+    """Return the names of all apertures of a configuration, as APT writes them.
 
     Raises
     ------
     OpticsError
-        For a configuration that is not known.
+        If the configuration is not supported.
     """
-    return tuple(_tables(config)["apertures"])
+    return tuple(siaf_tables(config)["apertures"])
 
 
 def get_aperture(
     name: str,
     element: str | None = None,
     *,
-    config: str = "WFC3/IR",
+    config: str | None = None,
     distortion_file: str | Path | None = None,
 ) -> Aperture:
-    """Give an aperture as it is used with a spectral element.
+    """Return an aperture as it is used with a spectral element.
 
     Parameters
     ----------
     name : str
         As APT writes it, in any case.
     element : str, optional
-        The spectral element, since a grism moves the fiducial point of some apertures; a direct
+        The spectral element, since a grism moves the reference point of some apertures; a direct
         image when left out.
-    config : str
-        Instrument and detector, as APT writes them.
+    config : str, optional
+        Instrument and detector, as APT writes them. When left out: the supported configuration that
+        has an aperture of this name.
     distortion_file : path, optional
-        An IDCTAB (FITS) whose polynomial takes the place of the SIAF's; the fiducial point and the
+        An IDCTAB (FITS) whose polynomial replaces the SIAF's; the reference point and the
         direction of the POS TARG axes stay the SIAF's.
 
     Raises
     ------
     OpticsError
-        When a name is not known, with those that are, or the file cannot be used.
+        When a name is not known, with those that are; when several configurations have the name; or
+        when the file cannot be used.
+
+    Examples
+    --------
+    >>> get_aperture("ir").reference_pix
+    (557.0, 557.0)
+    >>> get_aperture("IR", "G141").reference_pix
+    (492.0, 557.0)
     """
-    tables = _tables(config)
     wanted = name.strip().upper()
-    if wanted not in tables["apertures"]:
-        raise OpticsError(
-            f"aperture {name!r} is not known for {config}; it is one of "
-            + ", ".join(tables["apertures"])
+    configs = supported_configs() if config is None else (config,)
+    matches = [one for one in configs if wanted in siaf_tables(one)["apertures"]]
+    if not matches:
+        known = "; ".join(
+            f"for {one} it is one of {', '.join(aperture_names(one))}" for one in configs
         )
-    element_name = None if element is None else get_element(element, config).name
-    aperture = _siaf_aperture(config, wanted, element_name)
+        raise OpticsError(f"aperture {name!r} is not known; {known}")
+    if len(matches) > 1:
+        raise OpticsError(f"aperture {wanted} exists in {' and '.join(matches)}; name the Config")
+    element_name = None if element is None else get_element(element, matches[0]).name
+    aperture = _siaf_aperture(matches[0], wanted, element_name)
     if distortion_file is None:
         return aperture
     path = Path(distortion_file)
@@ -306,41 +441,66 @@ def get_aperture(
         facts = path.stat()
         changed = (facts.st_mtime_ns, facts.st_size)
     except OSError:
-        changed = (0, 0)  # the reader says what is wrong with it
+        changed = (0, 0)  # the reader reports what is wrong with it
     return _with_idctab(aperture, path, element_name, changed)
+
+
+@lru_cache(maxsize=256)
+def _siaf_aperture(config: str, name: str, element: str | None) -> Aperture:
+    """Return an aperture of the SIAF.
+
+    An aperture without ``chips`` in the data file reads one chip, whose polynomial is the aperture's
+    own. Otherwise each chip names the row of the SIAF that describes it.
+    """
+    tables = siaf_tables(config)
+    facts = tables["apertures"][name]
+    siaf_name = facts["siaf_with"].get(element, facts["siaf"])
+    frame = siaf_frame(config, siaf_name, facts.get("chip", 1))
+    single = {"name": config, "number": frame.chip, "siaf": siaf_name}
+    return Aperture(
+        config=config,
+        name=name,
+        siaf_name=siaf_name,
+        frame=frame,
+        chips=tuple(
+            _siaf_chip(config, siaf_name, frame, facts | chip)
+            for chip in facts.get("chips", [single])
+        ),
+        provenance=Provenance(**tables["provenance"]),
+    )
+
+
+def _siaf_chip(config: str, siaf_name: str, frame: Frame, facts: dict[str, Any]) -> Chip:
+    row_name = facts["siaf"]
+    row = siaf_frame(config, row_name, facts["number"])
+    distortion = siaf_distortion(config, row_name)
+    x_min, x_max, y_min, y_max = facts["readout_pix"]
+    return Chip(
+        name=facts["name"],
+        number=facts["number"],
+        readout=Readout(x_min=x_min, x_max=x_max, y_min=y_min, y_max=y_max),
+        x_ref_pix=row.x_ref_pix,
+        y_ref_pix=row.y_ref_pix,
+        distortion=(
+            distortion if row_name == siaf_name else chip_distortion(distortion, row, frame)
+        ),
+    )
 
 
 @lru_cache(maxsize=64)
 def _with_idctab(
     aperture: Aperture, path: Path, element: str | None, _changed: tuple[int, int]
 ) -> Aperture:
-    """Give the aperture with the polynomial of an IDCTAB in place of its own.
+    """Return the aperture with the polynomials of an IDCTAB in place of its own.
 
     The table's axes are inferred. Its y axis lies along the detector's columns at its own reference
     pixel, and elsewhere columns lean by up to 0.3 degree; a POS TARG's y axis lies along the
-    columns at the *aperture's* fiducial point, and every WFC3/IR aperture of the SIAF is one
-    polynomial, turned to make that so. The table says nothing of apertures. So its polynomial is
-    moved to the fiducial point and turned until the column there lies as it does in the SIAF:
-    POS TARGs keep the axes that the telescope uses; the file decides scale, skew and bending.
+    columns at the *aperture's* reference point, and every WFC3/IR aperture of the SIAF is one
+    polynomial, turned to make that so. The table does not list apertures. So its polynomial is
+    moved to the reference pixel and turned until the column there lies as it does in the SIAF:
+    POS TARGs keep the axes that the telescope uses; the file decides scale, skew and curvature.
     """
-    own = aperture.distortion
-    x_ref, y_ref, table = read_idctab(path, element, reach_pix=own.reach_pix)
-    moved = table.moved(aperture.x_ref_pix - x_ref, aperture.y_ref_pix - y_ref)
-    turn = _column_angle(own) - _column_angle(moved)
-    turn = (turn + np.pi) % (2 * np.pi) - np.pi
-    ratio = _pixel_side(moved) / _pixel_side(own)
-    if abs(np.degrees(turn)) > MAX_TURN_DEG or not 1 / MAX_RATIO <= ratio <= MAX_RATIO:
-        raise OpticsError(
-            f"{str(path)!r} is no distortion of {aperture.config}: at the fiducial point of "
-            f"{aperture.name} its pixels are {ratio:.3f} times as large and its columns are turned "
-            f"by {np.degrees(turn):.1f} degrees against the SIAF's; is it for another detector?"
-        )
-    cosine, sine = np.cos(turn), np.sin(turn)
-    distortion = Distortion(
-        x_coef=cosine * moved.x_coef - sine * moved.y_coef,
-        y_coef=sine * moved.x_coef + cosine * moved.y_coef,
-        reach_pix=own.reach_pix,
-    )
+    chips = tuple(_idctab_chip(aperture, chip, path, element) for chip in aperture.chips)
     provenance = Provenance(
         source=f"IDCTAB {path.name}",
         version="",
@@ -349,75 +509,37 @@ def _with_idctab(
         licence="",
         rebuild="",
     )
-    return replace(aperture, distortion=distortion, provenance=provenance)
+    return replace(aperture, chips=chips, provenance=provenance)
+
+
+def _idctab_chip(aperture: Aperture, chip: Chip, path: Path, element: str | None) -> Chip:
+    own = chip.distortion
+    x_ref, y_ref, table = read_idctab(path, element, reach_pix=own.reach_pix, chip=chip.number)
+    moved = table.moved(chip.x_ref_pix - x_ref, chip.y_ref_pix - y_ref)
+    turn = _column_angle(own) - _column_angle(moved)
+    turn = (turn + np.pi) % (2 * np.pi) - np.pi
+    ratio = _pixel_side(moved) / _pixel_side(own)
+    if abs(np.degrees(turn)) > MAX_TURN_DEG or not 1 / MAX_RATIO <= ratio <= MAX_RATIO:
+        raise OpticsError(
+            f"{str(path)!r} is no distortion of {aperture.config}: at the reference point of "
+            f"{aperture.name} its pixels are {ratio:.3f} times as large and its columns are turned "
+            f"by {np.degrees(turn):.1f} degrees against the SIAF's; is it for another detector?"
+        )
+    cosine, sine = np.cos(turn), np.sin(turn)
+    distortion = moved.turned(
+        np.array([[cosine, -sine], [sine, cosine]]),
+        shift_arcsec=(float(own.x_coef[0, 0]), float(own.y_coef[0, 0])),
+    )
+    return replace(chip, distortion=distortion)
 
 
 def _column_angle(distortion: Distortion) -> float:
-    """Give the angle of the detector's y axis at the fiducial point, radians from ideal y to -x."""
+    """Return the angle of the detector's y axis at the reference pixel, radians from ideal y to -x."""
     x_slope, y_slope = distortion.jacobian(0.0, 0.0)[:, 1]
     return float(np.arctan2(-x_slope, y_slope))
 
 
 def _pixel_side(distortion: Distortion) -> float:
-    """Give the root of a pixel's area there, arcsec; negative where the frame is mirrored."""
+    """Return the root of a pixel's area there, arcsec; negative where the frame is mirrored."""
     area = float(np.linalg.det(distortion.jacobian(0.0, 0.0)))
     return float(np.copysign(np.sqrt(abs(area)), area))
-
-
-@cache
-def _tables(config: str) -> dict[str, Any]:
-    if config not in DATA_FILES:
-        raise OpticsError(
-            f"the apertures of {config!r} are not known, only those of {', '.join(DATA_FILES)}"
-        )
-    text = files("aptdither").joinpath("data", DATA_FILES[config]).read_text(encoding="utf-8")
-    tables: dict[str, Any] = json.loads(text)
-    return tables
-
-
-@lru_cache(maxsize=256)
-def _siaf_aperture(config: str, name: str, element: str | None) -> Aperture:
-    tables = _tables(config)
-    facts = tables["apertures"][name]
-    siaf_name = facts["siaf_with"].get(element, facts["siaf"])
-    entry = tables["entries"][siaf_name]
-    x_min, x_max, y_min, y_max = facts["readout_pix"]
-    return Aperture(
-        config=config,
-        name=name,
-        siaf_name=siaf_name,
-        x_ref_pix=entry["x_ref_pix"],
-        y_ref_pix=entry["y_ref_pix"],
-        readout=Readout(x_min=x_min, x_max=x_max, y_min=y_min, y_max=y_max),
-        distortion=_siaf_distortion(config, siaf_name),
-        provenance=Provenance(**tables["provenance"]),
-    )
-
-
-@cache
-def _siaf_distortion(config: str, siaf_name: str) -> Distortion:
-    tables = _tables(config)
-    entry = tables["entries"][siaf_name]
-    return Distortion(
-        x_coef=_square(entry["x_coef_arcsec"]),
-        y_coef=_square(entry["y_coef_arcsec"]),
-        reach_pix=reach_pix(tables["detector_pix"], entry["x_ref_pix"], entry["y_ref_pix"]),
-    )
-
-
-def reach_pix(detector_pix: tuple[int, int], x_ref_pix: float, y_ref_pix: float) -> float:
-    """Give the distance along an axis from the fiducial point to the detector's farthest edge."""
-    x_side, y_side = detector_pix
-    return max(x_ref_pix, x_side + 1 - x_ref_pix, y_ref_pix, y_side + 1 - y_ref_pix)
-
-
-def _square(terms: list[float]) -> FloatArray:
-    """Order the terms 1, x, y, x², xy, y², … as a table [power of x, power of y]."""
-    degree = 0
-    while (degree + 1) * (degree + 2) // 2 < len(terms):
-        degree += 1
-    table = np.zeros((degree + 1, degree + 1))
-    places = [(n - j, j) for n in range(degree + 1) for j in range(n + 1)]
-    for (i, j), value in zip(places, terms, strict=True):
-        table[i, j] = value
-    return table

@@ -134,7 +134,7 @@ class Distortion:
         return _shaped(out[0], shape), _shaped(out[1], shape)
 
     def jacobian(self, dx_pix: npt.ArrayLike, dy_pix: npt.ArrayLike) -> FloatArray:
-        """Give the slopes ``d(x_arcsec, y_arcsec) / d(dx_pix, dy_pix)``.
+        """Return the slopes ``d(x_arcsec, y_arcsec) / d(dx_pix, dy_pix)``.
 
         Parameters
         ----------
@@ -204,7 +204,7 @@ class Distortion:
         return len(self.x_coef) - 1
 
     def moved(self, dx_pix: float, dy_pix: float) -> Distortion:
-        """Give the same distortion about another reference pixel, zero there.
+        """Return the same distortion about another reference pixel, zero there.
 
         Parameters
         ----------
@@ -216,6 +216,25 @@ class Distortion:
         x_coef = _expanded_about(self.x_coef, dx_pix, dy_pix)
         y_coef = _expanded_about(self.y_coef, dx_pix, dy_pix)
         x_coef[0, 0] = y_coef[0, 0] = 0.0
+        return Distortion(x_coef=x_coef, y_coef=y_coef, reach_pix=self.reach_pix)
+
+    def turned(
+        self, matrix: FloatArray, *, shift_arcsec: tuple[float, float] = (0.0, 0.0)
+    ) -> Distortion:
+        """Return the same distortion in another ideal frame.
+
+        Parameters
+        ----------
+        matrix : (2, 2) float array
+            Turns positions in the old frame into the new one.
+        shift_arcsec : (float, float), arcsec
+            Added after it.
+        """
+        (xx, xy), (yx, yy) = matrix
+        x_coef = xx * self.x_coef + xy * self.y_coef
+        y_coef = yx * self.x_coef + yy * self.y_coef
+        x_coef[0, 0] += shift_arcsec[0]
+        y_coef[0, 0] += shift_arcsec[1]
         return Distortion(x_coef=x_coef, y_coef=y_coef, reach_pix=self.reach_pix)
 
     def _set(self, **values: Any) -> None:
@@ -337,7 +356,7 @@ class _Workspace:
         *,
         finite: bool = True,
     ) -> npt.NDArray[Any]:
-        """Give a (terms, len(x)) view with the monomials of x - origin, lowest powers first.
+        """Return a (terms, len(x)) view with the monomials of x - origin, lowest powers first.
 
         Raises
         ------
@@ -347,7 +366,7 @@ class _Workspace:
         rows = self.memory[:, : x.size]
         np.subtract(x, origin[0], out=rows[1], casting="same_kind")
         np.subtract(y, origin[1], out=rows[2], casting="same_kind")
-        # PlotInputs this way round, NaN is refused too.
+        # Written this way round, it refuses NaN too.
         if finite and not max(rows[1:3].max(), -rows[1:3].min()) <= FARTHEST:
             raise OpticsError(
                 "a position is not a finite number (NaN or infinite, or too large): there is no "
@@ -363,7 +382,7 @@ class _Workspace:
 
 
 def _terms(degree: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Give the powers of x and of y of each monomial, in the order of `_Workspace`."""
+    """Return the powers of x and of y of each monomial, in the order of `_Workspace`."""
     pairs = [(total - j, j) for total in range(degree + 1) for j in range(total + 1)]
     powers = np.array(pairs, dtype=np.intp)
     return powers[:, 0], powers[:, 1]
@@ -384,7 +403,7 @@ def _slopes(tables: FloatArray) -> FloatArray:
 
 
 def _expanded_about(table: FloatArray, x0: float, y0: float) -> FloatArray:
-    """Give the coefficients of ``p(x + x0, y + y0)`` by Horner's rule on polynomials."""
+    """Return the coefficients of ``p(x + x0, y + y0)`` by Horner's rule on polynomials."""
 
     def shifted(rows: FloatArray, by: float) -> FloatArray:
         result = np.array(rows)
@@ -407,7 +426,7 @@ def _flat_pair(
 
 
 def _shaped(values: FloatArray, shape: tuple[int, ...]) -> FloatArray:
-    """Give an array of the shape, or a plain float for no dimensions."""
+    """Return an array of the shape, or a plain float for no dimensions."""
     result: FloatArray = values.reshape(shape)[()]
     return result
 

@@ -1,14 +1,22 @@
-"""Spectral elements, and the one wavelength that stands for each."""
+"""Spectral elements, and the one wavelength that represents each."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from aptdither.errors import OpticsError
+
+
+class ElementKind(StrEnum):
+    """What a spectral element is."""
+
+    FILTER = "filter"
+    GRISM = "grism"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,22 +27,22 @@ class SpectralElement:
     ----------
     name : str
         As APT writes it, such as ``F160W``.
-    kind : str
-        ``filter`` or ``grism``.
+    kind : ElementKind
+        Filter or grism.
     wavelength_nm : float
         A filter's pivot wavelength; of a grism the middle of its useful range.
     note : str
-        For people: which of the two it is.
+        For people: what the wavelength is.
     """
 
     name: str
-    kind: str
+    kind: ElementKind
     wavelength_nm: float
     note: str
 
 
-def element_names(config: str = "WFC3/IR") -> tuple[str, ...]:
-    """Give the names of all spectral elements of a configuration, bluest filter first.
+def element_names(config: str) -> tuple[str, ...]:
+    """Return the names of all spectral elements of a configuration, bluest filter first.
 
     Raises
     ------
@@ -44,13 +52,18 @@ def element_names(config: str = "WFC3/IR") -> tuple[str, ...]:
     return tuple(_elements(config))
 
 
-def get_element(name: str, config: str = "WFC3/IR") -> SpectralElement:
-    """Give a spectral element by the name that APT writes, in any case.
+def get_element(name: str, config: str) -> SpectralElement:
+    """Return a spectral element by the name that APT writes, in any case.
 
     Raises
     ------
     OpticsError
         For a name or configuration that is not known; the message lists those that are.
+
+    Examples
+    --------
+    >>> get_element("f160w", "WFC3/IR").wavelength_nm
+    1536.9
     """
     elements = _elements(config)
     try:
@@ -75,11 +88,12 @@ def _elements(config: str) -> dict[str, SpectralElement]:
 
 
 def _element(name: str, facts: dict[str, Any]) -> SpectralElement:
-    if facts["kind"] == "grism":
+    kind = ElementKind(facts["kind"])
+    if kind is ElementKind.GRISM:
         blue, red = facts["range_nm"]
         wavelength = (blue + red) / 2
         note = f"middle of the grism's range, {blue:.0f} to {red:.0f} nm"
     else:
         wavelength = facts["pivot_nm"]
         note = "pivot wavelength"
-    return SpectralElement(name=name, kind=facts["kind"], wavelength_nm=wavelength, note=note)
+    return SpectralElement(name=name, kind=kind, wavelength_nm=wavelength, note=note)

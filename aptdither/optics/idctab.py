@@ -26,6 +26,8 @@ MAX_ORDER = 9
 MAX_BYTES = 64 * 2**20
 #: Most rows: real ones have one for each chip, direction and filter, some hundreds.
 MAX_ROWS = 10_000
+#: Most columns: real ones have some tens of coefficients a direction.
+MAX_COLUMNS = 999
 _FITS_START = b"SIMPLE  ="
 #: Names in a filter column that hold for every filter; detector chip -999 holds for every chip.
 ANY_FILTER = frozenset({"", "CLEAR", "N/A", "NONE", "ANY", "ALL"})
@@ -82,7 +84,7 @@ def read_idctab(
 
 
 def require_idctab(path: Path) -> None:
-    """Say at once if a file is no IDCTAB, before it is known which of its rows are wanted.
+    """Raise an error for a file that is no IDCTAB, before it is known which of its rows are wanted.
 
     Raises
     ------
@@ -94,7 +96,6 @@ def require_idctab(path: Path) -> None:
 
 def _checked_table(path: Path) -> tuple[Any, list[dict[str, Any]]]:
     """Return the header and the rows of an IDCTAB that has the columns it must have."""
-    _refuse_odd_files(path)
     header, rows = _load_table(path)
     columns = rows[0].keys()
     missing = [name for name in REQUIRED if name not in columns]
@@ -116,8 +117,8 @@ def _prefixes(columns: Iterable[str]) -> tuple[str, str]:
     return ("CX", "CY") if "CX11" in columns else ("A", "B")
 
 
-def _refuse_odd_files(path: Path) -> None:
-    """Refuse what cannot be read to its end: nothing, a folder, a pipe, a giant."""
+def _check_file(path: Path) -> None:
+    """Refuse what is no FITS file of a sane size; astropy would unpack any archive, whole."""
     try:
         size = path.stat().st_size
     except OSError as error:
@@ -130,51 +131,45 @@ def _refuse_odd_files(path: Path) -> None:
             f"the distortion file {str(path)!r} is no regular file of at most "
             f"{MAX_BYTES // 2**20} MB, so it is no IDCTAB"
         )
-
-
-def _refuse_packed_files(path: Path) -> None:
-    """Refuse what is no FITS file by its first bytes: astropy would unpack any archive, whole."""
     with path.open("rb") as file:
-        start = file.read(len(_FITS_START))
-    if start != _FITS_START:
-        raise OpticsError(
-            f"{str(path)!r} cannot be read as a FITS table (it does not begin with SIMPLE); give the "
-            "path of an IDCTAB, a FITS file that ends in _idc.fits, unpacked"
-        )
-
-
-def _refuse_long_tables(path: Path, tables: Iterable[Any]) -> None:
-    """Refuse a header that promises more than a file of this kind holds: it is reserved at once."""
-    for table in tables:
-        rows, width = table.header["NAXIS2"], table.header["NAXIS1"]
-        if rows > MAX_ROWS or rows * width > MAX_BYTES:
+        if file.read(len(_FITS_START)) != _FITS_START:
             raise OpticsError(
-                f"{str(path)!r} has a table of {rows} rows of {width} bytes; at most {MAX_ROWS} rows "
-                f"and {MAX_BYTES} bytes are read: it is no IDCTAB"
+                f"{str(path)!r} cannot be read as a FITS table (it does not begin with SIMPLE); "
+                "give the path of an IDCTAB, a FITS file that ends in _idc.fits, unpacked"
             )
 
 
+def _check_size(path: Path, header: Any) -> None:
+    """Refuse a table that claims more than a file of this kind holds: astropy reserves it at once."""
+    rows, width, columns = header["NAXIS2"], header["NAXIS1"], header["TFIELDS"]
+    if not 0 <= rows <= MAX_ROWS or rows * width > MAX_BYTES or columns > MAX_COLUMNS:
+        raise OpticsError(
+            f"{str(path)!r} has a table of {rows} rows of {width} bytes and {columns} columns; at "
+            f"most {MAX_ROWS} rows, {MAX_BYTES} bytes and {MAX_COLUMNS} columns are read: it is no "
+            "IDCTAB"
+        )
+
+
 def _load_table(path: Path) -> tuple[Any, list[dict[str, Any]]]:
-    """Give the primary header, and the rows of the first table under names in capitals."""
+    """Return the primary header, and the rows of the first table under names in capitals."""
     from astropy.io import fits  # slow to import, and needed by few
 
+    columns: dict[str, Any] = {}
     try:
-        _refuse_packed_files(path)
+        _check_file(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a blemish of the file that does not matter here
             with fits.open(path, mode="readonly", memmap=False) as units:
                 header = units[0].header.copy()
-                tables = [unit for unit in units if isinstance(unit, fits.BinTableHDU)]
-                _refuse_long_tables(path, tables[:1])
-                columns = {
-                    name.upper(): np.array(table.data.field(name))
-                    for table in tables[:1]
-                    for name in table.columns.names
-                }
+                table = next((unit for unit in units if isinstance(unit, fits.BinTableHDU)), None)
+                if table is not None:
+                    _check_size(path, table.header)
+                    columns = {
+                        name.upper(): np.array(table.data.field(name))
+                        for name in table.columns.names
+                    }
     except OpticsError:
         raise
-    except MemoryError as error:
-        raise OpticsError(f"{str(path)!r} says it is larger than the memory") from error
     except Exception as error:  # astropy raises all sorts of things on broken files
         raise OpticsError(
             f"{str(path)!r} cannot be read as a FITS table ({error}); give the path of an IDCTAB, a "
@@ -189,7 +184,7 @@ def _load_table(path: Path) -> tuple[Any, list[dict[str, Any]]]:
 def _choose_row(
     path: Path, rows: list[dict[str, Any]], element: str | None, chip: int
 ) -> dict[str, Any]:
-    """Give the forward row of the chip for the element, or else the one for every element."""
+    """Return the forward row of the chip for the element, or else the one for every element."""
     usable = []
     for row in rows:
         if _text(row, "DIRECTION") != "FORWARD":
@@ -224,7 +219,7 @@ def _holds_for_all(name: str) -> bool:
 
 
 def _order(path: Path, header: Any, columns: Iterable[str], prefix: str) -> int:
-    """Give the polynomial's order: the header's NORDER, or what the columns reach to."""
+    """Return the polynomial's order: the header's NORDER, or what the columns reach to."""
     pattern = re.compile(rf"{prefix}(\d)\d")
     reached = max(int(found[1]) for name in columns if (found := pattern.fullmatch(name)))
     order = header.get("NORDER", reached)

@@ -25,15 +25,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aptdither.errors import OpticsError
-from aptdither.io.ecsv import find_ecsv_problem
 from aptdither.optics.aperture import Aperture
+from aptdither.optics.ecsv import parse_ecsv, read_ecsv_bytes
 from aptdither.types import FloatArray
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-#: Largest table that is read, bytes: a hundred thousand measurements have about ten million.
-MAX_BYTES = 64 * 2**20
 #: Most datasets of a file: each is fitted and judged by itself.
 MAX_DATASETS = 200
 #: Columns of the table, with the unit of each.
@@ -143,7 +141,7 @@ class DitherFit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorrectedFrame:
-    """The ISR's frame: pixels without distortion, zero at an aperture's fiducial point.
+    """The ISR's frame: pixels without distortion, zero at an aperture's reference point.
 
     Parameters
     ----------
@@ -169,7 +167,7 @@ class CorrectedFrame:
     def from_pixel(
         self, x_pix: npt.ArrayLike, y_pix: npt.ArrayLike
     ) -> tuple[FloatArray, FloatArray]:
-        """Convert pixels of the full-frame image to (u, v), pixels from the fiducial point."""
+        """Convert pixels of the full-frame image to (u, v), pixels from the reference point."""
         x, y = self.aperture.ideal_from_pixel(x_pix, y_pix)
         return self.a * x + self.b * y, -self.b * x + self.a * y
 
@@ -266,7 +264,7 @@ def read_measurements(
         full-frame image, 1-based) or ``dx_pix, dy_pix`` (offsets); ``dataset`` where there are
         several. A column's own unit is respected.
     at : (x_pix, y_pix), pixels, optional
-        The place from which offsets count; the fiducial point is a good one.
+        The place from which offsets count; the reference point is a good one.
 
     Returns
     -------
@@ -289,13 +287,13 @@ def read_measurements(
             "(arcsec), and x_pix and y_pix, or dx_pix and dy_pix"
         )
     commanded = np.stack([_column(path, table, *item) for item in COMMANDED.items()], axis=-1)
-    found = np.stack([_column(path, table, *item) for item in where.items()], axis=-1)
+    measured = np.stack([_column(path, table, *item) for item in where.items()], axis=-1)
     if where is OFFSETS:
         if at is None:
             raise OpticsError(
-                f"{str(path)!r} holds offsets (dx_pix, dy_pix): say from which pixel they count"
+                f"{str(path)!r} holds offsets (dx_pix, dy_pix): give the pixel from which they count"
             )
-        found = found + np.asarray(at, dtype=float)
+        measured = measured + np.asarray(at, dtype=float)
     if "dataset" in names:
         labels = [str(label) for label in table["dataset"]]
     else:
@@ -309,7 +307,7 @@ def read_measurements(
         Measured(
             dataset=label,
             postargs_arcsec=commanded[chosen],
-            positions_pix=found[chosen],
+            positions_pix=measured[chosen],
         )
         for label in dict.fromkeys(labels)
         for chosen in [[k for k, other in enumerate(labels) if other == label]]
@@ -317,35 +315,17 @@ def read_measurements(
 
 
 def _load_ecsv(path: Path) -> Any:
-    """Read the table with astropy, which only this needs."""
     try:
-        size = path.stat().st_size if path.is_file() else None
-    except OSError:
-        size = None
-    if size is None:
-        raise OpticsError(f"{str(path)!r} is no file that can be read; give an ECSV table")
-    if size > MAX_BYTES:
-        raise OpticsError(f"{str(path)!r} has {size} bytes; at most {MAX_BYTES} are read")
-    from astropy.table import Table
-
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise OpticsError(f"{str(path)!r} cannot be read as an ECSV table: {error}") from error
-    trouble = find_ecsv_problem(text)
-    if trouble is not None:
-        raise OpticsError(f"{str(path)!r} {trouble}")
-    try:
-        table = Table.read(text.splitlines(), format="ascii.ecsv")
-    except Exception as error:  # astropy raises all sorts of things on broken files
-        raise OpticsError(f"{str(path)!r} cannot be read as an ECSV table: {error}") from error
+        table = parse_ecsv(read_ecsv_bytes(path))
+    except ValueError as error:
+        raise OpticsError(f"{str(path)!r} {error}; give an ECSV table") from error
     if not len(table):
         raise OpticsError(f"{str(path)!r} has no rows")
     return table
 
 
 def _column(path: Path, table: Any, name: str, unit: str) -> FloatArray:
-    """Give a column in the wanted unit; a column without a unit is taken to be in it."""
+    """Return a column in the wanted unit; a column without a unit is taken to be in it."""
     column = table[name]
     try:
         # A masked value becomes NaN, which is refused below with the others.

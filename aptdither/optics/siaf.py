@@ -1,60 +1,187 @@
-"""How an aperture lies on the sky, given the roll of the telescope.
+"""The HST SIAF: reference points, frames and distortion of the apertures, and the sky.
 
-Position angles are degrees from north through east. The telescope's roll is the angle of its V3
-axis, ``PA_V3``; APT's ORIENT is the angle of U3, which is the opposite of V3 (HST Phase II
-Instructions 6.2.2). An aperture's +Y axis lies ``V3IdlYAngle`` (SIAF) further, and its +X axis a
-quarter turn clockwise from +Y as seen on the sky, since the SIAF's parity is -1: to the west when
-+Y is to the north, which is also how an image is usually shown.
+A frame lies in the telescope's (V2, V3) plane, turned by ``V3IdlYAngle``. A POS TARG is a displacement in
+the ideal frame of its aperture; turned into (V2, V3) it is the same displacement for every detector.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from aptdither.errors import OpticsError
+from aptdither.optics.detector import get_detector
+from aptdither.optics.distortion import Distortion
 from aptdither.types import FloatArray
 
-_FILE = "wfc3ir-orients.json"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """The ideal (POS TARG) frame of an aperture: where it lies in the telescope's (V2, V3) plane.
+
+    Attributes
+    ----------
+    theta_deg : float
+        ``V3IdlYAngle`` of the SIAF: from the V3 axis to the frame's +Y axis, degrees.
+    parity : int
+        ``VIdlParity`` of the SIAF: -1 for every imaging aperture of HST.
+    v2_arcsec, v3_arcsec : float
+        The reference point, where the frame is zero.
+    x_ref_pix, y_ref_pix : float
+        The reference point, pixels of the calibrated image of its chip, 1-based.
+    chip : int
+        The chip on which the reference point lies.
+    """
+
+    theta_deg: float
+    parity: int
+    v2_arcsec: float
+    v3_arcsec: float
+    x_ref_pix: float
+    y_ref_pix: float
+    chip: int = 1
+
+    @property
+    def to_v2v3(self) -> FloatArray:
+        """Orthogonal matrix (2, 2) that turns displacements in this frame into (V2, V3).
+
+        With parity -1: ``dV2 = -x cos(theta) + y sin(theta)``, ``dV3 = x sin(theta) + y cos(theta)``.
+        """
+        angle = np.radians(self.theta_deg)
+        cosine, sine = np.cos(angle), np.sin(angle)
+        return np.array([[self.parity * cosine, sine], [-self.parity * sine, cosine]])
+
+    def rotation_from(self, other: Frame) -> FloatArray:
+        """Return the matrix (2, 2) that turns displacements in another frame into this one."""
+        if (self.theta_deg, self.parity) == (other.theta_deg, other.parity):
+            return np.eye(2)  # exactly, so that equal frames change no number
+        turned: FloatArray = self.to_v2v3.T @ other.to_v2v3
+        return turned
+
+    def postarg_from(
+        self, other: Frame, x_arcsec: npt.ArrayLike, y_arcsec: npt.ArrayLike
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return in this frame the displacement of a POS TARG that is given in another frame.
+
+        The telescope moves once; every detector sees that displacement in (V2, V3). The curvature
+        of the sky is left out: 1.7 mas for a POS TARG of 1 arcsec at 350 arcsec from the axis.
+
+        Parameters
+        ----------
+        other : Frame
+            The frame the POS TARG is given in.
+        x_arcsec, y_arcsec : float or array, arcsec
+
+        Returns
+        -------
+        x_arcsec, y_arcsec : float array, arcsec
+        """
+        x, y = np.asarray(x_arcsec, dtype=float), np.asarray(y_arcsec, dtype=float)
+        (xx, xy), (yx, yy) = self.rotation_from(other)
+        return xx * x + xy * y, yx * x + yy * y
+
+    def y_axis_angle(self, orient_deg: float) -> float:
+        """Return the position angle of the frame's +Y axis, degrees from north through east.
+
+        APT's ORIENT is the angle of U3, opposite to V3 (HST Phase II Instructions, section 6.2.2).
+        +Y lies ``V3IdlYAngle`` further. With parity -1, +X points west when +Y points north.
+
+        Parameters
+        ----------
+        orient_deg : float
+            APT's ORIENT.
+
+        Returns
+        -------
+        float
+            In [0, 360).
+        """
+        return (orient_deg - 180.0 + self.theta_deg) % 360.0
 
 
 @cache
-def _angles() -> dict[str, float]:
-    text = files("aptdither").joinpath("data", _FILE).read_text(encoding="utf-8")
-    angles: dict[str, float] = json.loads(text)["y_angle_deg"]
-    return angles
-
-
-def y_axis_angle(siaf_name: str, orient_deg: float) -> float:
-    """Return the position angle of an aperture's +Y POS TARG axis.
-
-    Parameters
-    ----------
-    siaf_name : str
-        The aperture's name in the SIAF.
-    orient_deg : float
-        APT's ORIENT.
-
-    Returns
-    -------
-    float
-        Degrees from north through east, in [0, 360).
+def siaf_tables(config: str) -> dict[str, Any]:
+    """Return the data file of a configuration's apertures.
 
     Raises
     ------
     OpticsError
-        If the SIAF's angle of this aperture is not known.
+        If the configuration is not supported.
     """
-    if siaf_name not in _angles():
-        raise OpticsError(
-            f"how the aperture {siaf_name} lies on the sky is not known; known are "
-            + ", ".join(_angles())
-        )
-    return (orient_deg - 180.0 + _angles()[siaf_name]) % 360.0
+    name = get_detector(config).siaf_file
+    tables: dict[str, Any] = json.loads(
+        files("aptdither").joinpath("data", name).read_text(encoding="utf-8")
+    )
+    return tables
+
+
+def siaf_frame(config: str, siaf_name: str, chip: int = 1) -> Frame:
+    """Return the frame of an aperture of the SIAF, whose reference point lies on `chip`."""
+    entry = siaf_tables(config)["entries"][siaf_name]
+    return Frame(
+        theta_deg=entry["theta_deg"],
+        parity=entry["parity"],
+        v2_arcsec=entry["v2_arcsec"],
+        v3_arcsec=entry["v3_arcsec"],
+        x_ref_pix=entry["x_ref_pix"],
+        y_ref_pix=entry["y_ref_pix"],
+        chip=chip,
+    )
+
+
+@cache
+def siaf_distortion(config: str, siaf_name: str) -> Distortion:
+    """Return the polynomial of an aperture of the SIAF, from pixels about its reference point."""
+    entry = siaf_tables(config)["entries"][siaf_name]
+    columns, rows = get_detector(config).image_pix
+    x_ref, y_ref = entry["x_ref_pix"], entry["y_ref_pix"]
+    return Distortion(
+        x_coef=_square(entry["x_coef_arcsec"]),
+        y_coef=_square(entry["y_coef_arcsec"]),
+        # To the image's farthest edge.
+        reach_pix=max(x_ref, columns + 1 - x_ref, y_ref, rows + 1 - y_ref),
+    )
+
+
+def _square(terms: list[float]) -> FloatArray:
+    """Order the terms 1, x, y, x², xy, y², … as a table [power of x, power of y]."""
+    degree = int(np.sqrt(2 * len(terms))) - 1
+    table = np.zeros((degree + 1, degree + 1))
+    powers = [(n - j, j) for n in range(degree + 1) for j in range(n + 1)]
+    for (i, j), value in zip(powers, terms, strict=True):
+        table[i, j] = value
+    return table
+
+
+def chip_distortion(row: Distortion, row_frame: Frame, frame: Frame) -> Distortion:
+    """Return the polynomial of a chip in the ideal frame of another aperture.
+
+    A full-frame aperture of two chips has one POS TARG frame; each chip is described by the row of
+    the SIAF that is the chip's own. The row's polynomial is turned and shifted through (V2, V3).
+
+    Parameters
+    ----------
+    row : Distortion
+        From pixels about the reference point of `row_frame` to its ideal frame.
+    row_frame : Frame
+        The frame of the chip's own row.
+    frame : Frame
+        The aperture's frame.
+
+    Returns
+    -------
+    Distortion
+        From the same pixels to `frame`; its constant term is where the row's reference point lies.
+    """
+    shift = frame.to_v2v3.T @ np.array(
+        [row_frame.v2_arcsec - frame.v2_arcsec, row_frame.v3_arcsec - frame.v3_arcsec]
+    )
+    return row.turned(frame.rotation_from(row_frame), shift_arcsec=(shift[0], shift[1]))
 
 
 def sky_from_ideal(
@@ -72,7 +199,7 @@ def sky_from_ideal(
     x_arcsec, y_arcsec : array_like
         From the place in the ideal frame where the reference position lands, arcsec.
     y_angle_deg : float
-        Position angle of +Y, see :func:`y_axis_angle`.
+        Position angle of +Y, see :meth:`Frame.y_axis_angle`.
     ra_deg, dec_deg : float
         The reference position.
 

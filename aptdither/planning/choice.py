@@ -1,28 +1,29 @@
-"""Which pattern a set of exposures gets: one from the catalogue, or one that is designed for it.
+"""Which pattern a set of exposures gets: one from the catalog, or one that is designed for it.
 
-The rule for candidates is the optimizer's (:mod:`aptdither.dither.optimizer.optimize`): efficiency at the
-worst place of the region, then packing distance, then span. ``method=auto`` takes a catalogue
-pattern that lies within `AUTO_MARGIN` of what any pattern could have, without a search, or within
-`AUTO_MARGIN` of what a search finds; else the search's own.
+Candidates are ranked by the optimizer's rule (:mod:`aptdither.dither.optimizer.optimize`):
+efficiency at the worst place of the region, then packing distance, then total extent.
+``method=auto`` takes a catalog pattern that lies within `AUTO_MARGIN` of what any pattern could
+have, without a search, or within `AUTO_MARGIN` of what a search finds; else the pattern that the
+search found.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aptdither.apt.tags import DitherRequest
-from aptdither.dither.clusters import offset_clusters
+from aptdither.dither.catalog import Catalog
+from aptdither.dither.clusters import offset_clusters, split_counts
 from aptdither.dither.coverage import evaluate
 from aptdither.dither.optimizer.optimize import (
     EQUAL_EFFICIENCY,
     EQUAL_PACKING,
-    TIGHT_SPACING_PIX,
     WIDE_TOLERANCE,
-    WIDEST_SPACING_PIX,
     OptimizeResult,
     TradeoffPoint,
     bluest,
@@ -31,15 +32,19 @@ from aptdither.dither.optimizer.optimize import (
     tradeoff,
     widest_spacing,
 )
-from aptdither.dither.pattern import Catalog, Pattern
+from aptdither.dither.pattern import Pattern
 from aptdither.dither.phases import min_separation, span
+from aptdither.dither.views import View
 from aptdither.errors import RefusalError
 from aptdither.optics.aperture import Aperture
 from aptdither.optics.filters import SpectralElement
 from aptdither.types import (
+    NO_OFFSET,
     TIGHT,
     WIDE,
+    FloatArray,
     LengthUnit,
+    PosTarg,
     Progress,
     Region,
     RegionKind,
@@ -48,13 +53,26 @@ from aptdither.types import (
 )
 from aptdither.version import __version__
 
-#: Worst-case efficiency that a catalogue pattern may lack to be taken all the same: a pattern that
-#: others know and have used is worth more than a difference that no observation can show. Steps
-#: that repeat to 5 mas cost more (see :mod:`aptdither.dither.optimizer.optimize`).
+#: Worst-place efficiency that a catalog pattern may lack and still be taken: a pattern that others
+#: know and have used is worth more than a difference that no observation can show. Steps that
+#: repeat to 5 mas cost more (see :mod:`aptdither.dither.optimizer.optimize`).
 AUTO_MARGIN = 0.005
 
-#: Spacing that a catalogue pattern may lack, pixels, to be taken for ``spacing=wide``.
+#: Spacing that a catalog pattern may lack, pixels, to be taken for ``spacing=wide``.
 AUTO_SPACING_MARGIN_PIX = 1.0
+
+#: Spacing that a catalog pattern may lack, pixels: what three decimals of arcsec can cost.
+ROUNDING_PIX = 0.01
+
+
+class ChoiceMethod(StrEnum):
+    """Where the POS TARGs of a group come from."""
+
+    CATALOG = "catalog"
+    OPTIMIZE = "optimize"
+    GIVEN = "given"
+    RECEIPT = "receipt"
+    PROPOSAL = "proposal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +82,11 @@ class PatternChoice:
     Attributes
     ----------
     name : str
-        Its name in the catalogue, or ``optimized-N``.
-    method : str
-        ``catalog`` or ``optimize``: where it comes from.
+        Its name in the catalog, or ``optimized-N``.
+    method : ChoiceMethod
+        Where it comes from.
     source : str
-        Who says so.
+        Who designed or used it.
     why : str
         One sentence.
     offsets_arcsec : tuple of (float, float)
@@ -76,280 +94,232 @@ class PatternChoice:
     """
 
     name: str
-    method: str
+    method: ChoiceMethod
     source: str
     why: str
     offsets_arcsec: tuple[tuple[float, float], ...]
 
     @property
-    def offsets(self) -> NDArray[np.float64]:
+    def offsets(self) -> FloatArray:
         """The offsets as an array (N, 2), arcsec."""
         return np.array(self.offsets_arcsec, dtype=float)
 
+    @classmethod
+    def from_catalog(
+        cls, pattern: Pattern, aperture: Aperture, why: str = "requested"
+    ) -> PatternChoice:
+        """Return a catalog pattern as POS TARGs for one aperture."""
+        return cls(
+            name=pattern.name,
+            method=ChoiceMethod.CATALOG,
+            source=pattern.source,
+            why=why,
+            offsets_arcsec=_pairs(pattern.postargs(aperture)),
+        )
+
+    @classmethod
+    def given(cls, offsets_arcsec: Iterable[tuple[float, float]]) -> PatternChoice:
+        """Return POS TARGs from the command line."""
+        return cls(
+            name="postargs",
+            method=ChoiceMethod.GIVEN,
+            source="the command line",
+            why="POS TARGs from the command line",
+            offsets_arcsec=_pairs(offsets_arcsec),
+        )
+
+    def as_pattern(self, name: str) -> Pattern:
+        """Return it as an entry for a catalog.
+
+        Raises
+        ------
+        CatalogError
+            If the name cannot be that of a pattern.
+        """
+        return Pattern(
+            name=name,
+            points=self.offsets_arcsec,
+            frame="postarg",
+            designed_for=self.why,
+            source=self.source,
+            version=__version__,
+            meaning="POS TARG offsets from the first point, arcsec",
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Candidate:
-    """A catalogue pattern, measured."""
+class PatternChooser:
+    """Chooses or designs patterns for one aperture, element, region and base.
 
-    pattern: Pattern
-    postargs: NDArray[np.float64]
-    efficiency: float
-    packing_of_limit: float
-    separation_pix: float
-    span_pix: float
-
-
-def spacing_of(asked: Spacing | None, size: Region) -> Spacing:
-    """Return the spacing: as asked, or tight for the whole readout and wide for a target."""
-    return asked or (TIGHT if size.kind is RegionKind.FULL else WIDE)
-
-
-def spacing_pix(spacing: Spacing, aperture: Aperture) -> float:
-    """Return the least distance of two points, pixels; for ``wide`` that of ``tight``."""
-    if spacing.distance is None:
-        return TIGHT_SPACING_PIX
-    if spacing.unit is LengthUnit.PIX:
-        return spacing.distance
-    x_scale, y_scale = aperture.scale_at(aperture.x_ref_pix, aperture.y_ref_pix)
-    return float(spacing.distance / np.sqrt(x_scale * y_scale))
-
-
-def design(
-    n: int,
-    aperture: Aperture,
-    element: SpectralElement,
-    size: Region,
-    spacing: Spacing,
-    *,
-    base: tuple[float, float] = (0.0, 0.0),
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> PatternChoice:
-    """Design a pattern, whatever the catalogue has.
-
-    Parameters
+    Attributes
     ----------
-    n : int
-        Number of points.
-    aperture, element, size, spacing, base, seed, progress
-        As for :func:`choose_pattern`.
-
-    Raises
-    ------
-    UsageError
-        If `n` or the spacing cannot be.
-    """
-    result, found = _search(
-        n, aperture, element, size, spacing, base=base, seed=seed, progress=progress
-    )
-    return _from_search(result, found, seed)
-
-
-def tradeoff_of(
-    n: int,
-    aperture: Aperture,
-    element: SpectralElement,
-    size: Region,
-    *,
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> tuple[TradeoffPoint, ...]:
-    """Return what each spacing costs, the tightest first; parameters as for :func:`design`."""
-    return tradeoff(n, aperture, element, size, seed=seed, progress=progress)
-
-
-def as_pattern(choice: PatternChoice, name: str) -> Pattern:
-    """Return a choice pattern as an entry for a catalogue.
-
-    Raises
-    ------
-    CatalogError
-        If the name cannot be that of a pattern.
-    """
-    return Pattern(
-        name=name,
-        points=choice.offsets_arcsec,
-        frame="postarg",
-        designed_for=choice.why,
-        source=choice.source,
-        version=__version__,
-        meaning="POS TARG offsets from the first point, arcsec",
-    )
-
-
-def choice_from_catalog(pattern: Pattern, aperture: Aperture, why: str) -> PatternChoice:
-    """Return a catalogue pattern as what was choice, for one aperture."""
-    return PatternChoice(
-        name=pattern.name,
-        method="catalog",
-        source=pattern.source,
-        why=why,
-        offsets_arcsec=_tuples(pattern.postargs(aperture)),
-    )
-
-
-def choose_pattern(
-    sizes: Sequence[int],
-    *,
-    request: DitherRequest,
-    size: Region,
-    aperture: Aperture,
-    elements: Sequence[SpectralElement],
-    base: tuple[float, float],
-    catalog: Catalog,
-    seed: int,
-    progress: Progress | None = None,
-) -> PatternChoice:
-    """Choose the pattern of each cluster and put the clusters together.
-
-    Parameters
-    ----------
-    sizes : sequence of int
-        Number of points of each cluster.
-    request : DitherRequest
-        Pattern, method and spacing that are asked for.
-    size : Region
-        The region.
     aperture : Aperture
-        Where the offsets are converted.
-    elements : sequence of SpectralElement
-        The exposures' elements; the bluest decides.
-    base : (float, float)
-        POS TARG that the offsets are added to, arcsec: where the target lands.
-    catalog : Catalog
-        The patterns to choose from.
+        Where offsets are converted.
+    elements : tuple of SpectralElement
+        Those of the exposures; the bluest decides.
+    region : Region
+        Where the coverage matters.
+    spacing : Spacing or None
+        Smallest distance of two points; tight for the whole readout and wide for a target when None.
+    base : PosTarg
+        What the offsets are added to: where the target lands.
+    catalog : Catalog or None
+        The patterns to choose from; None only designs.
     seed : int
-        For the search.
-    progress : callable, optional
+        Of the search.
+    progress : callable or None
         Called while searching.
-
-    Raises
-    ------
-    CatalogError
-        If the pattern that is asked for is not in the catalogue.
-    RefusalError
-        If ``method=catalog`` finds none that keeps the spacing, or the clusters leave the field in
-        which the guide stars are kept.
     """
-    chooser = _Chooser(request, size, aperture, elements, base, catalog, seed, progress)
-    choice = {n: chooser.one(n) for n in dict.fromkeys(sizes)}
-    if len(sizes) == 1:
-        return choice[sizes[0]]
-    names = list(dict.fromkeys(choice[n].name for n in sizes))
-    offsets = offset_clusters([choice[n].offsets for n in sizes], aperture, base=base)
-    return PatternChoice(
-        name="+".join(names),
-        method=choice[sizes[0]].method,
-        source=choice[sizes[0]].source,
-        why=f"{len(sizes)} clusters of {' and '.join(str(n) for n in dict.fromkeys(sizes))} points,"
-        f" stepped apart so that a blob hides one cluster at most; {choice[sizes[0]].why}",
-        offsets_arcsec=_tuples(offsets),
-    )
 
+    aperture: Aperture
+    elements: tuple[SpectralElement, ...]
+    region: Region
+    spacing: Spacing | None = None
+    base: PosTarg = NO_OFFSET
+    catalog: Catalog | None = None
+    seed: int = 0
+    progress: Progress | None = None
 
-def choice_as_given(offsets_arcsec: Iterable[tuple[float, float]]) -> PatternChoice:
-    """Return POS TARGs that somebody gave as what was choice."""
-    return PatternChoice(
-        name="postargs",
-        method="given",
-        source="the command line",
-        why="they were given",
-        offsets_arcsec=_tuples(offsets_arcsec),
-    )
+    def choose(self, sizes: Sequence[int], request: DitherRequest) -> PatternChoice:
+        """Choose the pattern of each cluster and put the clusters together.
 
+        Parameters
+        ----------
+        sizes : sequence of int
+            Number of points of each cluster.
+        request : DitherRequest
+            Pattern and method that are requested.
 
-class _Chooser:
-    """Chooses one pattern of `n` points."""
+        Raises
+        ------
+        CatalogError
+            If the pattern that is requested is not in the catalog.
+        RefusalError
+            If ``method=catalog`` finds none that keeps the spacing, or the clusters leave the field
+            in which the guide stars are kept.
+        """
+        choices = {n: self._choose_one(n, request) for n in dict.fromkeys(sizes)}
+        first = choices[sizes[0]]
+        if len(sizes) == 1:
+            return first
+        offsets = offset_clusters(
+            [choices[n].offsets for n in sizes], self.aperture, base=self.base.xy_arcsec
+        )
+        counts = " and ".join(str(n) for n in choices)
+        return PatternChoice(
+            name="+".join(dict.fromkeys(choices[n].name for n in sizes)),
+            method=first.method,
+            source=first.source,
+            why=f"{len(sizes)} clusters of {counts} points, stepped apart so that a blob hides at "
+            f"most one cluster; {first.why}",
+            offsets_arcsec=_pairs(offsets),
+        )
 
-    def __init__(
-        self,
-        request: DitherRequest,
-        size: Region,
-        aperture: Aperture,
-        elements: Sequence[SpectralElement],
-        base: tuple[float, float],
-        catalog: Catalog,
-        seed: int,
-        progress: Progress | None,
-    ) -> None:
-        self.request = request
-        self.region = size
-        self.spacing = spacing_of(request.spacing, size)
-        self.aperture = aperture
-        self.least_pix = spacing_pix(self.spacing, aperture)
-        self.element = bluest(elements)
-        self.base = base
-        self.catalog = catalog
-        self.seed = seed
-        self.progress = progress
+    def design(self, n: int) -> PatternChoice:
+        """Design a pattern of `n` points, whatever the catalog has.
 
-    def one(self, n: int) -> PatternChoice:
-        """Return the pattern for one cluster of `n` points."""
-        if self.request.pattern is not None:
-            pattern = self.catalog.get(self.request.pattern)
-            return choice_from_catalog(pattern, self.aperture, "it was asked for")
+        Raises
+        ------
+        UsageError
+            If `n` or the spacing is out of range.
+        """
+        result, why = self._search(n)
+        return self._designed(result, why)
+
+    def tradeoff(self, n: int) -> tuple[TradeoffPoint, ...]:
+        """Return what each spacing costs, the tightest first."""
+        return tradeoff(n, self._view, seed=self.seed, progress=self.progress)
+
+    @property
+    def spacing_or_default(self) -> Spacing:
+        """The spacing as requested, or tight for the whole readout and wide for a target."""
+        return self.spacing or (TIGHT if self.region.kind is RegionKind.FULL else WIDE)
+
+    @property
+    def _is_wide(self) -> bool:
+        return self.spacing_or_default.kind is SpacingKind.WIDE
+
+    @property
+    def _widest_pix(self) -> float:
+        return self.aperture.detector.widest_spacing_pix
+
+    @property
+    def _least_pix(self) -> float:
+        """Least distance of two points, pixels; for wide that of tight."""
+        spacing = self.spacing_or_default
+        if spacing.distance is None:
+            return self.aperture.detector.tight_spacing_pix
+        if spacing.unit is LengthUnit.PIX:
+            return spacing.distance
+        x_scale, y_scale = self.aperture.scale_at(self.aperture.x_ref_pix, self.aperture.y_ref_pix)
+        return float(spacing.distance / np.sqrt(x_scale * y_scale))
+
+    @property
+    def _view(self) -> View:
+        """The aperture and the region, with the bluest of the elements."""
+        return View(self.aperture, bluest(self.elements), self.region)
+
+    def _choose_one(self, n: int, request: DitherRequest) -> PatternChoice:
+        """Return the pattern of one cluster of `n` points."""
+        assert self.catalog is not None
+        if request.pattern is not None:
+            return PatternChoice.from_catalog(self.catalog.get(request.pattern), self.aperture)
         if n == 1:
             return PatternChoice(
                 name="single",
-                method="catalog",
+                method=ChoiceMethod.CATALOG,
                 source="one point",
-                why="one exposure has one place",
+                why="a single exposure: nothing to dither",
                 offsets_arcsec=((0.0, 0.0),),
             )
-        method = self.request.method or "auto"
+        method = request.method or "auto"
         candidate = None if method == "optimize" else self._best_candidate(n)
         if method == "catalog":
             if candidate is None:
                 raise RefusalError(
-                    f"no catalogue pattern of {n} points keeps its points {_words(self.spacing, self.aperture)} "
-                    "apart; ask for a smaller spacing, or for method=optimize"
+                    f"no catalog pattern of {n} points keeps its points {self._least_pix:.3g} "
+                    "pixels apart; give a smaller spacing, or method=optimize"
                 )
-            return self._take(candidate, "it is the catalogue's best for this region")
-        if candidate is not None and self._cannot_be_beaten(candidate):
-            bound = self._bound(n)
+            return self._take(candidate, "the best of the catalog for this region")
+        if candidate is not None and not self._can_be_beaten(candidate):
+            # The bound is the best of many climbs; a pattern may have climbed higher.
+            bound = max(self._bound(n), candidate.efficiency)
             return self._take(
                 candidate,
                 f"its worst-place efficiency {candidate.efficiency:.3f} is within {AUTO_MARGIN:g} "
-                f"of {bound:.3f}, the most that {n} exposures reach anywhere",
+                f"of {bound:.3f}, the maximum for {n} exposures",
             )
-        result, found = _search(
-            n,
-            self.aperture,
-            self.element,
-            self.region,
-            self.spacing,
-            base=self.base,
-            seed=self.seed,
-            progress=self.progress,
+        result, why = self._search(n)
+        if candidate is None:
+            return self._designed(result, why)
+        if self._is_near(candidate, result):
+            found = max(result.efficiency_worst, candidate.efficiency)
+            return self._take(
+                candidate,
+                f"its worst-place efficiency {candidate.efficiency:.3f} is within {AUTO_MARGIN:g} "
+                f"of the best that a search finds ({found:.3f})",
+            )
+        return self._designed(
+            result,
+            f"{why}; {candidate.pattern.name} has {candidate.efficiency:.3f} with points "
+            f"{candidate.separation_pix:.1f} pixels apart",
         )
-        if candidate is not None and self._is_near(candidate, result):
-            return self._take(
-                candidate,
-                f"its worst-place efficiency {candidate.efficiency:.3f} is within {AUTO_MARGIN:g} "
-                f"of the {result.efficiency_worst:.3f} that a search finds",
-            )
-        if candidate is not None:
-            found += (
-                f"; {candidate.pattern.name} has {candidate.efficiency:.3f} "
-                f"with points {candidate.separation_pix:.1f} pixels apart"
-            )
-        return _from_search(result, found, self.seed)
 
-    # Candidates of the catalogue ----------------------------------------------------------------
+    # Candidates of the catalog ----------------------------------------------------------------
 
     def _best_candidate(self, n: int) -> _Candidate | None:
+        assert self.catalog is not None
         candidates = [
             candidate
             for candidate in map(self._measured, self.catalog.of_size(n))
-            # Three decimals of arcsec are 0.004 pixel: a spacing is kept to that.
-            if candidate.separation_pix >= self.least_pix - 0.01
+            if candidate.separation_pix >= self._least_pix - ROUNDING_PIX
         ]
         if not candidates:
             return None
         best = max(candidate.efficiency for candidate in candidates)
-        if self.spacing.kind is SpacingKind.WIDE:
+        if self._is_wide:
             good = [c for c in candidates if c.efficiency >= best - WIDE_TOLERANCE]
-            return max(good, key=lambda c: min(c.separation_pix, WIDEST_SPACING_PIX))
+            return max(good, key=lambda c: min(c.separation_pix, self._widest_pix))
         good = [c for c in candidates if c.efficiency >= best - EQUAL_EFFICIENCY]
         packing = max(candidate.packing_of_limit for candidate in good)
         good = [c for c in good if c.packing_of_limit >= packing - EQUAL_PACKING]
@@ -357,11 +327,10 @@ class _Chooser:
 
     def _measured(self, pattern: Pattern) -> _Candidate:
         postargs = pattern.postargs(self.aperture)
-        worst = evaluate(postargs, self.aperture, self.element, self.region, base=self.base).worst
+        worst = evaluate(postargs, self._view, base=self.base.xy_arcsec).worst
         pixels = pattern.offsets_pix(self.aperture)
         return _Candidate(
             pattern=pattern,
-            postargs=postargs,
             efficiency=worst.efficiency,
             packing_of_limit=worst.packing_of_limit,
             separation_pix=min_separation(pixels),
@@ -369,72 +338,109 @@ class _Chooser:
         )
 
     def _bound(self, n: int) -> float:
-        return possible_efficiency(n, self.aperture, self.element, self.region, base=self.base)
+        return possible_efficiency(n, self._view, base=self.base.xy_arcsec)
 
-    def _cannot_be_beaten(self, candidate: _Candidate) -> bool:
-        """Tell whether no search could find what is better by more than the margin."""
-        if (
-            self.spacing.kind is SpacingKind.WIDE
-            and candidate.separation_pix < WIDEST_SPACING_PIX - AUTO_SPACING_MARGIN_PIX
+    def _can_be_beaten(self, candidate: _Candidate) -> bool:
+        """Tell whether a search could find what is better by more than the margin."""
+        if self._is_wide and (
+            candidate.separation_pix < self._widest_pix - AUTO_SPACING_MARGIN_PIX
         ):
-            return False
-        return candidate.efficiency >= self._bound(candidate.pattern.n) - AUTO_MARGIN
+            return True
+        return candidate.efficiency < self._bound(candidate.pattern.n) - AUTO_MARGIN
 
     def _is_near(self, candidate: _Candidate, result: OptimizeResult) -> bool:
-        """Tell whether a catalogue pattern is as good as what a search found, but for the margin."""
-        if (
-            self.spacing.kind is SpacingKind.WIDE
-            and candidate.separation_pix < result.separation_pix - AUTO_SPACING_MARGIN_PIX
+        """Tell whether a catalog pattern is as good as what a search found, but for the margin."""
+        if self._is_wide and (
+            candidate.separation_pix < result.separation_pix - AUTO_SPACING_MARGIN_PIX
         ):
             return False
         return candidate.efficiency >= result.efficiency_worst - AUTO_MARGIN
 
     def _take(self, candidate: _Candidate, why: str) -> PatternChoice:
-        return choice_from_catalog(candidate.pattern, self.aperture, why)
+        return PatternChoice.from_catalog(candidate.pattern, self.aperture, why)
 
+    # The search -------------------------------------------------------------------------------
 
-def _search(
-    n: int,
-    aperture: Aperture,
-    element: SpectralElement,
-    region: Region,
-    spacing: Spacing,
-    *,
-    base: tuple[float, float],
-    seed: int,
-    progress: Progress | None,
-) -> tuple[OptimizeResult, str]:
-    """Return what a search finds, and a few words about it."""
-    if spacing.kind is SpacingKind.WIDE:
-        widest = widest_spacing(
-            n, aperture, element, region, seed=seed, base=base, progress=progress
+    def _search(self, n: int) -> tuple[OptimizeResult, str]:
+        """Return what a search finds, and why it is what it is."""
+        if self._is_wide:
+            result = widest_spacing(
+                n,
+                self._view,
+                seed=self.seed,
+                base=self.base.xy_arcsec,
+                progress=self.progress,
+            ).result
+            return result, (
+                f"designed for this region: points {result.separation_pix:.1f} pixels apart, the "
+                f"widest spacing that costs at most {WIDE_TOLERANCE:g} of the best efficiency"
+            )
+        result = optimize(
+            n,
+            self._view,
+            self._least_pix,
+            seed=self.seed,
+            base=self.base.xy_arcsec,
+            progress=self.progress,
         )
-        result = widest.result
         return result, (
-            f"designed for this region: points {result.separation_pix:.1f} pixels apart, the "
-            f"widest that cost at most {WIDE_TOLERANCE:g} of efficiency against the tightest"
+            f"designed for this region: worst-place efficiency {result.efficiency_worst:.3f} with "
+            f"points at least {self._least_pix:.3g} pixels apart"
         )
-    least = spacing_pix(spacing, aperture)
-    result = optimize(n, aperture, element, region, least, seed=seed, base=base, progress=progress)
-    return result, (
-        f"designed for this region: worst-place efficiency {result.efficiency_worst:.3f} with "
-        f"points at least {_words(spacing, aperture)} apart"
-    )
+
+    def _designed(self, result: OptimizeResult, why: str) -> PatternChoice:
+        return PatternChoice(
+            name=f"optimized-{result.n}",
+            method=ChoiceMethod.OPTIMIZE,
+            source=f"aptdither {__version__}, seed {self.seed}: {result.sentence()}",
+            why=why,
+            offsets_arcsec=result.postargs,
+        )
 
 
-def _from_search(result: OptimizeResult, why: str, seed: int) -> PatternChoice:
-    return PatternChoice(
-        name=f"optimized-{result.n}",
-        method="optimize",
-        source=f"aptdither {__version__}, seed {seed}: {result.sentence()}",
-        why=why,
-        offsets_arcsec=result.postargs,
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Candidate:
+    """A catalog pattern, measured over the region."""
+
+    pattern: Pattern
+    efficiency: float
+    packing_of_limit: float
+    separation_pix: float
+    span_pix: float
 
 
-def _words(spacing: Spacing, aperture: Aperture) -> str:
-    return f"{spacing_pix(spacing, aperture):.3g} pixels"
+def sizes_of(pattern: str, total: int, catalog: Catalog) -> tuple[int, ...] | None:
+    """Return the sizes of the clusters that a receipt stands for.
+
+    Parameters
+    ----------
+    pattern : str
+        The name in the receipt: one pattern, or several joined by ``+``.
+    total : int
+        Number of points in all.
+    catalog : Catalog
+        Says how many points a pattern has; of others the number at the end of their name counts.
+
+    Returns
+    -------
+    tuple of int or None
+        Their sum is `total`; None where the name does not say it.
+    """
+    counts: list[int] = []
+    for name in pattern.split("+"):
+        number = re.search(r"-([1-9][0-9]?)$", name)
+        if name in catalog:
+            counts.append(catalog.get(name).n)
+        elif number is not None:
+            counts.append(int(number[1]))
+        else:
+            return None
+    if len(counts) == 1:
+        clusters, rest = divmod(total, counts[0])
+        return None if rest else (counts[0],) * clusters
+    sizes = split_counts(total)
+    return sizes if set(sizes) == set(counts) else None
 
 
-def _tuples(offsets: Iterable[Iterable[float]]) -> tuple[tuple[float, float], ...]:
+def _pairs(offsets: Iterable[Iterable[float]]) -> tuple[tuple[float, float], ...]:
     return tuple((float(x), float(y)) for x, y in offsets)

@@ -1,40 +1,56 @@
-"""One setup's exposures, judged: what a summary, a report or a picture is made from."""
+"""What a set of exposures is worth: the one evaluation that every command asks.
+
+:meth:`Evaluator.evaluate` takes an :class:`~aptdither.planning.pointings.ExposureSet` (which
+exposures, which pointings, which base, which setup and region) and returns a :class:`DitherGroup`.
+`apply`, `check`, `evaluate`, `report`, `plot` and `export` all use it, so their figures agree.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import cached_property
+from itertools import combinations
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from aptdither.dither.clusters import MAX_CLUSTER_SIZE
+from aptdither.apt.proposal import Visit
+from aptdither.dither.bounds import PossibleMetrics, possible_metrics
+from aptdither.dither.catalog import Catalog, load_catalog
+from aptdither.dither.clusters import split_counts
 from aptdither.dither.coverage import Coverage, evaluate
-from aptdither.dither.optimizer.optimize import possible_efficiency
-from aptdither.dither.phases import min_separation, slew_seconds, span
+from aptdither.dither.phases import (
+    min_separation,
+    packing_distance,
+    packing_limit,
+    slew_seconds,
+    span,
+    wrap,
+)
 from aptdither.dither.pointing_errors import PointingExpectation, expect
+from aptdither.dither.region import FieldPoints
+from aptdither.dither.views import View, band_at, offsets_at
 from aptdither.optics.aperture import Aperture, get_aperture
 from aptdither.optics.filters import SpectralElement, get_element
-from aptdither.planning.choice import PatternChoice
-from aptdither.types import PosTarg, Region
+from aptdither.planning.choice import ChoiceMethod, PatternChoice, sizes_of
+from aptdither.planning.pointings import ExposureSet, Pointing
+from aptdither.types import NO_OFFSET, FloatArray, PosTarg, Region, Setup
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from aptdither.planning.pointings import ObservedSet
+#: After so many different evaluations (some 20 kB each) an :class:`Evaluator` drops what it has
+#: remembered: this bounds the memory of a long run.
+CACHE_SIZE = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """One exposure of the new file and where it points.
+    """One exposure of a group and its offset.
 
     Attributes
     ----------
     number : str
         Its number in the new file.
     was : str or None
-        Its number in the file that was read; None for a new copy, and outside a proposal.
+        Its number in the file that was read; None for a new copy, and where nothing is planned.
     pos_targ : PosTarg
         The POS TARG as written.
     old_pos_targ : PosTarg or None
@@ -42,7 +58,7 @@ class Point:
     orbit : int or None
         The orbit that the file gives the exposure.
     dx_pix, dy_pix : float
-        Offset from the base at the aperture's fiducial point, of the POS TARG as written.
+        Offset from the base at the aperture's reference point, of the POS TARG as written.
     """
 
     number: str
@@ -50,268 +66,383 @@ class Point:
     pos_targ: PosTarg
     old_pos_targ: PosTarg | None
     orbit: int | None
-    dx_pix: float = 0.0
-    dy_pix: float = 0.0
+    dx_pix: float
+    dy_pix: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DitherGroup:
-    """One setup of one set: its pattern, its points and its coverage.
+class Evaluation:
+    """Offsets seen by a view: what is equal for all sets that point alike.
+
+    Parameters
+    ----------
+    offsets_arcsec : (N, 2) float array, arcsec
+        POS TARGs of the exposures relative to `base`.
+    view : View
+        Aperture, spectral element and region.
+    base : PosTarg
+        Where the target lands before it is dithered.
+    seed : int
+        Of the simulated pointing errors.
 
     Attributes
     ----------
-    visit, tag : str or None
-        Where it stands and what it asked for; None outside a proposal.
-    aperture : Aperture
-        The aperture with its distortion.
-    element : SpectralElement
-        The spectral element with the wavelength that its band is taken at.
-    size : Region
-        The region as asked for.
-    region : Region
-        Where the coverage is judged.
+    pixels : (N, 2) float array, pixels
+        Offsets at the aperture's reference point.
+    coverage : Coverage
+        Coverage of the region.
+    """
+
+    def __init__(self, offsets_arcsec: FloatArray, view: View, base: PosTarg, *, seed: int) -> None:
+        self.offsets_arcsec = offsets_arcsec
+        self.view = view
+        self.base = base
+        self.seed = seed
+        # Subtraction leaves something in the last digits: equal offsets must be equal.
+        self.pixels: FloatArray = np.asarray(np.round(view.offsets_of(offsets_arcsec), 9) + 0.0)
+        self.coverage: Coverage = evaluate(offsets_arcsec, view, base=base.xy_arcsec)
+        self._expectations: dict[tuple[int, ...], PointingExpectation] = {}
+
+    @property
+    def n(self) -> int:
+        """Number of exposures."""
+        return len(self.pixels)
+
+    def with_pointing_errors(self, orbits: tuple[int, ...]) -> PointingExpectation:
+        """Return what the telescope's pointing errors leave of the coverage.
+
+        Parameters
+        ----------
+        orbits : tuple of int
+            The orbit of each exposure.
+        """
+        if orbits not in self._expectations:
+            self._expectations[orbits] = expect(
+                self.offsets_arcsec,
+                self.view,
+                orbits=orbits,
+                base=self.base.xy_arcsec,
+                seed=self.seed,
+            )
+        return self._expectations[orbits]
+
+    @cached_property
+    def possible(self) -> PossibleMetrics:
+        """The best figures known for so many exposures; never below what these reach."""
+        center, worst = self.coverage.center, self.coverage.worst
+        best = possible_metrics(self.n, self.view, base=self.base.xy_arcsec)
+        return replace(
+            best,
+            packing=max(best.packing, center.packing, worst.packing),
+            hole=None if best.hole is None else min(best.hole, center.hole, worst.hole),
+            efficiency=max(best.efficiency, center.efficiency, worst.efficiency),
+        )
+
+    @cached_property
+    def distinct_pointings(self) -> tuple[tuple[int, ...], ...]:
+        """The exposures of each distinct pointing."""
+        return _chains(self.pixels, self.view.aperture.detector.same_pointing_pix)
+
+    @cached_property
+    def distinct_phases(self) -> tuple[tuple[int, ...], ...]:
+        """The pointings (their first exposures) of each distinct phase where the target lands."""
+        firsts = [members[0] for members in self.distinct_pointings]
+        reach = self.view.aperture.detector.same_phase_pix
+        chains = _chains(wrap(self.coverage.center_phases[firsts]), reach, torus=True)
+        return tuple(tuple(firsts[i] for i in members) for members in chains)
+
+    @cached_property
+    def distances(self) -> tuple[tuple[float, int, int], ...]:
+        """Distance (pixels) and first exposures of each two pointings, the nearest first."""
+        firsts = [members[0] for members in self.distinct_pointings]
+        return tuple(
+            sorted(
+                (float(np.hypot(*(self.pixels[i] - self.pixels[j]))), i, j)
+                for i, j in combinations(firsts, 2)
+            )
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DitherGroup:
+    """Exposures of one setup with what they are worth.
+
+    Attributes
+    ----------
+    exposures : ExposureSet
+        Which exposures, and where they point.
     choice : PatternChoice
         The pattern, how it was found and why it was taken.
     clusters : int
         Number of clusters.
-    base : PosTarg
-        What the offsets are added to.
-    points : tuple of Point
-        In document order.
-    coverage : Coverage
-        Of the POS TARGs as written.
-    pointing : PointingExpectation
-        What the telescope's pointing errors leave of it.
-    min_separation_pix, span_pix : float
-        Smallest and largest distance between two points at the fiducial point.
-    slew_seconds : float
-        Overhead of the moves.
+    evaluation : Evaluation
+        Coverage and geometry of the POS TARGs as written.
     """
 
-    visit: str | None
-    tag: str | None
-    aperture: Aperture
-    element: SpectralElement
-    size: Region
-    region: Region
+    exposures: ExposureSet
     choice: PatternChoice
     clusters: int
-    base: PosTarg
-    points: tuple[Point, ...]
-    coverage: Coverage
-    pointing: PointingExpectation
-    min_separation_pix: float
-    span_pix: float
-    slew_seconds: float
+    evaluation: Evaluation
 
-    def best_efficiency(self) -> float:
-        """Return the best worst-place efficiency that so many exposures could have.
+    @property
+    def visit(self) -> str | None:
+        """Number of its visit; None outside a proposal."""
+        visit = self.exposures.visit
+        return None if visit is None else visit.number
 
-        Beyond the nine points of a cluster it is 1: no band of the detector has more aliases.
+    @property
+    def tag(self) -> str | None:
+        """Its tag as written; None without one."""
+        dither_set = self.exposures.dither_set
+        return None if dither_set is None else dither_set.tag
+
+    @property
+    def aperture(self) -> Aperture:
+        """The aperture with its distortion."""
+        return self.evaluation.view.aperture
+
+    @property
+    def element(self) -> SpectralElement:
+        """The spectral element with the wavelength that its band is taken at."""
+        return self.evaluation.view.element
+
+    @property
+    def region(self) -> Region:
+        """Where its coverage matters."""
+        return self.exposures.region
+
+    @property
+    def base(self) -> PosTarg:
+        """What its offsets are added to."""
+        return self.exposures.base
+
+    @property
+    def n(self) -> int:
+        """Number of exposures."""
+        return self.exposures.n
+
+    @property
+    def coverage(self) -> Coverage:
+        """Coverage of the POS TARGs as written."""
+        return self.evaluation.coverage
+
+    @property
+    def possible(self) -> PossibleMetrics:
+        """The best figures known for so many exposures; never below what the group reaches."""
+        return self.evaluation.possible
+
+    @property
+    def pointing(self) -> PointingExpectation:
+        """What the telescope's pointing errors leave of the coverage.
+
+        An exposure without an orbit is taken to be in the first.
         """
-        n = len(self.points)
-        if n > MAX_CLUSTER_SIZE:
-            return 1.0
-        base = (self.base.x_arcsec, self.base.y_arcsec)
-        bound = possible_efficiency(n, self.aperture, self.element, self.region, base=base)
-        # The bound is the best of many climbs; what climbed higher is the better bound.
-        return max(bound, self.coverage.worst.efficiency)
+        orbits = tuple(one.orbit or 1 for one in self.exposures.pointings)
+        return self.evaluation.with_pointing_errors(orbits)
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """Its exposures and their offsets, in document order."""
+        return tuple(
+            Point(
+                number=one.number,
+                was=one.was,
+                pos_targ=one.pos_targ,
+                old_pos_targ=one.old_pos_targ,
+                orbit=one.orbit,
+                dx_pix=float(dx_pix),
+                dy_pix=float(dy_pix),
+            )
+            for one, (dx_pix, dy_pix) in zip(
+                self.exposures.pointings, self.evaluation.pixels, strict=True
+            )
+        )
+
+    @property
+    def min_separation_pix(self) -> float:
+        """Smallest distance between two points at the reference point, pixels; 0 for one."""
+        return min_separation(self.evaluation.pixels) if self.n > 1 else 0.0
+
+    @property
+    def span_pix(self) -> float:
+        """Largest distance between two points at the reference point, pixels."""
+        return span(self.evaluation.pixels)
+
+    @property
+    def slew_seconds(self) -> float:
+        """Slew overhead of the moves between the points, seconds."""
+        return slew_seconds(self.evaluation.offsets_arcsec)
+
+    @property
+    def wanted_phases(self) -> int:
+        """How many phases its pointings should have: all, or one cluster's."""
+        return split_counts(len(self.evaluation.distinct_pointings))[0]
 
 
 class Evaluator:
-    """Judges group after group; equal questions are answered once.
+    """Evaluates set after set; equal questions are answered once.
 
     Parameters
     ----------
     seed : int
-        Where the pointing errors come from.
+        Of the simulated pointing errors.
+    distortion : path, optional
+        A distortion file (IDCTAB) in place of the SIAF's polynomials.
+    catalog : Catalog, optional
+        The patterns that receipts name; the built-in catalog when left out.
     """
 
-    def __init__(self, *, seed: int) -> None:
+    def __init__(
+        self, *, seed: int = 0, distortion: Path | None = None, catalog: Catalog | None = None
+    ) -> None:
         self.seed = seed
-        self._coverages: dict[object, Coverage] = {}
-        self._expectations: dict[object, PointingExpectation] = {}
+        self.distortion = distortion
+        self.catalog = catalog or load_catalog()
+        self._cache: dict[object, Evaluation] = {}
 
-    def group(
+    @property
+    def remembered(self) -> int:
+        """How many evaluations are remembered."""
+        return len(self._cache)
+
+    def aperture(self, setup: Setup) -> Aperture:
+        """Return the aperture of a setup.
+
+        Raises
+        ------
+        OpticsError
+            If it is not known.
+        """
+        return get_aperture(
+            setup.aperture, setup.element, config=setup.config, distortion_file=self.distortion
+        )
+
+    def element(self, setup: Setup) -> SpectralElement:
+        """Return the spectral element of a setup.
+
+        Raises
+        ------
+        OpticsError
+            If it is not known.
+        """
+        return get_element(setup.element, config=setup.config)
+
+    def evaluate(
         self,
-        exposures: Sequence[Point],
+        exposures: ExposureSet,
+        choice: PatternChoice | None = None,
         *,
-        aperture: Aperture,
-        element: SpectralElement,
-        size: Region,
-        base: PosTarg,
-        choice: PatternChoice,
-        clusters: int = 1,
-        visit: str | None = None,
-        tag: str | None = None,
+        clusters: int | None = None,
     ) -> DitherGroup:
-        """Evaluate the exposures of one setup by their POS TARGs as written.
+        """Evaluate a set of exposures by their POS TARGs as written.
 
         Parameters
         ----------
-        exposures : sequence of Point
-            In document order.
-        aperture, element, size, base, choice, clusters, visit, tag
-            As in :class:`DitherGroup`.
+        exposures : ExposureSet
+            What is evaluated.
+        choice : PatternChoice, optional
+            Where the pattern comes from; the receipts, or the proposal, when left out.
+        clusters : int, optional
+            Number of clusters; those of an earlier run's receipts, or 1, when left out.
 
-        Returns
-        -------
-        DitherGroup
+        Raises
+        ------
+        OpticsError
+            If the aperture or the spectral element is not known.
+        RefusalError
+            If no part of the region is read.
         """
-        written = np.array([(e.pos_targ.x_arcsec, e.pos_targ.y_arcsec) for e in exposures])
-        # Away with what subtraction leaves in the last digits: equal offsets must be equal.
-        offsets = np.round(written - (base.x_arcsec, base.y_arcsec), 9) + 0.0
-        # An exposure without an orbit is taken to be in the first.
-        orbits = tuple(exposure.orbit or 1 for exposure in exposures)
-        region = size
-        coverage = self.coverage(offsets, aperture, element, region, base)
-        pointing = self.expectation(offsets, orbits, aperture, element, region, base)
-        dx_pix, dy_pix = aperture.offset_from_postarg(offsets[:, 0], offsets[:, 1])
-        pixels = np.round(np.stack([dx_pix, dy_pix], axis=-1), 9) + 0.0
+        written = np.array([one.pos_targ.xy_arcsec for one in exposures.pointings])
+        offsets = np.round(written - exposures.base.xy_arcsec, 9) + 0.0
+        view = View(self.aperture(exposures.setup), self.element(exposures.setup), exposures.region)
+        if clusters is None:
+            clusters = self._clusters_of(exposures)
         return DitherGroup(
-            visit=visit,
-            tag=tag,
-            aperture=aperture,
-            element=element,
-            size=size,
-            region=region,
-            choice=choice,
+            exposures=exposures,
+            choice=choice or _choice_as_read(exposures, offsets),
             clusters=clusters,
-            base=base,
-            points=tuple(
-                replace(exposure, dx_pix=float(dx), dy_pix=float(dy))
-                for exposure, (dx, dy) in zip(exposures, pixels, strict=True)
-            ),
-            coverage=coverage,
-            pointing=pointing,
-            min_separation_pix=min_separation(pixels) if len(pixels) > 1 else 0.0,
-            span_pix=span(pixels),
-            slew_seconds=slew_seconds(offsets),
+            evaluation=self.evaluation(offsets, view, exposures.base),
         )
 
-    def coverage(
-        self,
-        offsets: NDArray[np.float64],
-        aperture: Aperture,
-        element: SpectralElement,
-        region: Region,
-        base: PosTarg,
-    ) -> Coverage:
-        """Return the coverage of offsets (N, 2) from `base`, arcsec."""
-        key = (offsets.tobytes(), aperture, element.name, region, base)
-        if key not in self._coverages:
-            where = (base.x_arcsec, base.y_arcsec)
-            self._coverages[key] = evaluate(offsets, aperture, element, region, base=where)
-        return self._coverages[key]
+    def _clusters_of(self, exposures: ExposureSet) -> int:
+        """Return the number of clusters that the receipts of an earlier run stand for."""
+        patterns = {receipt.pattern for receipt in exposures.receipts.values()}
+        if not exposures.has_receipts or len(patterns) != 1:
+            return 1
+        return len(sizes_of(patterns.pop(), exposures.n, self.catalog) or (exposures.n,))
 
-    def expectation(
-        self,
-        offsets: NDArray[np.float64],
-        orbits: tuple[int, ...],
-        aperture: Aperture,
-        element: SpectralElement,
-        region: Region,
-        base: PosTarg,
-    ) -> PointingExpectation:
-        """Return what pointing errors leave of the coverage of offsets (N, 2) from `base`."""
-        key = (offsets.tobytes(), orbits, aperture, element.name, region, base)
-        if key not in self._expectations:
-            where = (base.x_arcsec, base.y_arcsec)
-            self._expectations[key] = expect(
-                offsets, aperture, element, region, orbits=orbits, base=where, seed=self.seed
-            )
-        return self._expectations[key]
+    def evaluation(
+        self, offsets_arcsec: FloatArray, view: View, base: PosTarg = NO_OFFSET
+    ) -> Evaluation:
+        """Return the evaluation of offsets (N, 2) from `base`, arcsec; of equal ones the same."""
+        key = (offsets_arcsec.tobytes(), view, base)
+        if key not in self._cache:
+            if len(self._cache) >= CACHE_SIZE:
+                self._cache.clear()
+            self._cache[key] = Evaluation(offsets_arcsec, view, base, seed=self.seed)
+        return self._cache[key]
 
-
-def evaluate_pattern(
-    choice: PatternChoice, aperture: Aperture, element: SpectralElement, size: Region, seed: int
-) -> DitherGroup:
-    """Evaluate a pattern apart from any proposal: the target on the fiducial point, one orbit."""
-    exposures = [
-        Point(
-            number=str(index),
-            was=None,
-            pos_targ=PosTarg(x_arcsec=x, y_arcsec=y),
-            old_pos_targ=None,
-            orbit=None,
+    def evaluate_pattern(
+        self, choice: PatternChoice, setup: Setup, region: Region, visit: Visit | None = None
+    ) -> DitherGroup:
+        """Evaluate a pattern apart from any proposal: about the reference point, in one orbit."""
+        pointings = tuple(
+            Pointing(number=str(index), pos_targ=PosTarg(x_arcsec=x, y_arcsec=y))
+            for index, (x, y) in enumerate(choice.offsets_arcsec, start=1)
         )
-        for index, (x, y) in enumerate(choice.offsets_arcsec, start=1)
-    ]
-    return Evaluator(seed=seed).group(
-        exposures,
-        aperture=aperture,
-        element=element,
-        size=size,
-        base=PosTarg(x_arcsec=0.0, y_arcsec=0.0),
-        choice=choice,
+        return self.evaluate(
+            ExposureSet(setup=setup, pointings=pointings, region=region, visit=visit),
+            choice,
+            clusters=1,
+        )
+
+
+def coverage_map(group: DitherGroup, grid: int) -> Coverage:
+    """Evaluate a group at its center and on a grid of `grid` x `grid` places of the whole aperture."""
+    view = View(group.aperture, group.element, Region.full())
+    offsets = group.evaluation.offsets_arcsec
+    return evaluate(offsets, view, base=group.base.xy_arcsec, grid=grid)
+
+
+def coverage_at(group: DitherGroup, places_pix: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return efficiency (P,) and packing distance over its limit (P,) at places (P, 2), pixels."""
+    view, field = group.evaluation.view, FieldPoints.on_chip(places_pix)
+    offsets = offsets_at(group.evaluation.offsets_arcsec, view, field)
+    efficiency = band_at(view, field).efficiency(offsets)
+    return efficiency, packing_distance(offsets) / packing_limit(group.n)
+
+
+def _choice_as_read(exposures: ExposureSet, offsets: FloatArray) -> PatternChoice:
+    """Return what a file says of where its POS TARGs come from."""
+    patterns = {receipt.pattern for receipt in exposures.receipts.values()}
+    by_receipts = exposures.has_receipts and len(patterns) == 1
+    return PatternChoice(
+        name=patterns.pop() if by_receipts else "as planned",
+        method=ChoiceMethod.RECEIPT if by_receipts else ChoiceMethod.PROPOSAL,
+        source="the receipts in the proposal" if by_receipts else "the proposal",
+        why="POS TARGs in the proposal",
+        offsets_arcsec=tuple((float(x), float(y)) for x, y in offsets),
     )
 
 
-def evaluate_observed(
-    judge: Evaluator,
-    observed: ObservedSet,
-    *,
-    size: Region | None = None,
-    distortion: Path | None = None,
-) -> DitherGroup:
-    """Evaluate exposures of a proposal as they stand.
-
-    Parameters
-    ----------
-    judge : Evaluator
-        Evaluates equal sets once.
-    observed : ObservedSet
-        The exposures and where they point.
-    size : Region, optional
-        The region; the tag's own, or the whole readout, when left out.
-    distortion : Path, optional
-        A distortion file in place of the SIAF's polynomials.
-
-    Returns
-    -------
-    DitherGroup
-        Its base is where the exposures were before they were dithered, as far as receipts tell;
-        else their first place.
-    """
-    setup, tagged = observed.setup, observed.dither_set
-    first = observed.shots[0].pos_targ
-    is_supported = tagged is not None and observed.has_receipts
-    base = tagged.base if tagged is not None and is_supported else first
-    if size is None:
-        asked = tagged.request.size if tagged is not None else None
-        size = asked or Region.full()
-    aperture = get_aperture(
-        setup.aperture, setup.element, config=setup.config, distortion_file=distortion
-    )
-    x, y = base.x_arcsec, base.y_arcsec
-    offsets = tuple(
-        (shot.pos_targ.x_arcsec - x, shot.pos_targ.y_arcsec - y) for shot in observed.shots
-    )
-    receipts = [observed.receipts.get(exposure.node) for exposure in observed.exposures]
-    names = {receipt.pattern for receipt in receipts if receipt is not None}
-    choice = PatternChoice(
-        name=names.pop() if is_supported and len(names) == 1 else "as observed",
-        method="given",
-        source="the proposal",
-        why="it is what the proposal holds",
-        offsets_arcsec=offsets,
-    )
-    return judge.group(
-        [
-            Point(
-                number=shot.exposure.number,
-                was=None,
-                pos_targ=shot.pos_targ,
-                old_pos_targ=None,
-                orbit=shot.orbit,
-            )
-            for shot in observed.shots
-        ],
-        aperture=aperture,
-        element=get_element(setup.element, config=setup.config),
-        size=size,
-        base=base,
-        choice=choice,
-        visit=observed.visit.number,
-        tag=tagged.tag if tagged is not None else None,
-    )
+def _chains(
+    points: FloatArray, reach: float, *, torus: bool = False
+) -> tuple[tuple[int, ...], ...]:
+    """Return which points belong together: chains whose links are no longer than `reach`."""
+    steps = points[:, None] - points[None]
+    if torus:
+        steps = steps - np.rint(steps)
+    near = np.hypot(steps[..., 0], steps[..., 1]) <= reach
+    label = np.full(len(points), -1)
+    chains: list[tuple[int, ...]] = []
+    for start in range(len(points)):
+        if label[start] >= 0:
+            continue
+        members = near[start].copy()
+        while True:
+            grown = near[members].any(axis=0)
+            if (grown == members).all():
+                break
+            members = grown
+        label[members] = len(chains)
+        chains.append(tuple(int(i) for i in np.flatnonzero(members)))
+    return tuple(chains)

@@ -1,50 +1,68 @@
-"""The hall, where the document wing and the telescope wing meet: a proposal becomes a plan.
+"""From a proposal to a plan: what every tagged exposure becomes, and what that is worth.
 
 A plan says for every tagged set which pattern it gets, which POS TARG each exposure gets, how good
 the phase coverage is, and what has to change in the file. Making it reads no disk, prints nothing
 and takes randomness only from a seed.
+
+Reading order: :func:`make_plan` selects the sets; `_Planner` chooses a pattern for each and says
+what its exposures become; :func:`~aptdither.apt.changes.change_visit` numbers the exposures of the
+touched visits; what is then written is evaluated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from aptdither.apt.changes import NewExposure, VisitChange, change_visit
 from aptdither.apt.limits import MAX_POINTS, MAX_VISIT_EXPOSURES
-from aptdither.apt.proposal import Exposure, Proposal, Visit
+from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal, Visit
 from aptdither.apt.tags import DitherRequest, Receipt
-from aptdither.apt.writer import Changes, ExposureChange, NewPosition
+from aptdither.dither.catalog import Catalog, load_catalog
 from aptdither.dither.clusters import split_counts
-from aptdither.dither.pattern import Catalog, load_catalog
 from aptdither.errors import AptDitherError, Location, RefusalError, raise_all
-from aptdither.findings import Finding
-from aptdither.optics.aperture import Aperture, get_aperture
-from aptdither.optics.filters import get_element
-from aptdither.planning.choice import PatternChoice, choose_pattern
-from aptdither.planning.evaluation import DitherGroup, Evaluator, Point
-from aptdither.planning.selection import DitherSet, SetOptions, Unit, find_sets
+from aptdither.findings import Finding, Rule, Severity
+from aptdither.planning.choice import PatternChoice, PatternChooser
+from aptdither.planning.evaluation import DitherGroup, Evaluator
+from aptdither.planning.pointings import ExposureSet, Pointing
+from aptdither.planning.refusals import SetOptions
+from aptdither.planning.selection import DitherSet, Member, select_sets
 from aptdither.types import PosTarg, Progress, Region, Setup
 from aptdither.version import __version__
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+DOUBTFUL_TAG = Rule(
+    code="ADT107",
+    severity=Severity.WARNING,
+    title="a tag may not do what was meant",
+    explanation="Reported by `apply`. The tag covers a single exposure at one point, which is not "
+    "a dither; or the setups have different numbers of exposures, so they cannot share one "
+    "pattern. Give n=, join exposures with id=, or put the tag in the Visit's Comments.",
+    source="aptdither README, The tag",
+)
+FOLLOWER_MOVES = Rule(
+    code="ADT401",
+    severity=Severity.WARNING,
+    title="SAME POS AS refers to a dithered exposure",
+    explanation="Reported by `apply`. An exposure outside the set takes its position from an "
+    "exposure inside. It moves with that exposure to one point of the pattern and is not dithered "
+    "itself. Tag it, too, if it should be.",
+    source="Phase II Proposal Instructions (SAME POS AS)",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What a run is asked for beside the tags.
+    """What a run is given beside the tags.
 
     Attributes
     ----------
     defaults : DitherRequest
-        Values for the tags that are silent.
+        Values for tags that do not set them.
     sets : SetOptions
         What is allowed beyond the careful default.
     catalog : Catalog or None
-        The patterns to choose from; None for the built-in catalogue.
+        The patterns to choose from; None for the built-in catalog.
     distortion : pathlib.Path or None
         A distortion file (IDCTAB) in place of the SIAF's polynomials.
     seed : int
@@ -66,8 +84,8 @@ class Plan:
     ----------
     groups : tuple of DitherGroup
         One for each setup of each tagged set.
-    changes : Changes
-        What has to change in the file.
+    changes : tuple of VisitChange
+        What every touched visit becomes.
     findings : tuple of Finding
         What the observer should know.
     seed : int
@@ -75,7 +93,7 @@ class Plan:
     """
 
     groups: tuple[DitherGroup, ...]
-    changes: Changes
+    changes: tuple[VisitChange, ...]
     findings: tuple[Finding, ...]
     seed: int
 
@@ -90,7 +108,7 @@ def make_plan(
     proposal : Proposal
         The proposal as read.
     options : Options, optional
-        What is asked for beside the tags.
+        What is given beside the tags.
     progress : callable, optional
         Called with a fraction and a few words while a pattern is being searched.
 
@@ -102,46 +120,51 @@ def make_plan(
     Raises
     ------
     AptDitherError
-        Everything that stands in the way, listed together; nothing is planned then.
+        Everything that forbids the plan, listed together; nothing is planned then.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from aptdither import make_plan, parse_proposal
+    >>> proposal = parse_proposal(Path("examples/tight6.apt").read_bytes())
+    >>> plan = make_plan(proposal)
+    >>> [(point.number, point.pos_targ.text) for point in plan.groups[0].points][:2]
+    [('1', '0.000, 0.000'), ('2', '0.322, 0.044')]
     """
     options = options or Options()
-    sets, findings = find_sets(proposal, options.sets)
     planner = _Planner(options, progress)
-    errors: list[AptDitherError] = []
-    drafts: list[_GroupDraft] = []
-    for dither_set in sets:
+    selected = select_sets(
+        proposal, options.sets, defaults=options.defaults, catalog=planner.catalog
+    )
+    errors = list(selected.errors)
+    # Searching takes seconds: with errors in hand, only what can be wrong is looked for.
+    setups: list[_PlannedSetup] = []
+    for dither_set in selected.sets:
         try:
-            drafts.extend(planner.plan_set(dither_set))
+            setups += planner.plan_set(dither_set, only_check=bool(errors))
         except AptDitherError as error:
             errors.append(error.located(dither_set.location))
     raise_all(errors)
-    changes = Changes(
-        exposures=tuple(change for draft in drafts for change in draft.changes),
-        unwrapped=tuple(group for dither_set in sets for group in dither_set.unwrapped),
-    )
-    numbers = _new_numbers(sets, changes)
-    raise_all(_too_many(sets, changes))
-    groups = tuple(planner.finish(draft, numbers) for draft in drafts)
-    followers = tuple(_followers(sets))
+    changes, errors = _changes(setups)
+    raise_all(errors)
     return Plan(
-        groups=groups,
-        changes=changes,
-        findings=(*findings, *planner.findings, *followers),
+        groups=tuple(planner.evaluate(setup, changes) for setup in setups),
+        changes=tuple(changes.values()),
+        findings=(*selected.findings, *planner.findings, *_followers(changes.values())),
         seed=options.seed,
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _GroupDraft:
-    """A planned group before its exposures have their new numbers."""
+class _PlannedSetup:
+    """One setup of a set: its pattern, and what its exposures become."""
 
     dither_set: DitherSet
     setup: Setup
+    region: Region
     choice: PatternChoice
-    sizes: tuple[int, ...]
-    size: Region
-    offsets_arcsec: NDArray[np.float64]
-    changes: tuple[ExposureChange, ...]
+    clusters: int
+    becomes: dict[int, tuple[NewExposure, ...]]
 
 
 class _Planner:
@@ -152,132 +175,116 @@ class _Planner:
         self.progress = progress
         self.catalog = options.catalog or load_catalog()
         self.findings: list[Finding] = []
-        self._chosen: dict[object, PatternChoice] = {}
-        self.judge = Evaluator(seed=options.seed)
-
-    def aperture(self, setup: Setup) -> Aperture:
-        """Return the aperture of a setup."""
-        return get_aperture(
-            setup.aperture,
-            setup.element,
-            config=setup.config,
-            distortion_file=self.options.distortion,
+        self.evaluator = Evaluator(
+            seed=options.seed, distortion=options.distortion, catalog=self.catalog
         )
+        self._choices: dict[object, PatternChoice] = {}
 
-    def plan_set(self, dither_set: DitherSet) -> list[_GroupDraft]:
-        """Choose patterns for one set and say what each of its exposures becomes."""
-        request = _with_defaults(dither_set.request, self.options.defaults)
-        size = request.size or Region.full()
+    def plan_set(self, dither_set: DitherSet, *, only_check: bool) -> list[_PlannedSetup]:
+        """Choose patterns for one set and say what each of its exposures becomes.
+
+        With `only_check` nothing is chosen: only errors are looked for.
+        """
+        request = dither_set.request
         setups = dither_set.by_setup()
         errors: list[AptDitherError] = []
-        layouts: dict[tuple[int, ...], list[Setup]] = {}
-        for setup, units in setups.items():
+        sharing: dict[tuple[int, ...], list[Setup]] = {}
+        for setup, members in setups.items():
             try:
-                self.aperture(setup)
-                get_element(setup.element, config=setup.config)
-                layouts.setdefault(cluster_sizes(request, setup, units, self.catalog), []).append(
-                    setup
-                )
+                self.evaluator.aperture(setup)
+                self.evaluator.element(setup)
+                sizes = cluster_sizes(request, setup, members, self.catalog)
+                sharing.setdefault(sizes, []).append(setup)
             except AptDitherError as error:
-                location = replace(
-                    dither_set.location,
-                    exposure=units[0].exposure.number,
-                    line=units[0].exposure.line,
-                )
+                first = members[0].exposure
+                location = replace(dither_set.location, exposure=first.number, line=first.line)
                 errors.append(error.located(location))
         raise_all(errors)
-        if len(layouts) > 1:
+        if only_check:
+            return []
+        if len(sharing) > 1:
+            counts = "; ".join(
+                f"{', '.join(setup.text for setup in alike)}: {sum(sizes)}"
+                for sizes, alike in sharing.items()
+            )
             self.findings.append(
-                Finding.of(
-                    "ADT107",
-                    "the setups have different numbers of points ("
-                    + "; ".join(
-                        f"{', '.join(f'{s.aperture} {s.element}' for s in members)}: {sum(sizes)}"
-                        for sizes, members in layouts.items()
-                    )
-                    + "), so each has a pattern of its own; give n= to share one",
+                DOUBTFUL_TAG.finding(
+                    f"the setups have different numbers of points ({counts}), so each has a "
+                    "pattern of its own; give n= to share one",
                     dither_set.location,
                 )
             )
-        drafts: list[_GroupDraft] = []
-        for sizes, members in layouts.items():
-            choice = self._choose(request, size, sizes, members, dither_set.base)
-            offsets = choice.offsets
-            drafts.extend(
-                _GroupDraft(
-                    dither_set=dither_set,
-                    setup=setup,
-                    choice=choice,
-                    sizes=sizes,
-                    size=size,
-                    offsets_arcsec=offsets,
-                    changes=_changes(setups[setup], dither_set.base, offsets, choice.name),
-                )
-                for setup in members
-            )
+        planned: list[_PlannedSetup] = []
+        region = request.size or Region.full()
+        for sizes, alike in sharing.items():
             if sum(sizes) == 1:
                 self.findings.append(
-                    Finding.of(
-                        "ADT107",
-                        "one exposure at one point is no dither; give n= to expand it, or an id to "
-                        "join exposures",
+                    DOUBTFUL_TAG.finding(
+                        "a single exposure at one point is not dithered and stays as it is; give "
+                        "n= to expand it, or id= to join exposures",
                         dither_set.location,
                     )
                 )
-        return drafts
+                continue
+            choice = self._choose(request, region, sizes, alike, dither_set.base)
+            planned += [
+                _PlannedSetup(
+                    dither_set=dither_set,
+                    setup=setup,
+                    region=region,
+                    choice=choice,
+                    clusters=len(sizes),
+                    becomes=_assign_points(setups[setup], dither_set.base, choice),
+                )
+                for setup in alike
+            ]
+        return planned
 
     def _choose(
         self,
         request: DitherRequest,
-        size: Region,
+        region: Region,
         sizes: tuple[int, ...],
         setups: Sequence[Setup],
         base: PosTarg,
     ) -> PatternChoice:
-        key = (request, size, sizes, tuple(setups), base)
-        if key not in self._chosen:
-            self._chosen[key] = choose_pattern(
-                sizes,
-                request=request,
-                size=size,
-                aperture=self.aperture(setups[0]),
-                elements=tuple(get_element(s.element, config=s.config) for s in setups),
-                base=(base.x_arcsec, base.y_arcsec),
+        key = (request, region, sizes, tuple(setups), base)
+        if key not in self._choices:
+            chooser = PatternChooser(
+                aperture=self.evaluator.aperture(setups[0]),
+                elements=tuple(map(self.evaluator.element, setups)),
+                region=region,
+                spacing=request.spacing,
+                base=base,
                 catalog=self.catalog,
                 seed=self.options.seed,
                 progress=self.progress,
             )
-        return self._chosen[key]
+            self._choices[key] = chooser.choose(sizes, request)
+        return self._choices[key]
 
-    def finish(self, draft: _GroupDraft, numbers: dict[int, list[str]]) -> DitherGroup:
-        """Evaluate a planned group and give its exposures their new numbers."""
-        dither_set = draft.dither_set
-        exposures = [
-            Point(
-                number=numbers[change.exposure.node][j],
-                was=change.exposure.number if j == 0 else None,
-                pos_targ=pointing.pos_targ,
-                old_pos_targ=change.exposure.pos_targ if j == 0 else None,
-                orbit=_orbit(change.exposure, j),
-            )
-            for change in draft.changes
-            for j, pointing in enumerate(change.pointings)
+    def evaluate(self, planned: _PlannedSetup, changes: dict[int, VisitChange]) -> DitherGroup:
+        """Evaluate one setup by what is written, with the numbers of the new file."""
+        dither_set = planned.dither_set
+        written = [
+            new
+            for new in changes[dither_set.visit.node].exposures
+            if new.source.node in planned.becomes
         ]
-        return self.judge.group(
-            exposures,
-            aperture=self.aperture(draft.setup),
-            element=get_element(draft.setup.element, config=draft.setup.config),
-            size=draft.size,
+        exposures = ExposureSet(
+            setup=planned.setup,
+            pointings=tuple(map(_pointing, written)),
             base=dither_set.base,
-            choice=draft.choice,
-            clusters=len(draft.sizes),
-            visit=dither_set.visit.number,
-            tag=dither_set.tag,
+            region=planned.region,
+            visit=dither_set.visit,
+            target=written[0].source.target_name,
+            dither_set=dither_set,
         )
+        return self.evaluator.evaluate(exposures, planned.choice, clusters=planned.clusters)
 
 
 def cluster_sizes(
-    request: DitherRequest, setup: Setup, units: Sequence[Unit], catalog: Catalog
+    request: DitherRequest, setup: Setup, members: Sequence[Member], catalog: Catalog
 ) -> tuple[int, ...]:
     """Return the number of points of each cluster; their sum is the number of exposures.
 
@@ -286,153 +293,142 @@ def cluster_sizes(
     RefusalError
         If the exposures do not fit the number of points, or the pattern.
     CatalogError
-        If the pattern is not in the catalogue.
+        If the pattern is not in the catalog.
     """
-    m = sum(unit.runs for unit in units)
+    m = sum(member.runs for member in members)
     of_pattern = catalog.get(request.pattern).n if request.pattern is not None else None
     n = request.n or of_pattern or m
     if m != 1 and m % n:
-        asked = f"n={n}"
+        requested = f"n={n}"
         if not request.n and of_pattern is not None:
-            asked = f"the {n} points of {request.pattern}"
+            requested = f"the {n} points of {request.pattern}"
         raise RefusalError(
-            f"{m} exposures of {setup.aperture} {setup.element} do not fit {asked}; allowed: "
-            f"1 exposure (it is expanded to {n}), {n}, or a multiple of {n}"
+            f"{m} exposures of {setup.text} do not fit {requested}; allowed: 1 exposure (it is "
+            f"expanded to {n}), {n}, or a multiple of {n}"
         )
     total = n if m == 1 else m
     if total > MAX_POINTS:
         raise RefusalError(
-            f"{total} exposures of {setup.aperture} {setup.element} are to be dithered together; at "
-            f"most {MAX_POINTS} can be: give each cluster a group of its own"
+            f"{total} exposures of {setup.text} are to be dithered together; at most {MAX_POINTS} "
+            "can be: give each cluster a group of its own"
         )
     if of_pattern is None:
         return split_counts(n) * (total // n)
     if total % of_pattern:
         raise RefusalError(
             f"pattern {request.pattern} has {of_pattern} points, and {total} exposures of "
-            f"{setup.aperture} {setup.element} are no multiple of that; give n={of_pattern} "
-            "or another pattern"
+            f"{setup.text} are no multiple of that; give n={of_pattern} or another pattern"
         )
     return (of_pattern,) * (total // of_pattern)
 
 
-def _with_defaults(request: DitherRequest, defaults: DitherRequest) -> DitherRequest:
-    silent = {
-        key.name: getattr(defaults, key.name)
-        for key in fields(request)
-        if getattr(request, key.name) is None
-    }
-    return replace(request, **silent)
+def _assign_points(
+    members: Sequence[Member], base: PosTarg, choice: PatternChoice
+) -> dict[int, tuple[NewExposure, ...]]:
+    """Give the points to the exposures of one setup, in document order."""
+    total = len(choice.offsets_arcsec)
+    expands = len(members) == 1 and members[0].runs == 1 and total > 1
+    points = iter(enumerate(choice.offsets_arcsec, start=1))
 
-
-def _changes(
-    units: Sequence[Unit], base: PosTarg, offsets: NDArray[np.float64], pattern: str
-) -> tuple[ExposureChange, ...]:
-    """Hand the points to the exposures of one setup, in document order."""
-    total = len(offsets)
-    expands = len(units) == 1 and units[0].runs == 1 and total > 1
-    changes: list[ExposureChange] = []
-    index = 0
-
-    def pointing(made_by: str) -> NewPosition:
-        nonlocal index
-        x_arcsec, y_arcsec = offsets[index]
-        index += 1
-        return NewPosition(
-            pos_targ=PosTarg(
-                x_arcsec=_rounded(base.x_arcsec + x_arcsec),
-                y_arcsec=_rounded(base.y_arcsec + y_arcsec),
-            ),
+    def at_next_point(source: Exposure, copy: int, made_by: str, *, is_split: bool) -> NewExposure:
+        index, (x_arcsec, y_arcsec) = next(points)
+        return NewExposure(
+            source=source,
+            copy=copy,
+            pos_targ=base + PosTarg(x_arcsec=x_arcsec, y_arcsec=y_arcsec),
             receipt=Receipt(
                 index=index,
                 total=total,
-                pattern=pattern,
+                pattern=choice.name,
                 base_x_arcsec=base.x_arcsec,
                 base_y_arcsec=base.y_arcsec,
                 version=__version__,
                 made_by=made_by,
             ),
+            is_split=is_split,
         )
 
-    for unit in units:
-        made_before = unit.receipt.made_by if unit.receipt is not None else ""
-        if expands and len(unit.copies) == total - 1:
-            changes.append(ExposureChange(exposure=unit.exposure, pointings=(pointing(""),)))
-            changes += [
-                ExposureChange(exposure=copy, pointings=(pointing("copy"),)) for copy in unit.copies
-            ]
+    becomes: dict[int, tuple[NewExposure, ...]] = {}
+    for member in members:
+        made_before = member.receipt.made_by if member.receipt is not None else ""
+        if expands and len(member.copies) == total - 1:
+            becomes[member.exposure.node] = (at_next_point(member.exposure, 0, "", is_split=False),)
+            for copy in member.copies:
+                becomes[copy.node] = (at_next_point(copy, 0, "copy", is_split=False),)
             continue
-        # Copies of an earlier run that do not fit go; what is needed is made anew.
-        own = [pointing(made_before)]
-        own += [
-            pointing("copy" if expands else "split")
-            for _ in range(1, total if expands else unit.runs)
-        ]
-        changes.append(
-            ExposureChange(exposure=unit.exposure, pointings=tuple(own), deal=unit.runs > 1)
-        )
-        changes += [ExposureChange(exposure=copy, pointings=()) for copy in unit.copies]
-    return tuple(changes)
-
-
-def _rounded(arcsec: float) -> float:
-    """Return what three decimals keep; never minus zero."""
-    return round(float(arcsec), 3) + 0.0
-
-
-def _orbit(exposure: Exposure, j: int) -> int | None:
-    numbers = exposure.orbit_numbers
-    return numbers[min(j, len(numbers) - 1)] if numbers else None
-
-
-def _new_numbers(sets: Iterable[DitherSet], changes: Changes) -> dict[int, list[str]]:
-    """Return the numbers that the exposures of the touched visits have in the new file."""
-    by_node = {change.exposure.node: len(change.pointings) for change in changes.exposures}
-    visits: dict[int, Visit] = {dither_set.visit.node: dither_set.visit for dither_set in sets}
-    numbers: dict[int, list[str]] = {}
-    for visit in visits.values():
-        exposures = tuple(visit.exposures)
-        if all(by_node.get(exposure.node, 1) == 1 for exposure in exposures):
-            numbers.update({exposure.node: [exposure.number] for exposure in exposures})
-            continue
-        number = 0
-        for exposure in exposures:
-            count = by_node.get(exposure.node, 1)
-            numbers[exposure.node] = [str(number + j + 1) for j in range(count)]
-            number += count
-    return numbers
-
-
-def _too_many(sets: Iterable[DitherSet], changes: Changes) -> Iterator[AptDitherError]:
-    """Yield an error for each visit that would hold more exposures than are read again."""
-    added = {change.exposure.node: len(change.pointings) - 1 for change in changes.exposures}
-    for visit in {one.visit.node: one.visit for one in sets}.values():
-        count = sum(1 + added.get(exposure.node, 0) for exposure in visit.exposures)
-        if count > MAX_VISIT_EXPOSURES:
-            yield RefusalError(
-                f"the visit would have {count} exposures; at most {MAX_VISIT_EXPOSURES} are "
-                "handled: ask for fewer points, or split the visit",
-                location=Location(visit=visit.number, line=visit.line),
+        # Copies of an earlier run that do not fit are removed; what is needed is made anew.
+        count = total if expands else member.runs
+        becomes[member.exposure.node] = tuple(
+            at_next_point(
+                member.exposure,
+                copy,
+                made_before if copy == 0 else "copy" if expands else "split",
+                is_split=member.runs > 1,
             )
-
-
-def _followers(sets: Iterable[DitherSet]) -> Iterable[Finding]:
-    """Yield a finding for each exposure outside a set that takes its place from one inside."""
-    inside: dict[int, set[str]] = {}
-    visits: dict[int, Visit] = {}
-    for dither_set in sets:
-        visits[dither_set.visit.node] = dither_set.visit
-        inside.setdefault(dither_set.visit.node, set()).update(
-            exposure.number
-            for unit in dither_set.units
-            for exposure in (unit.exposure, *unit.copies)
+            for copy in range(count)
         )
+        becomes |= {copy.node: () for copy in member.copies}
+    return becomes
+
+
+def _changes(
+    setups: Iterable[_PlannedSetup],
+) -> tuple[dict[int, VisitChange], list[AptDitherError]]:
+    """Return what the touched visits become, by their nodes, and what forbids it."""
+    visits: dict[int, Visit] = {}
+    becomes: dict[int, dict[int, tuple[NewExposure, ...]]] = {}
+    unwrapped: dict[int, dict[int, ExposureGroup]] = {}
+    for planned in setups:
+        visit = planned.dither_set.visit
+        visits[visit.node] = visit
+        becomes.setdefault(visit.node, {}).update(planned.becomes)
+        unwrapped.setdefault(visit.node, {}).update(
+            {group.node: group for group in planned.dither_set.unwrapped}
+        )
+    changes: dict[int, VisitChange] = {}
+    errors: list[AptDitherError] = []
     for node, visit in visits.items():
-        for exposure in visit.exposures:
-            if exposure.number not in inside[node] and exposure.same_pos_as in inside[node]:
-                yield Finding.of(
-                    "ADT401",
-                    f"SamePosAs {exposure.same_pos_as} follows a dithered exposure to its "
+        try:
+            changes[node] = change_visit(visit, becomes[node], tuple(unwrapped[node].values()))
+        except AptDitherError as error:
+            errors.append(error)
+            continue
+        count = len(changes[node].exposures)
+        if count > MAX_VISIT_EXPOSURES:
+            errors.append(
+                RefusalError(
+                    f"the visit would have {count} exposures; at most {MAX_VISIT_EXPOSURES} are "
+                    "handled: ask for fewer points, or split the visit",
+                    location=Location(visit=visit.number, line=visit.line),
+                )
+            )
+    return changes, errors
+
+
+def _pointing(new: NewExposure) -> Pointing:
+    """Return where an exposure of the new file points."""
+    source = new.source
+    orbits = source.orbit_numbers
+    assert new.pos_targ is not None  # only exposures of a set come here
+    return Pointing(
+        number=new.number,
+        pos_targ=new.pos_targ,
+        orbit=orbits[min(new.copy, len(orbits) - 1)] if orbits else None,
+        exposure=source,
+        was=source.number if new.copy == 0 else None,
+        old_pos_targ=source.pos_targ if new.copy == 0 else None,
+    )
+
+
+def _followers(changes: Iterable[VisitChange]) -> Iterator[Finding]:
+    """Yield a finding for each exposure outside a set that takes its place from one inside."""
+    for change in changes:
+        moved = {new.source.number for new in change.exposures if new.pos_targ is not None}
+        for new in change.exposures:
+            source = new.source
+            if new.pos_targ is None and source.same_pos_as in moved:
+                yield FOLLOWER_MOVES.finding(
+                    f"SamePosAs {source.same_pos_as} follows a dithered exposure to its "
                     "new place (after an expansion: to the first point); it is not dithered itself",
-                    Location(visit=visit.number, exposure=exposure.number, line=exposure.line),
+                    Location(visit=change.visit.number, exposure=source.number, line=source.line),
                 )

@@ -1,11 +1,11 @@
 """What the exposures of a proposal really do: every pointing, in the order in which it is taken.
 
 APT's ways to move the telescope (POS TARGs, SamePosAs, patterns and patterns in patterns, iterations
-at one place) all end up as :class:`Pointing`: one exposure at one POS TARG. Shots of one visit, target
-and setup form an :class:`ObservedSet`, the thing whose dither can be judged. What the file does not
-say without guessing is :class:`Unjudged`, with the reason.
+at one place) all end up as a :class:`Pointing`: one exposure at one POS TARG. Pointings of one visit,
+target and setup that share the field form an :class:`ExposureSet`, the value that is evaluated. What
+the file does not say is :class:`Unresolved`, with the reason.
 
-Reading order: :func:`observe` walks the visits, `_Visit` turns one into shots and sets.
+Reading order: :func:`observe` walks the visits; `_VisitReader` turns one into pointings and sets.
 """
 
 from __future__ import annotations
@@ -15,19 +15,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from aptdither.apt.limits import MAX_VISIT_EXPOSURES
-from aptdither.apt.patterns import pattern_points
-from aptdither.apt.proposal import AptPattern, Exposure, ExposureGroup, Proposal, Visit
-from aptdither.apt.tags import CommentTags, Receipt, parse_comments
+from aptdither.apt.patterns import AptPattern, is_pattern_group, pattern_points
+from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal, Visit
+from aptdither.apt.tags import Receipt
 from aptdither.errors import AptDitherError, Location, ProposalError
-from aptdither.planning.selection import (
-    DitherSet,
-    SetOptions,
-    find_sets,
-    is_pattern_group,
-    is_supported,
-    may_be_parallel,
-)
-from aptdither.types import NO_OFFSET, PosTarg, Setup
+from aptdither.optics.detector import get_detector
+from aptdither.planning.refusals import SetOptions, is_supported, may_be_parallel
+from aptdither.planning.selection import DitherSet, select_sets
+from aptdither.planning.visit_tags import VisitTags, mentions_tag
+from aptdither.types import NO_OFFSET, PosTarg, Region, Setup
 
 #: Targets that are inside the telescope, or the Earth: nothing there can be dithered.
 CALIBRATION_TARGETS = frozenset(
@@ -37,49 +33,65 @@ CALIBRATION_TARGETS = frozenset(
 #: What SpElement says when no light passes.
 BLOCKED = frozenset({"BLANK"})
 
-#: Most shots of a set that are judged. More than a hundred orbits hold; a file can say any number.
-MAX_SHOTS = 512
+#: Most pointings of a set that are evaluated. A hundred orbits hold fewer; a file can say any number.
+MAX_POINTINGS = 512
 
-#: What is found while tags are read: completed visits are looked at as well.
+#: A first POS TARG smaller than this, arcsec, is part of a dither about the reference point.
+SMALL_ARCSEC = 2.0
+
+#: Completed visits are looked at as well: their tags are read, not carried out.
 _OPTIONS = SetOptions(all_visits=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pointing:
-    """One exposure at one pointing.
+    """One exposure at one POS TARG.
 
     Attributes
     ----------
-    exposure : Exposure
-        The exposure it belongs to.
+    number : str
+        The exposure's number in the file that it stands in, or will stand in.
     pos_targ : PosTarg
         Where it points: POS TARG and pattern offsets together, arcsec.
     orbit : int or None
         The orbit that the file gives it.
+    exposure : Exposure or None
+        The exposure as read; None outside a proposal.
+    was : str or None
+        Number in the file that was read, of an exposure that a plan changes; None for a new copy.
+    old_pos_targ : PosTarg or None
+        Its explicit POS TARG in the file that was read, where a plan changes it.
     when : tuple of int
-        Sorts the shots of a visit by time.
+        Sorts the pointings of a visit by time.
     """
 
-    exposure: Exposure
+    number: str
     pos_targ: PosTarg
-    orbit: int | None
-    when: tuple[int, ...]
+    orbit: int | None = None
+    exposure: Exposure | None = None
+    was: str | None = None
+    old_pos_targ: PosTarg | None = None
+    when: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ObservedSet:
-    """Exposures of one visit, target and setup; a tag's set is one by itself.
+class ExposureSet:
+    """Exposures of one setup that share the field: everything that an evaluation depends on.
 
     Attributes
     ----------
-    visit : Visit
-        Their visit.
-    target : str
-        Their target.
     setup : Setup
         Their configuration, aperture and spectral element.
-    shots : tuple of Pointing
-        In the order of time.
+    pointings : tuple of Pointing
+        In the order of time, or of the plan.
+    base : PosTarg
+        Where the target lands before it is dithered; offsets count from it.
+    region : Region
+        Where their coverage matters.
+    visit : Visit or None
+        Their visit; None outside a proposal.
+    target : str
+        Their target.
     dither_set : DitherSet or None
         The tag's set that they are in.
     receipts : Mapping of int to Receipt
@@ -88,47 +100,70 @@ class ObservedSet:
         By the node of each exposure that has its place by SamePosAs from one of this set: that one.
     """
 
-    visit: Visit
-    target: str
     setup: Setup
-    shots: tuple[Pointing, ...]
+    pointings: tuple[Pointing, ...]
+    base: PosTarg = NO_OFFSET
+    region: Region
+    visit: Visit | None = None
+    target: str = ""
     dither_set: DitherSet | None = None
     receipts: Mapping[int, Receipt] = field(default_factory=dict)
     followers: Mapping[int, Exposure] = field(default_factory=dict)
 
     @property
+    def n(self) -> int:
+        """Number of pointings."""
+        return len(self.pointings)
+
+    @property
     def exposures(self) -> tuple[Exposure, ...]:
-        """The exposures, each once, in document order."""
-        found = {shot.exposure.node: shot.exposure for shot in self.shots}
-        return tuple(found[node] for node in sorted(found))
+        """The exposures as read, each once, in document order."""
+        exposures = {one.exposure.node: one.exposure for one in self.pointings if one.exposure}
+        return tuple(exposures[node] for node in sorted(exposures))
 
     @property
     def location(self) -> Location:
         """Where findings about the whole set stand: at its first exposure."""
-        first = self.exposures[0]
-        return Location(visit=self.visit.number, exposure=first.number, line=first.line)
+        return self.location_of(self.exposures[0])
+
+    def location_of(self, exposure: Exposure) -> Location:
+        """Return the location of one of its exposures."""
+        visit = self.visit.number if self.visit is not None else None
+        return Location(visit=visit, exposure=exposure.number, line=exposure.line)
 
     @property
     def has_receipts(self) -> bool:
         """Whether every exposure has the receipt of an earlier run."""
-        return all(exposure.node in self.receipts for exposure in self.exposures)
+        exposures = self.exposures
+        return bool(exposures) and all(one.node in self.receipts for one in exposures)
 
     @property
-    def orbits(self) -> tuple[int, ...]:
-        """The orbits it runs in, those that are known."""
-        return tuple(sorted({shot.orbit for shot in self.shots if shot.orbit is not None}))
+    def is_tagged(self) -> bool:
+        """Whether its dither comes from a tag, carried out or not."""
+        return self.dither_set is not None or self.has_receipts
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether a tag asks to dither it and that was not done yet."""
+        return self.dither_set is not None and not self.has_receipts
+
+    def label(self, index: int) -> str:
+        """Name a pointing: its exposure, and which of that exposure's pointings it is."""
+        number = self.pointings[index].number
+        own = [i for i, one in enumerate(self.pointings) if one.number == number]
+        return number if len(own) == 1 else f"{number} (no. {own.index(index) + 1} of {len(own)})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unjudged:
+class Unresolved:
     """Exposures whose pointings do not follow from the file.
 
     Attributes
     ----------
     exposures : tuple of Exposure
-        Those that one reason holds for.
+        Those that share one reason.
     reason : str
-        Why, in words.
+        Why.
     is_missing : bool
         Whether something that the file refers to is not in it.
     """
@@ -139,29 +174,28 @@ class Unjudged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ObservedVisit:
-    """One visit's sets.
+class VisitPointings:
+    """What the exposures of one visit do.
 
     Attributes
     ----------
     visit : Visit
         The visit.
-    sets : tuple of ObservedSet
-        In document order of their first exposure.
-    unjudged : tuple of Unjudged
+    tags : VisitTags
+        The tags and receipts in its Comments.
+    sets : tuple of ExposureSet
+        In document order of their first exposure; the tiles of a mosaic are sets of their own.
+    unresolved : tuple of Unresolved
         What could not be followed.
-    comments : Mapping of int to CommentTags
-        Tags and receipts of each exposure, by its node; an exposure whose tag cannot be read has
-        none.
     errors : tuple of AptDitherError
-        What stands in the way of the visit's tags.
+        What forbids carrying out the visit's tags.
     """
 
     visit: Visit
-    sets: tuple[ObservedSet, ...]
-    unjudged: tuple[Unjudged, ...]
-    comments: Mapping[int, CommentTags]
-    errors: tuple[AptDitherError, ...]
+    tags: VisitTags
+    sets: tuple[ExposureSet, ...] = ()
+    unresolved: tuple[Unresolved, ...] = ()
+    errors: tuple[AptDitherError, ...] = ()
 
 
 class _CannotFollowError(Exception):
@@ -173,129 +207,128 @@ class _CannotFollowError(Exception):
         self.is_missing = is_missing
 
 
-def observe(proposal: Proposal) -> Iterator[ObservedVisit]:
+def observe(proposal: Proposal, *, region: Region | None = None) -> Iterator[VisitPointings]:
     """Yield every visit that has exposures which can be dithered, or a tag, with its sets.
 
     Parameters
     ----------
     proposal : Proposal
         The proposal as read.
+    region : Region, optional
+        Where coverage matters, for sets whose tag does not say; the whole readout when left out.
     """
     patterns: dict[str, AptPattern] = {}
     for pattern in proposal.patterns:
         patterns.setdefault(pattern.number, pattern)
     for visit in proposal.visits:
-        exposures = visit.exposures
-        texts = (visit.comments, *(exposure.comments for exposure in exposures))
-        if any(is_supported(exposure) for exposure in exposures) or _mentions_tag(texts):
-            yield _Visit(visit, proposal, patterns).observed()
+        if any(map(is_supported, visit.exposures)) or mentions_tag(visit):
+            yield _VisitReader(visit, proposal, patterns, region or Region.full()).read()
 
 
-class _Visit:
-    """One visit: from its exposures to shots and sets."""
+class _VisitReader:
+    """Reads one visit: from its exposures to pointings and sets."""
 
     def __init__(
-        self, visit: Visit, proposal: Proposal, patterns: Mapping[str, AptPattern]
+        self, visit: Visit, proposal: Proposal, patterns: Mapping[str, AptPattern], region: Region
     ) -> None:
         self.visit = visit
         self.proposal = proposal
         self.patterns = patterns
-        self.slots = tuple(visit.walk())
-        self.groups_of = {exposure.node: groups for exposure, groups in self.slots}
+        self.region = region
+        self.tags = VisitTags(visit)
         self.positions = _positions(visit)
         self._points: dict[int, tuple[PosTarg, ...]] = {}
 
-    def observed(self) -> ObservedVisit:
+    def read(self) -> VisitPointings:
         """Return the visit's sets and what could not be followed."""
-        if len(self.slots) > MAX_VISIT_EXPOSURES:
-            many = tuple(exposure for exposure, _ in self.slots)
-            reason = f"the visit has {len(many)} exposures, more than {MAX_VISIT_EXPOSURES}"
-            return ObservedVisit(
+        slots = self.tags.slots
+        if len(slots) > MAX_VISIT_EXPOSURES:
+            reason = f"the visit has {len(slots)} exposures, more than {MAX_VISIT_EXPOSURES}"
+            too_many = tuple(exposure for exposure, _ in slots)
+            return VisitPointings(
                 visit=replace(self.visit, children=()),
-                sets=(),
-                unjudged=(Unjudged(exposures=many, reason=reason),),
-                comments={},
-                errors=(),
+                tags=VisitTags(replace(self.visit, children=())),
+                unresolved=(Unresolved(exposures=too_many, reason=reason),),
             )
-        comments = {e.node: _read_comments(e.comments) for e, _ in self.slots if is_supported(e)}
-        dither_sets, errors = self._dither_sets()
-        tag_of = {
+        selected = select_sets(self.proposal, _OPTIONS, visits=[self.tags])
+        tagged = {
             exposure.node: dither_set
-            for dither_set in dither_sets
-            for unit in dither_set.units
-            for exposure in (unit.exposure, *unit.copies)
+            for dither_set in selected.sets
+            for exposure in dither_set.exposures
         }
-        shots: dict[tuple[int, str, Setup], list[Pointing]] = {}
-        unjudged: dict[tuple[str, bool], list[Exposure]] = {}
-        for exposure, groups in self.slots:
-            if not is_supported(exposure) or is_calibration(exposure) or exposure.is_spatial_scan:
+        pointings: dict[tuple[int, str, Setup], list[Pointing]] = {}
+        unresolved: dict[tuple[str, bool], list[Exposure]] = {}
+        for exposure, groups in slots:
+            if not is_supported(exposure) or looks_at_no_sky(exposure) or exposure.is_spatial_scan:
                 continue
             try:
-                taken = self._shots(exposure, groups)
+                taken = self._pointings(exposure, groups)
             except _CannotFollowError as error:
-                unjudged.setdefault((error.reason, error.is_missing), []).append(exposure)
+                unresolved.setdefault((error.reason, error.is_missing), []).append(exposure)
                 continue
-            if exposure.problems:  # told by itself; what is left of the set is judged
+            if exposure.problems:  # they are findings of their own
                 continue
-            tag = tag_of.get(exposure.node)
-            key = (id(tag) if tag else 0, exposure.target_name, exposure.setup)
-            shots.setdefault(key, []).extend(taken)
-        sets = []
-        for (_, target, setup), taken in shots.items():
-            reason = f"it has {len(taken)} exposures, more than {MAX_SHOTS}"
-            if len(taken) > MAX_SHOTS:
-                many = tuple({shot.exposure.node: shot.exposure for shot in taken}.values())
-                unjudged.setdefault((reason, False), []).extend(many)
+            key = (id(tagged.get(exposure.node)), exposure.target_name, exposure.setup)
+            pointings.setdefault(key, []).extend(taken)
+        sets: list[ExposureSet] = []
+        for (_, _, setup), taken in pointings.items():
+            if len(taken) > MAX_POINTINGS:
+                reason = f"it has {len(taken)} exposures, more than {MAX_POINTINGS}"
+                many = {one.exposure.node: one.exposure for one in taken if one.exposure}
+                unresolved.setdefault((reason, False), []).extend(many.values())
                 continue
-            sets.append(
-                ObservedSet(
-                    visit=self.visit,
-                    target=target,
-                    setup=setup,
-                    shots=tuple(sorted(taken, key=lambda shot: shot.when)),
-                    dither_set=tag_of.get(taken[0].exposure.node),
-                    receipts={
-                        shot.exposure.node: comments[shot.exposure.node].receipts[0]
-                        for shot in taken
-                        if comments[shot.exposure.node].receipts
-                    },
-                    followers=self._followers(
-                        {shot.exposure.node: shot.exposure for shot in taken}
-                    ),
-                )
-            )
-        return ObservedVisit(
+            sets += self._sets(setup, sorted(taken, key=lambda one: one.when), tagged)
+        return VisitPointings(
             visit=self.visit,
+            tags=self.tags,
             sets=tuple(sets),
-            unjudged=tuple(
-                Unjudged(exposures=tuple(exposures), reason=reason, is_missing=is_missing)
-                for (reason, is_missing), exposures in unjudged.items()
+            unresolved=tuple(
+                Unresolved(exposures=tuple(exposures), reason=reason, is_missing=is_missing)
+                for (reason, is_missing), exposures in unresolved.items()
             ),
-            comments=comments,
-            errors=tuple(errors),
+            errors=selected.errors,
         )
 
+    def _sets(
+        self, setup: Setup, pointings: Sequence[Pointing], tagged: Mapping[int, DitherSet]
+    ) -> Iterator[ExposureSet]:
+        """Yield the sets of pointings of one setup: one for each tile of a mosaic."""
+        for tile in tiles(pointings, get_detector(setup.config).tile_arcsec):
+            exposures = {one.exposure.node: one.exposure for one in tile if one.exposure}
+            first = next(iter(exposures.values()))
+            receipts = {
+                node: receipt
+                for node, exposure in exposures.items()
+                if (receipt := self.tags.receipt(exposure)) is not None
+            }
+            dither_set = tagged.get(first.node)
+            asked = dither_set.request.size if dither_set is not None else None
+            yield ExposureSet(
+                setup=setup,
+                pointings=tile,
+                base=_base_of(tile, receipts, dither_set),
+                region=asked or self.region,
+                visit=self.visit,
+                target=first.target_name,
+                dither_set=dither_set,
+                receipts=receipts,
+                followers=self._followers(exposures),
+            )
+
     def _followers(self, members: Mapping[int, Exposure]) -> dict[int, Exposure]:
-        found = {}
-        for exposure in members.values():
-            source = self.visit.resolve_same_pos_as(exposure)  # was resolved before: no error
-            if source.node != exposure.node and source.node in members:
-                found[exposure.node] = source
-        return found
+        sources = {
+            node: self.visit.resolve_same_pos_as(exposure)  # was resolved before: no error
+            for node, exposure in members.items()
+        }
+        return {
+            node: source
+            for node, source in sources.items()
+            if source.node != node and source.node in members
+        }
 
-    def _dither_sets(self) -> tuple[tuple[DitherSet, ...], list[AptDitherError]]:
-        # Visit by visit: what is wrong with one visit's tags must not hide the others' sets.
-        texts = (self.visit.comments, *(exposure.comments for exposure, _ in self.slots))
-        if not _mentions_tag(texts):
-            return (), []
-        try:
-            return find_sets(replace(self.proposal, visits=(self.visit,)), _OPTIONS)[0], []
-        except AptDitherError as error:
-            return (), list(getattr(error, "errors", (error,)))
+    # From an exposure to its pointings --------------------------------------------------------
 
-    # From an exposure to its shots --------------------------------------------------------------
-
-    def _shots(self, exposure: Exposure, groups: tuple[ExposureGroup, ...]) -> list[Pointing]:
+    def _pointings(self, exposure: Exposure, groups: tuple[ExposureGroup, ...]) -> list[Pointing]:
         if self.proposal.is_pure_parallel:
             raise _CannotFollowError("this is a pure parallel: where it points is the prime's")
         if self.visit.kind != "Visit":
@@ -308,41 +341,39 @@ class _Visit:
                     f"the group on line {group.line} holds another instrument too, so it may be a "
                     "coordinated parallel, where the prime decides"
                 )
-        base = self._base(exposure, groups)
-        laid = [(self._group_points(group)) for group in groups]
-        count = exposure.iterations * math.prod(len(points) for points in laid)
-        if count > MAX_SHOTS:
-            raise _CannotFollowError(f"it has {count} exposures, more than {MAX_SHOTS}")
+        base = self._own_position(exposure, groups)
+        offsets = [self._group_points(group) for group in groups]
+        count = exposure.iterations * math.prod(len(points) for points in offsets)
+        if count > MAX_POINTINGS:
+            raise _CannotFollowError(f"it has {count} exposures, more than {MAX_POINTINGS}")
         orbits = exposure.orbit_numbers
         if len(orbits) != count:
-            # One orbit for all is no guess; any other number cannot be dealt out.
+            # One orbit holds for all; any other number cannot be assigned.
             orbits = orbits * count if len(orbits) == 1 else ()
-        shots = []
-        for index, steps in enumerate(_product([len(points) for points in laid])):
+        pointings = []
+        for index, steps in enumerate(_product([len(points) for points in offsets])):
             at = base
-            for points, step in zip(laid, steps, strict=True):
+            for points, step in zip(offsets, steps, strict=True):
                 at = at + points[step]
             for iteration in range(exposure.iterations):
-                number = index * exposure.iterations + iteration
-                shots.append(
+                rank = index * exposure.iterations + iteration
+                pointings.append(
                     Pointing(
-                        exposure=exposure,
+                        number=exposure.number,
                         pos_targ=at,
-                        orbit=orbits[number] if orbits else None,
+                        orbit=orbits[rank] if orbits else None,
+                        exposure=exposure,
                         when=(*self._when(exposure, steps), iteration),
                     )
                 )
-        return shots
+        return pointings
 
     def _when(self, exposure: Exposure, steps: Sequence[int]) -> tuple[int, ...]:
         """Sort by time: a pattern runs everything in its group at each of its points."""
         first, *inner = self.positions[exposure.node]
-        return (
-            first,
-            *(n for pair in zip(steps, inner, strict=True) for n in pair),
-        )
+        return (first, *(n for pair in zip(steps, inner, strict=True) for n in pair))
 
-    def _base(self, exposure: Exposure, groups: tuple[ExposureGroup, ...]) -> PosTarg:
+    def _own_position(self, exposure: Exposure, groups: tuple[ExposureGroup, ...]) -> PosTarg:
         """Return where an exposure points before the patterns around it move it."""
         if exposure.same_pos_as is None:
             return exposure.pos_targ or NO_OFFSET
@@ -350,11 +381,11 @@ class _Visit:
             source = self.visit.resolve_same_pos_as(exposure)
         except ProposalError as error:
             raise _CannotFollowError(error.message, is_missing=True) from error
-        there, here = (
-            [group.node for group in found if is_pattern_group(group)]
-            for found in (self.groups_of[source.node], groups)
+        of_source, own = (
+            [group.node for group in around if is_pattern_group(group)]
+            for around in (self.tags.groups_of[source.node], groups)
         )
-        if there != here:
+        if of_source != own:
             raise _CannotFollowError(
                 f"SamePosAs {exposure.same_pos_as} names an exposure of another pattern group, and "
                 "which of its points is meant is not known"
@@ -379,7 +410,7 @@ class _Visit:
         return self._points[group.node]
 
 
-def is_calibration(exposure: Exposure) -> bool:
+def looks_at_no_sky(exposure: Exposure) -> bool:
     """Tell whether an exposure looks at no sky: a dark, a lamp, a blocked beam."""
     return (
         exposure.target_name.upper() in CALIBRATION_TARGETS
@@ -387,15 +418,38 @@ def is_calibration(exposure: Exposure) -> bool:
     )
 
 
-def _mentions_tag(texts: Iterable[str]) -> bool:
-    return any("@dith" in text.lower() for text in texts)
+def tiles(pointings: Sequence[Pointing], reach_arcsec: float) -> Iterator[tuple[Pointing, ...]]:
+    """Yield pointings that share the field: chains of steps no longer than `reach_arcsec`."""
+    remaining = list(range(len(pointings)))
+    while remaining:
+        tile = [remaining.pop(0)]
+        for member in tile:  # grows while it is walked
+            at = pointings[member].pos_targ
+            near = {
+                index
+                for index in remaining
+                if (pointings[index].pos_targ - at).length_arcsec <= reach_arcsec
+            }
+            tile += sorted(near)
+            remaining = [index for index in remaining if index not in near]
+        yield tuple(pointings[index] for index in sorted(tile))
 
 
-def _read_comments(text: str) -> CommentTags:
-    try:
-        return parse_comments(text)
-    except AptDitherError:  # told by the visit's errors
-        return CommentTags()
+def _base_of(
+    pointings: Sequence[Pointing], receipts: Mapping[int, Receipt], dither_set: DitherSet | None
+) -> PosTarg:
+    """Return where the target lands before it is dithered.
+
+    The set of a tag, or a receipt, says it. Without them, a first POS TARG of `SMALL_ARCSEC` or more
+    is a place that the observer chose; a smaller one belongs to a dither about the reference point.
+    """
+    if dither_set is not None:
+        return dither_set.base
+    first = pointings[0]
+    receipt = receipts.get(first.exposure.node) if first.exposure is not None else None
+    if receipt is not None:
+        return PosTarg(x_arcsec=receipt.base_x_arcsec, y_arcsec=receipt.base_y_arcsec)
+    return NO_OFFSET if first.pos_targ.length_arcsec < SMALL_ARCSEC else first.pos_targ
 
 
 def _positions(visit: Visit) -> dict[int, tuple[int, ...]]:

@@ -1,104 +1,141 @@
-"""What stands in the way of dithering a set of exposures, each with its way out."""
+"""What forbids dithering a set of exposures, each with its way out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from aptdither.apt.proposal import AptPattern, Exposure, ExposureGroup
+from aptdither.apt.patterns import AptPattern, is_pattern_group, points_of
+from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal
 from aptdither.errors import AptDitherError, Location, ProposalError, RefusalError
-from aptdither.planning.tagged import TaggedVisit, _SetBuilder, is_supported
+from aptdither.optics.detector import supported_configs
+from aptdither.planning.visit_tags import SetCandidate
+
+#: The configurations that can be dithered.
+CONFIGS = supported_configs()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetOptions:
-    """What an observer allows beyond the careful default."""
+    """What an observer allows beyond the careful default.
+
+    Attributes
+    ----------
+    replace : bool
+        Start all exposures of a set from the first one's POS TARG.
+    replace_patterns : bool
+        Dither in place of an APT pattern.
+    split_iterations : bool
+        Make iterations exposures of their own.
+    all_visits : bool
+        Dither completed visits too.
+    rebase : bool
+        Dither about the POS TARGs that the file has now, not those that receipts tell.
+    """
 
     replace: bool = False
     replace_patterns: bool = False
     split_iterations: bool = False
     all_visits: bool = False
+    rebase: bool = False
 
 
 def refusals(
-    draft: _SetBuilder, tagged: TaggedVisit, patterns: Mapping[str, AptPattern], options: SetOptions
+    candidate: SetCandidate,
+    proposal: Proposal,
+    patterns: Mapping[str, AptPattern],
+    options: SetOptions,
 ) -> Iterator[AptDitherError]:
-    """Yield everything that stands in the way of dithering one set.
+    """Yield everything that forbids dithering one set.
 
     Parameters
     ----------
-    draft : _SetBuilder
+    candidate : SetCandidate
         The set.
-    tagged : TaggedVisit
-        Its visit.
+    proposal : Proposal
+        The proposal it is in.
     patterns : Mapping of str to AptPattern
         The proposal's APT patterns by their number.
     options : SetOptions
         What is allowed.
     """
-    visit = tagged.visit
-    tag, holder = draft.tags[0]
-    location = tagged.location(holder)
-    ours = [exposure for exposure in draft.exposures if is_supported(exposure)]
-    if visit.kind != "Visit":
+    tags = candidate.tags_of_visit
+    tag, holder = candidate.tags[0]
+    location = tags.location(holder)
+    exposures = [exposure for exposure in candidate.exposures if is_supported(exposure)]
+    if tags.visit.kind != "Visit":
         yield RefusalError(
-            f"{tag.text!r} stands in a {visit.kind} (a mosaic): its pointings are the mosaic's; "
-            "take the exposures out of it to dither them",
+            f"{tag.text!r} stands in a {tags.visit.kind} (a mosaic): its pointings are the "
+            "mosaic's; take the exposures out of it to dither them",
             location=location,
         )
-    if visit.status.lower() == "completed" and not options.all_visits:
+    if proposal.is_pure_parallel:
+        yield RefusalError(
+            "this is a pure parallel proposal: the prime decides where it points, and POS TARGs "
+            "have no effect; remove the tag",
+            location=location,
+        )
+    if tags.visit.status.lower() == "completed" and not options.all_visits:
         yield RefusalError(
             "this visit is completed; remove its tag, or give --all-visits", location=location
         )
-    yield from _group_refusals(draft, tagged, patterns, options)
-    targets = list(dict.fromkeys(exposure.target_name for exposure in ours))
+    yield from _group_refusals(candidate, patterns, options)
+    targets = list(dict.fromkeys(exposure.target_name for exposure in exposures))
     if len(targets) > 1:
         yield RefusalError(
             f"the set points at several targets ({', '.join(map(repr, targets))}); "
             "give each target its own group, or its own id",
             location=location,
         )
-    for exposure in ours:
-        where = tagged.location(exposure)
-        if exposure.is_spatial_scan:
-            yield RefusalError(
-                "a spatial scan moves during the exposure and cannot be dithered; "
-                "take it out of the set",
-                location=where,
-            )
-        if exposure.iterations > 1 and not options.split_iterations:
-            yield RefusalError(
-                f"NumberOfIterations is {exposure.iterations}: they repeat at one pointing; "
-                "make them exposures of their own, or give --split-iterations",
-                location=where,
-            )
-        for problem in exposure.problems:
-            yield ProposalError(
-                f"{problem.field} is {problem.found!r}; allowed: {problem.allowed}",
-                location=Location(visit=visit.number, exposure=exposure.number, line=problem.line),
-            )
-        if len(tagged.comments[exposure.node].receipts) > 1:
-            yield ProposalError(
-                "the Comments hold two @dithered receipts; keep the right one, or remove both "
-                "and set the POS TARG that the exposure had before it was dithered",
-                location=where,
-            )
-        for text in tagged.comments[exposure.node].bad_receipts:
-            yield ProposalError(
-                f"{text!r} is not a receipt that aptdither wrote; remove the line, and set the "
-                "POS TARG that the exposure had before it was dithered",
-                location=where,
-            )
+    for exposure in exposures:
+        yield from _exposure_refusals(exposure, candidate, options)
+
+
+def _exposure_refusals(
+    exposure: Exposure, candidate: SetCandidate, options: SetOptions
+) -> Iterator[AptDitherError]:
+    tags = candidate.tags_of_visit
+    location = tags.location(exposure)
+    if exposure.is_spatial_scan:
+        yield RefusalError(
+            "a spatial scan moves during the exposure and cannot be dithered; "
+            "take it out of the set",
+            location=location,
+        )
+    if exposure.iterations > 1 and not options.split_iterations:
+        yield RefusalError(
+            f"NumberOfIterations is {exposure.iterations}: they repeat at one pointing; "
+            "make them exposures of their own, or give --split-iterations",
+            location=location,
+        )
+    for problem in exposure.problems:
+        yield ProposalError(
+            f"{problem.field} is {problem.found!r}; allowed: {problem.allowed}",
+            location=Location(visit=tags.visit.number, exposure=exposure.number, line=problem.line),
+        )
+    if len(tags.comments[exposure.node].receipts) > 1:
+        yield ProposalError(
+            "the Comments hold two @dithered receipts; keep the right one, or remove both "
+            "and set the POS TARG that the exposure had before it was dithered",
+            location=location,
+        )
+    for text in tags.comments[exposure.node].bad_receipts:
+        yield ProposalError(
+            f"{text!r} is not a receipt that aptdither wrote; remove the line, and set the "
+            "POS TARG that the exposure had before it was dithered",
+            location=location,
+        )
 
 
 def _group_refusals(
-    draft: _SetBuilder, tagged: TaggedVisit, patterns: Mapping[str, AptPattern], options: SetOptions
+    candidate: SetCandidate, patterns: Mapping[str, AptPattern], options: SetOptions
 ) -> Iterator[AptDitherError]:
-    location = tagged.location(draft.tags[0][1])
-    members = {exposure.node for exposure in draft.exposures if is_supported(exposure)}
-    for group in pattern_groups(draft, tagged):
-        inside = [e for e, groups in tagged.slots if any(g.node == group.node for g in groups)]
-        outside = [e.number for e in inside if e.node not in members]
+    tags = candidate.tags_of_visit
+    location = tags.location(candidate.tags[0][1])
+    members = {exposure.node for exposure in candidate.exposures if is_supported(exposure)}
+    for group in pattern_groups(candidate):
+        inside = [e for e, groups in tags.slots if any(g.node == group.node for g in groups)]
+        outside = [exposure.number for exposure in inside if exposure.node not in members]
         number = group.pattern_number or "?"
         if not options.replace_patterns:
             yield RefusalError(
@@ -120,48 +157,49 @@ def _group_refusals(
                 "points cannot be read; give the pattern its NumberOfPoints in APT",
                 location=location,
             )
-    seen: dict[int, ExposureGroup] = {}
-    for exposure in draft.exposures:
-        for group in tagged.groups_of[exposure.node]:
-            seen[group.node] = group
-    for group in seen.values():
+    around = {
+        group.node: group
+        for exposure in candidate.exposures
+        for group in tags.groups_of[exposure.node]
+    }
+    for group in around.values():
         if may_be_parallel(group):
             yield RefusalError(
                 f"the group on line {group.line} is, or may be, a coordinated parallel"
                 f"{f' (Type {group.type!r})' if group.type else ''}: its exposures run at the "
-                "same time and must share one POS TARG; give the WFC3/IR exposures a group "
-                "of their own",
+                "same time and must share one POS TARG; take the tag away, or "
+                "the exposures out of the group",
                 location=location,
             )
 
 
-def pattern_groups(draft: _SetBuilder, tagged: TaggedVisit) -> tuple[ExposureGroup, ...]:
+def is_supported(exposure: Exposure) -> bool:
+    """Tell whether exposures of this configuration can be dithered."""
+    return exposure.config in CONFIGS
+
+
+def pattern_groups(candidate: SetCandidate) -> tuple[ExposureGroup, ...]:
     """Return the groups around a set that run an APT pattern, outermost first."""
-    found = {}
-    for exposure in draft.exposures:
-        for group in tagged.groups_of[exposure.node]:
-            if is_pattern_group(group):
-                found[group.node] = group
-    return tuple(found.values())
+    groups_of = candidate.tags_of_visit.groups_of
+    return tuple(
+        {
+            group.node: group
+            for exposure in candidate.exposures
+            for group in groups_of[exposure.node]
+            if is_pattern_group(group)
+        }.values()
+    )
 
 
-def points_of(group: ExposureGroup, patterns: Mapping[str, AptPattern]) -> int | None:
-    """Return how often an APT pattern runs the exposures of a group; None if that is not said."""
-    pattern = patterns.get(group.pattern_number or "")
-    points = 1
-    while pattern is not None:
-        if not pattern.number_of_points or pattern.number_of_points < 1:
-            return None
-        points *= pattern.number_of_points
-        if pattern.sub is None:
-            return points
-        pattern = pattern.sub
-    return None
-
-
-def is_pattern_group(group: ExposureGroup) -> bool:
-    """Tell whether a group runs an APT pattern."""
-    return group.pattern_number is not None or (group.type or "").lower() == "pattern"
+def runs_of(
+    exposure: Exposure, groups: tuple[ExposureGroup, ...], patterns: Mapping[str, AptPattern]
+) -> int:
+    """Return how often an exposure is taken: its iterations times the points of its patterns."""
+    runs = exposure.iterations
+    for group in groups:
+        if is_pattern_group(group):
+            runs *= points_of(group, patterns) or 1
+    return runs
 
 
 def may_be_parallel(group: ExposureGroup) -> bool:

@@ -1,24 +1,24 @@
-"""Everything that a proposal dithers: what tags ask for, and what stands there already."""
+"""Every dither of a proposal: what tags ask for, and what the exposures do as they stand."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from aptdither.apt.proposal import Proposal
 from aptdither.apt.tags import DitherRequest
-from aptdither.dither.pattern import Catalog
+from aptdither.dither.catalog import Catalog
 from aptdither.errors import AptDitherError, UsageError
-from aptdither.planning.evaluation import DitherGroup, Evaluator, evaluate_observed
+from aptdither.planning.evaluation import DitherGroup, Evaluator
 from aptdither.planning.plan import Options, Plan, make_plan
-from aptdither.planning.pointings import ObservedSet, ObservedVisit, observe
+from aptdither.planning.pointings import ExposureSet, VisitPointings, observe
 from aptdither.types import Progress, Region
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """What was found in a proposal.
+    """What a proposal dithers.
 
     Attributes
     ----------
@@ -27,9 +27,9 @@ class Survey:
     observed : tuple of DitherGroup
         The sets that no plan covers, as they stand.
     plan : Plan or None
-        None when something stands in its way.
+        None when something forbids it, or none was wanted.
     problems : tuple of str
-        What stands in the way of a plan, and of judging exposures, a line each.
+        What forbids a plan, and what exposures could not be evaluated, a line each.
     """
 
     planned: tuple[DitherGroup, ...]
@@ -47,22 +47,25 @@ def survey(
     proposal: Proposal,
     *,
     visit: str | None = None,
-    size: Region | None = None,
+    region: Region | None = None,
+    with_plan: bool = True,
     catalog: Catalog | None = None,
     distortion: Path | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Survey:
-    """Plan what is tagged, and judge the rest as it stands.
+    """Plan what is tagged, and evaluate the rest as it stands.
 
     Parameters
     ----------
     proposal : Proposal
         The proposal as read.
     visit : str, optional
-        One visit; all of them.
-    size : Region, optional
-        The region for tags that do not say, and for sets without a tag.
+        One visit; all of them when left out.
+    region : Region, optional
+        Where coverage matters, for tags that do not say and for sets without a tag.
+    with_plan : bool
+        Whether tags are carried out; without it all exposures are evaluated as they stand.
     catalog, distortion, seed, progress
         As for :func:`~aptdither.planning.plan.make_plan`.
 
@@ -71,31 +74,35 @@ def survey(
     UsageError
         If the proposal has no such visit.
     """
-    seen = [found for found in observe(proposal) if visit in (None, found.visit.number)]
-    if visit is not None and not any(visit == one.number for one in proposal.visits):
-        numbers = ", ".join(one.number for one in proposal.visits) or "none"
-        raise UsageError(f"the proposal has no visit {visit!r}; it has {numbers}")
-    options = Options(
-        defaults=DitherRequest(size=size), catalog=catalog, distortion=distortion, seed=seed
-    )
-    plan, problems = None, list[str]()
-    try:
-        plan = make_plan(proposal, options, progress=progress)
-    except AptDitherError as error:
-        problems.extend(error.lines())
-    planned = () if plan is None else plan.groups
-    judge = Evaluator(seed=seed)
-    observed = []
-    for found in _not_planned(seen, is_planned=plan is not None):
+    numbers = [one.number for one in proposal.visits]
+    if visit is not None and visit not in numbers:
+        raise UsageError(
+            f"the proposal has no visit {visit!r}; it has {', '.join(numbers) or 'none'}"
+        )
+    seen = [one for one in observe(proposal, region=region) if visit in (None, one.visit.number)]
+    problems: list[str] = []
+    plan = None
+    if with_plan:
+        options = Options(
+            defaults=DitherRequest(size=region), catalog=catalog, distortion=distortion, seed=seed
+        )
         try:
-            observed.append(evaluate_observed(judge, found, size=size, distortion=distortion))
+            plan = make_plan(proposal, options, progress=progress)
         except AptDitherError as error:
-            problems.extend(error.located(found.location).lines())
+            problems.extend(error.lines())
+    planned = () if plan is None else plan.groups
+    evaluator = Evaluator(seed=seed, distortion=distortion, catalog=catalog)
+    observed: list[DitherGroup] = []
+    for exposures in _not_planned(seen, is_planned=plan is not None):
+        try:
+            observed.append(evaluator.evaluate(exposures))
+        except AptDitherError as error:
+            problems.extend(error.located(exposures.location).lines())
     for one in seen:
-        for unjudged in one.unjudged:
-            listed = ", ".join(exposure.number for exposure in unjudged.exposures)
+        for unresolved in one.unresolved:
+            listed = ", ".join(exposure.number for exposure in unresolved.exposures)
             problems.append(
-                f"visit {one.visit.number}, exposure {listed}: not judged: {unjudged.reason}"
+                f"visit {one.visit.number}, exposure {listed}: not evaluated: {unresolved.reason}"
             )
     return Survey(
         planned=tuple(group for group in planned if visit in (None, group.visit)),
@@ -105,8 +112,11 @@ def survey(
     )
 
 
-def _not_planned(seen: Iterable[ObservedVisit], *, is_planned: bool) -> list[ObservedSet]:
+def _not_planned(seen: Iterable[VisitPointings], *, is_planned: bool) -> Sequence[ExposureSet]:
     """Return the sets that no plan covers."""
     return [
-        found for one in seen for found in one.sets if found.dither_set is None or not is_planned
+        exposures
+        for one in seen
+        for exposures in one.sets
+        if exposures.dither_set is None or not is_planned
     ]

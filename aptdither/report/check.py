@@ -1,4 +1,4 @@
-"""What ``check`` says about files: lines for people, objects for machines.
+"""The results of ``check``: lines for people, objects for machines.
 
 A :class:`CheckedFile` is plain data, so that it can come from another process; it holds what every
 format needs and nothing of numpy or XML.
@@ -16,10 +16,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from aptdither.findings import RULES, Finding, Rule, Severity
+from aptdither.findings import Finding, Rule, Severity
+from aptdither.report.format import STYLES, counted, location_of
 from aptdither.report.json import findings_as_json
 from aptdither.report.sanitize import safe_line, utf8_text
-from aptdither.report.styles import STYLES
+from aptdither.review.rules import RULES
 
 #: Longest message that is printed; a proposal can hold words of any length.
 MESSAGE_LIMIT = 2000
@@ -29,16 +30,16 @@ _INDENT = " " * 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedFile:
-    """One file and what was found in it.
+    """One file and its findings.
 
     Attributes
     ----------
     path : str
-        Its name, as given or below a folder that was given.
+        Its name, as given or found below a given folder.
     sha256 : str or None
         Of its bytes; None where they could not be read.
     groups : tuple of dict
-        Its judged sets as the JSON report has them; empty when they were not asked for.
+        Its evaluated sets as in the JSON report; empty when they were not requested.
     findings : tuple of Finding
         By visit, line and code.
     error : str or None
@@ -53,22 +54,22 @@ class CheckedFile:
 
 
 def checked_as_json(checked: CheckedFile) -> dict[str, Any]:
-    """Return the object of one file; ``error`` is there where the file could not be checked."""
-    found: dict[str, Any] = {
+    """Return the object of one file, with ``error`` where the file could not be checked."""
+    report: dict[str, Any] = {
         "input": {"path": utf8_text(checked.path), "sha256": checked.sha256},
         "groups": list(checked.groups),
         "findings": findings_as_json(checked.findings),
     }
     if checked.error is not None:
-        found["error"] = utf8_text(checked.error)
-    return found
+        report["error"] = utf8_text(checked.error)
+    return report
 
 
 def print_checked(console: Console, checked: CheckedFile) -> None:
     """Print the findings of one file, grouped by visit; nothing when there are none."""
     if not checked.findings:
         return
-    # One piece of text for the whole file: an archive's review is mostly printing.
+    # One text for the whole file: most of the time of an archive's review is printing.
     parts: list[tuple[str, str]] = [(f"{safe_line(checked.path)}\n", "bold")]
     width = max(20, console.width - len(_INDENT))
     for visit, findings in groupby(checked.findings, key=lambda finding: finding.visit):
@@ -85,13 +86,9 @@ def print_checked(console: Console, checked: CheckedFile) -> None:
 def _parts_of(finding: Finding, width: int) -> Iterator[tuple[str, str]]:
     yield "    ", ""
     yield f"{finding.code} {finding.severity}", STYLES[finding.severity]
-    where = [
-        words.format(safe_line(str(value)))
-        for value, words in ((finding.exposure, "exposure {}"), (finding.line, "line {}"))
-        if value is not None
-    ]
+    where = location_of(finding, with_visit=False)
     if where:
-        yield f"  {', '.join(where)}", "dim"
+        yield f"  {where}", "dim"
     message = safe_line(finding.message, limit=MESSAGE_LIMIT)
     yield "".join(f"\n{_INDENT}{line}" for line in _wrapped(message, width)) + "\n", ""
 
@@ -112,19 +109,19 @@ def _wrapped(message: str, width: int) -> Iterator[str]:
 
 
 def summary_line(counts: Mapping[str, int], *, files: int, with_findings: int) -> str:
-    """Say how much was found: ``5 findings in 2 of 9 files: 1 error, 4 notes``."""
+    """Return the summary of a run: ``5 findings in 2 of 9 files: 1 error, 4 notes``."""
     by_severity: Counter[Severity] = Counter()
     for code, count in counts.items():
         by_severity[RULES[code].severity] += count
     if not by_severity:
-        return f"{_count(files, 'file')} checked, nothing found"
-    kinds = ", ".join(_count(by_severity[s], s.value) for s in Severity if by_severity[s])
+        return f"{counted(files, 'file')} checked, no findings"
+    kinds = ", ".join(counted(by_severity[s], s.value) for s in Severity if by_severity[s])
     total = sum(by_severity.values())
-    return f"{_count(total, 'finding')} in {with_findings} of {_count(files, 'file')}: {kinds}"
+    return f"{counted(total, 'finding')} in {with_findings} of {counted(files, 'file')}: {kinds}"
 
 
 def statistics_table(counts: Mapping[str, int]) -> Table:
-    """Return how often each code was found, the most frequent first."""
+    """Return the number of findings of each code, the most frequent first."""
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right")
     for _ in range(3):
@@ -150,9 +147,5 @@ def print_explanation(console: Console, rule: Rule) -> None:
 
 
 def count_codes(findings: Iterable[Finding]) -> Counter[str]:
-    """Return how often each code was found."""
+    """Return the number of findings of each code."""
     return Counter(finding.code for finding in findings)
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

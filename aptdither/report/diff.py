@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import io
+import itertools
 import os
 
 _Path = str | os.PathLike[str]
 
-#: Beyond so many lines between the first and the last change the diff is found less carefully.
+#: Beyond so many lines between the first and the last change the diff may not be the shortest.
 MANY_LINES = 4000
 
 
 def unified_diff(old: bytes, new: bytes, *, encoding: str, names: tuple[_Path, _Path]) -> str:
-    """Return what changed as a unified diff, empty when nothing did.
+    """Return the change as a unified diff; empty for equal files.
 
     Parameters
     ----------
@@ -21,26 +23,25 @@ def unified_diff(old: bytes, new: bytes, *, encoding: str, names: tuple[_Path, _
     encoding : str
         The encoding of both.
     names : (str, str)
-        What the header calls them.
+        Their names in the header.
 
     Returns
     -------
     str
-        Lines end in a newline whatever the files' line ends are; a carriage return that a line
-        ends in is kept before it, as other tools do.
+        Lines end in a newline; a carriage return before it is kept.
     """
     if old == new:
         return ""
     before, after = (_lines(data.decode(encoding)) for data in (old, new))
-    # The equal head and tail are most of a proposal; difflib need not look at them.
-    head = _common(before, after)
-    tail = _common(before[head:][::-1], after[head:][::-1])
+    # The equal head and tail are most of a proposal; difflib would compare them slowly.
+    head = _count_common(before, after)
+    tail = _count_common(before[head:][::-1], after[head:][::-1])
     context = 3
     start = max(head - context, 0)
     before = before[start : len(before) - max(tail - context, 0)]
     after = after[start : len(after) - max(tail - context, 0)]
-    # Lines that only hold an indent recur by the hundred; difflib sets them aside unless told not
-    # to, and then shows shifted lines as changed. Looking at them all costs their number squared.
+    # Lines with only an indent recur by the hundred. By default difflib ignores such lines and then
+    # shows shifted lines as changed; not ignoring them takes time with the square of their number.
     matcher = difflib.SequenceMatcher(None, before, after, autojunk=len(before) > MANY_LINES)
     lines = [f"--- {os.fspath(names[0])}\n", f"+++ {os.fspath(names[1])}\n"]
     for group in matcher.get_grouped_opcodes(context):
@@ -62,18 +63,13 @@ def unified_diff(old: bytes, new: bytes, *, encoding: str, names: tuple[_Path, _
 
 def _lines(text: str) -> list[str]:
     """Split at newlines alone: XML text may hold other characters that end lines elsewhere."""
-    lines = text.split("\n")
-    return [line + "\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
+    return list(io.StringIO(text, newline="\n"))
 
 
-def _common(before: list[str], after: list[str]) -> int:
-    """Return how many first lines are equal."""
-    count = 0
-    for one, other in zip(before, after, strict=False):
-        if one != other:
-            break
-        count += 1
-    return count
+def _count_common(before: list[str], after: list[str]) -> int:
+    """Return the number of equal first lines."""
+    pairs = zip(before, after, strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _range(start: int, stop: int) -> str:

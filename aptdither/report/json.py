@@ -1,6 +1,7 @@
-"""A plan as JSON: the contract that scripts key on.
+"""Reports as JSON: the contract of scripts, ``schemas/report.schema.json``.
 
-Every number is a plain float, every text valid Unicode; ``report_version`` changes when a key does.
+Numbers are plain floats, text is valid Unicode, enumerations are their values; ``report_version``
+changes when a key does.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aptdither.dither.region import diameter_arcsec
+from aptdither.dither.sampling import SIGNAL_TO_NOISE
 from aptdither.report.sanitize import utf8_text
 from aptdither.version import __version__
 
 if TYPE_CHECKING:
+    from aptdither.dither.bounds import PossibleMetrics
+    from aptdither.dither.catalog import Catalog
     from aptdither.dither.coverage import Coverage, Metrics
     from aptdither.dither.optimizer.optimize import TradeoffPoint
-    from aptdither.dither.pattern import Catalog
     from aptdither.findings import Finding
     from aptdither.io.files import Source, Written
     from aptdither.optics.aperture import Aperture
@@ -25,14 +28,14 @@ if TYPE_CHECKING:
     from aptdither.planning.evaluation import DitherGroup
     from aptdither.planning.plan import Plan
 
-REPORT_VERSION = 1
+REPORT_VERSION = 2
 
-#: Decimals of what is computed by long sums.
+#: Decimals of figures that are computed by long sums, whose last bits differ from run to run.
 DECIMALS = 9
 
 
 def header(command: str) -> dict[str, Any]:
-    """Return the keys that every report begins with."""
+    """Return the first keys of every report."""
     return {
         "report_version": REPORT_VERSION,
         "tool": {"name": "aptdither", "version": __version__},
@@ -46,7 +49,6 @@ def apply_report(plan: Plan, *, source: Source, written: Written | None) -> dict
     Parameters
     ----------
     plan : Plan
-        What was planned.
     source : Source
         The file that was read.
     written : Written or None
@@ -70,12 +72,12 @@ def apply_report(plan: Plan, *, source: Source, written: Written | None) -> dict
 
 
 def groups_report(command: str, groups: Iterable[DitherGroup], *, seed: int) -> dict[str, Any]:
-    """Return the report of a command that has no proposal: groups without visit and tag."""
+    """Return the report of a command that evaluates groups; outside a proposal without visit and tag."""
     return {**header(command), "seed": seed, "groups": [group_as_json(group) for group in groups]}
 
 
 def catalog_report(catalog: Catalog) -> dict[str, Any]:
-    """Return the catalogue as a list."""
+    """Return the catalog as a list."""
     return {
         **header("patterns"),
         "patterns": [
@@ -95,7 +97,7 @@ def catalog_report(catalog: Catalog) -> dict[str, Any]:
 def tradeoff_report(
     curve: Sequence[TradeoffPoint], aperture: Aperture, element: SpectralElement, *, seed: int
 ) -> dict[str, Any]:
-    """Return what each spacing costs at the worst place of the region."""
+    """Return the figures of each spacing at the worst place of the region."""
     return {
         **header("optimize"),
         "seed": seed,
@@ -122,7 +124,7 @@ def fit_report(
     aperture: Aperture,
     element: SpectralElement,
 ) -> dict[str, Any]:
-    """Return the report of ``fit``: for each dataset the fit, and coverage as achieved."""
+    """Return the report of ``fit``: the fit of each dataset, and the coverage it achieved."""
     return {
         **header("fit"),
         "aperture": aperture.name,
@@ -151,7 +153,7 @@ def fit_report(
 
 
 def places_as_json(coverage: Coverage) -> dict[str, Any]:
-    """Return the metrics at the centre and the worst of each over the region."""
+    """Return the metrics at the center and the worst of each over the region."""
     return {
         "center": metrics_as_json(coverage.center),
         "worst": metrics_as_json(coverage.worst),
@@ -160,20 +162,18 @@ def places_as_json(coverage: Coverage) -> dict[str, Any]:
 
 def group_as_json(group: DitherGroup) -> dict[str, Any]:
     """Return one group object."""
-    found: dict[str, Any] = {}
-    if group.visit is not None:
-        found["visit"] = _text(group.visit)
-    if group.tag is not None:
-        found["tag"] = _text(group.tag)
+    names = (("visit", group.visit), ("tag", group.tag))
     return {
-        **found,
+        **{name: utf8_text(value) for name, value in names if value is not None},
+        "config": group.aperture.config,
         "aperture": group.aperture.name,
         "element": group.element.name,
         "size": group.region.text,
         "size_arcsec": diameter_arcsec(group.region, group.aperture),
+        "snr": SIGNAL_TO_NOISE,
         "pattern": {
             "name": group.choice.name,
-            "method": group.choice.method,
+            "method": str(group.choice.method),
             "source": group.choice.source,
             "why": group.choice.why,
         },
@@ -190,10 +190,8 @@ def group_as_json(group: DitherGroup) -> dict[str, Any]:
         ],
         "coverage": {
             **places_as_json(group.coverage),
-            "pointing": {
-                name: round(value, DECIMALS) if isinstance(value, float) else value
-                for name, value in dataclasses.asdict(group.pointing).items()
-            },
+            "possible": metrics_as_json(group.possible),
+            "pointing": _rounded(group.pointing),
         },
         "min_separation_pix": group.min_separation_pix,
         "span_pix": group.span_pix,
@@ -201,15 +199,9 @@ def group_as_json(group: DitherGroup) -> dict[str, Any]:
     }
 
 
-def metrics_as_json(metrics: Metrics) -> dict[str, float | None]:
-    """Return the metrics at one place, or the worst of each over a region.
-
-    Rounded, so that the last bit, which is another from run to run, is not in it.
-    """
-    return {
-        name: None if value is None else round(value, DECIMALS)
-        for name, value in dataclasses.asdict(metrics).items()
-    }
+def metrics_as_json(metrics: Metrics | PossibleMetrics) -> dict[str, float | None]:
+    """Return the metrics at one place, the worst of each over a region, or the best possible."""
+    return _rounded(metrics)
 
 
 def findings_as_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:
@@ -225,6 +217,14 @@ def findings_as_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:
         }
         for finding in findings
     ]
+
+
+def _rounded(record: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass, numbers rounded."""
+    return {
+        name: round(value, DECIMALS) if isinstance(value, float) else value
+        for name, value in dataclasses.asdict(record).items()
+    }
 
 
 def _text(text: str | None) -> str | None:

@@ -13,9 +13,10 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
-from aptdither.findings import RULES, Finding, Rule
+from aptdither.findings import Finding, Rule
 from aptdither.report.check import CheckedFile
 from aptdither.report.sanitize import safe_line, utf8_text
+from aptdither.review.rules import RULES
 from aptdither.version import __version__
 
 VERSION = "2.1.0"
@@ -25,7 +26,7 @@ _INDEX = {code: index for index, code in enumerate(RULES)}
 
 
 def sarif_log(files: Iterable[CheckedFile]) -> dict[str, Any]:
-    """Return a SARIF log of what was found.
+    """Return the findings of files as a SARIF log.
 
     Parameters
     ----------
@@ -122,7 +123,7 @@ def _result(finding: Finding, location: dict[str, Any], seen: Counter[str]) -> d
                 "kind": "element",
             }
         ]
-    # What stays the same while lines move: the place in the proposal and the code.
+    # The place in the proposal and the code stay the same while lines move.
     identity = "/".join((finding.code, *(f"{name}={value}" for name, value in parts)))
     seen[identity] += 1
     fingerprint = hashlib.sha256(f"{identity}#{seen[identity]}".encode()).hexdigest()[:32]

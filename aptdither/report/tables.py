@@ -1,7 +1,7 @@
-"""POS TARGs in other people's formats: ECSV, Markdown, LaTeX, and DS9 regions.
+"""POS TARGs in other formats: ECSV, Markdown, LaTeX, and DS9 regions.
 
-Tables hold what is written to a proposal: three decimals of arcsec. Text from a proposal is made
-harmless for the format it goes into.
+Tables hold what is written to a proposal: three decimals of arcsec. Text from a proposal is escaped
+for its format.
 """
 
 from __future__ import annotations
@@ -10,30 +10,42 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from aptdither.optics.aperture import Aperture
-from aptdither.optics.siaf import sky_from_ideal, y_axis_angle
+from aptdither.optics.siaf import sky_from_ideal
 from aptdither.planning.evaluation import DitherGroup
+from aptdither.report.format import counted, decimals
+from aptdither.report.plots.geometry import corners_of, sides_of
 from aptdither.report.sanitize import safe_line
 from aptdither.types import FloatArray
 from aptdither.version import __version__
 
-HEADINGS = ("Visit", "Exposure", "Aperture", "Element", "Δx", "Δy", "POS TARG X", "POS TARG Y")
-UNITS = ("", "", "", "", "pixels", "pixels", "arcsec", "arcsec")
+#: Columns of the tables to paste, with their units.
+COLUMNS = {
+    "Visit": "",
+    "Exposure": "",
+    "Aperture": "",
+    "Element": "",
+    "Δx": "pixels",
+    "Δy": "pixels",
+    "POS TARG X": "arcsec",
+    "POS TARG Y": "arcsec",
+}
 
 _DS9_HEAD = "# Region file format: DS9 version 4.1"
 _DS9_COLORS = ("cyan", "magenta", "green", "yellow", "red", "blue")
 #: Straight pieces of a footprint's side: distortion bends it by less than a pixel between them.
 _SIDE_PIECES = 4
-#: Half the width of a pixel: a footprint ends at the outer borders of its pixels.
-_HALF_PIX = 0.5
+#: Half a pixel from the center of a corner's pixel to its corner, in x and y, counter-clockwise.
+_TO_CORNERS = 0.5 * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sky:
-    """Where a target is and how the telescope is rolled.
+    """The position of a target and the orientation of the telescope.
 
     Attributes
     ----------
@@ -62,103 +74,97 @@ def ecsv(groups: Sequence[DitherGroup]) -> str:
     -------
     str
         One row an exposure; columns ``visit``, ``exposure``, ``aperture``, ``element``,
-        ``pattern``, ``dx`` and ``dy`` (pix), ``postarg_x`` and ``postarg_y`` (arcsec). What the
-        groups' coverage is stands in the table's ``meta``.
+        ``pattern``, ``dx`` and ``dy`` (pix), ``postarg_x`` and ``postarg_y`` (arcsec). The
+        groups' coverage is in the table's ``meta``.
     """
     from astropy.table import Table
 
     rows = [(group, point) for group in groups for point in group.points]
-    table = Table(
-        {
-            "visit": [safe_line(group.visit or "") for group, _ in rows],
-            "exposure": [safe_line(point.number) for _, point in rows],
-            "aperture": [group.aperture.name for group, _ in rows],
-            "element": [group.element.name for group, _ in rows],
-            "pattern": [safe_line(group.choice.name) for group, _ in rows],
-            "dx": np.round([point.dx_pix for _, point in rows], 6) + 0.0,
-            "dy": np.round([point.dy_pix for _, point in rows], 6) + 0.0,
-            "postarg_x": np.round([p.pos_targ.x_arcsec for _, p in rows], 6) + 0.0,
-            "postarg_y": np.round([p.pos_targ.y_arcsec for _, p in rows], 6) + 0.0,
-        },
-        meta={"tool": f"aptdither {__version__}", "groups": [_facts(group) for group in groups]},
-    )
-    for name, unit in (
-        ("dx", "pix"),
-        ("dy", "pix"),
-        ("postarg_x", "arcsec"),
-        ("postarg_y", "arcsec"),
-    ):
+    words = {
+        "visit": [safe_line(group.visit or "") for group, _ in rows],
+        "exposure": [safe_line(point.number) for _, point in rows],
+        "aperture": [group.aperture.name for group, _ in rows],
+        "element": [group.element.name for group, _ in rows],
+        "pattern": [safe_line(group.choice.name) for group, _ in rows],
+    }
+    numbers = {
+        ("dx", "pix"): [point.dx_pix for _, point in rows],
+        ("dy", "pix"): [point.dy_pix for _, point in rows],
+        ("postarg_x", "arcsec"): [point.pos_targ.x_arcsec for _, point in rows],
+        ("postarg_y", "arcsec"): [point.pos_targ.y_arcsec for _, point in rows],
+    }
+    meta = {"tool": f"aptdither {__version__}", "groups": [_facts(group) for group in groups]}
+    table = Table(words, meta=meta)
+    for (name, unit), values in numbers.items():
+        table[name] = np.round(values, 6) + 0.0
         table[name].unit = unit
-    table[
-        "dx"
-    ].description = "offset from the base at the aperture's fiducial point, +x along columns"
-    table["dy"].description = "offset from the base at the aperture's fiducial point, +y along rows"
+    for name, along in (("dx", "columns"), ("dy", "rows")):
+        table[
+            name
+        ].description = (
+            f"offset from the base at the aperture's fiducial point, +{name[1]} along {along}"
+        )
     text = io.StringIO()
     table.write(text, format="ascii.ecsv")
     return text.getvalue()
 
 
 def _facts(group: DitherGroup) -> dict[str, object]:
-    center, worst = group.coverage.center, group.coverage.worst
     return {
         "visit": safe_line(group.visit or ""),
         "aperture": group.aperture.name,
         "element": group.element.name,
         "size": group.region.text,
         "pattern": safe_line(group.choice.name),
-        "efficiency_center": round(center.efficiency, 4),
-        "efficiency_worst": round(worst.efficiency, 4),
-        "packing_of_limit_center": round(center.packing_of_limit, 4),
-        "packing_of_limit_worst": round(worst.packing_of_limit, 4),
+        **{
+            f"{name}_{place}": round(getattr(getattr(group.coverage, place), name), 4)
+            for name in ("efficiency", "packing_of_limit")
+            for place in ("center", "worst")
+        },
     }
 
 
 def markdown(groups: Sequence[DitherGroup]) -> str:
     """Return a Markdown table of POS TARGs, with a sentence on each group's coverage."""
-    lines = [
-        _markdown_row([_with_unit(*pair) for pair in zip(HEADINGS, UNITS, strict=True)]),
-        "|" + "|".join(" --- " if not unit else " ---: " for unit in UNITS) + "|",
-    ]
-    lines += [_markdown_row(map(_markdown_text, row)) for row in _rows(groups)]
+    heads = [f"{name}, {unit}" if unit else name for name, unit in COLUMNS.items()]
+    rules = ["---:" if unit else "---" for unit in COLUMNS.values()]
+    rows = [map(_markdown_text, row) for row in _rows(groups)]
+    lines = [f"| {' | '.join(cells)} |" for cells in (heads, rules, *rows)]
     lines += ["", *(f"- {_markdown_text(sentence)}" for sentence in map(coverage_sentence, groups))]
     return "\n".join(lines) + "\n"
 
 
 def latex(groups: Sequence[DitherGroup]) -> str:
     """Return a LaTeX ``tabular`` of POS TARGs, with a comment on each group's coverage."""
-    columns = "".join("r" if unit else "l" for unit in UNITS)
-    heading = " & ".join(_latex_text(text) for text in HEADINGS)
-    units = " & ".join(f"({unit})" if unit else "" for unit in UNITS)
-    lines = [
-        *(f"% {line}" for line in map(coverage_sentence, groups)),
-        f"\\begin{{tabular}}{{{columns}}}",
-        "\\hline",
-        f"{heading} \\\\",
-        f"{units} \\\\",
-        "\\hline",
-        *(" & ".join(_latex_number(cell) for cell in row) + " \\\\" for row in _rows(groups)),
-        "\\hline",
-        "\\end{tabular}",
-    ]
-    return "\n".join(lines) + "\n"
+    from astropy.table import Table
+
+    names = [_latex_text(name) for name in COLUMNS]
+    rows = [[_latex_cell(cell) for cell in row] for row in _rows(groups)]
+    style = {
+        "tabletype": None,
+        "header_start": r"\hline",
+        "header_end": r"\hline",
+        "data_end": r"\hline",
+        "col_align": "".join("r" if unit else "l" for unit in COLUMNS.values()),
+        "units": {_latex_text(name): f"({unit})" for name, unit in COLUMNS.items() if unit},
+    }
+    text = io.StringIO()
+    Table(rows=rows, names=names).write(text, format="ascii.latex", latexdict=style)
+    comments = "".join(f"% {line}\n" for line in map(coverage_sentence, groups))
+    return comments + text.getvalue()
 
 
 def coverage_sentence(group: DitherGroup) -> str:
     """Return one sentence on what a group is and how good its coverage is."""
     center, worst = group.coverage.center, group.coverage.worst
-    where = f"Visit {safe_line(group.visit)}: " if group.visit is not None else ""
+    visit = f"Visit {safe_line(group.visit)}: " if group.visit is not None else ""
     return (
-        f"{where}{len(group.points)} points of {group.aperture.name} {group.element.name} "
-        f"({safe_line(group.choice.name)}), size {group.region.text}: de-aliasing efficiency "
-        f"{center.efficiency:.3f} at the centre and {worst.efficiency:.3f} at the worst place; "
-        f"packing distance {center.packing_of_limit:.0%} and {worst.packing_of_limit:.0%} of the "
-        f"limit (aptdither {__version__})"
+        f"{visit}{counted(len(group.points), 'point')} of {group.aperture.name} "
+        f"{group.element.name} ({safe_line(group.choice.name)}), size {group.region.text}: "
+        f"de-aliasing efficiency {center.efficiency:.3f} at the center and {worst.efficiency:.3f} "
+        f"at the worst place; packing distance {center.packing_of_limit:.0%} and "
+        f"{worst.packing_of_limit:.0%} of the theoretical maximum (aptdither {__version__})"
     )
-
-
-def decimals(value: float) -> str:
-    """Return three decimals, never minus zero."""
-    return f"{round(value, 3) + 0.0:.3f}"
 
 
 def _rows(groups: Iterable[DitherGroup]) -> Iterator[tuple[str, ...]]:
@@ -171,17 +177,8 @@ def _rows(groups: Iterable[DitherGroup]) -> Iterator[tuple[str, ...]]:
                 group.element.name,
                 decimals(point.dx_pix),
                 decimals(point.dy_pix),
-                decimals(point.pos_targ.x_arcsec),
-                decimals(point.pos_targ.y_arcsec),
+                *point.pos_targ.written,
             )
-
-
-def _with_unit(name: str, unit: str) -> str:
-    return f"{name}, {unit}" if unit else name
-
-
-def _markdown_row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
 
 
 def _markdown_text(text: str) -> str:
@@ -201,11 +198,9 @@ def _latex_text(text: str) -> str:
     return "".join(_LATEX.get(character, character) for character in text)
 
 
-def _latex_number(text: str) -> str:
+def _latex_cell(text: str) -> str:
     """Return a cell; a negative number gets a minus sign, not a hyphen."""
-    if re.fullmatch(r"-\d+\.\d+", text):
-        return f"${text}$"
-    return _latex_text(text)
+    return f"${text}$" if re.fullmatch(r"-\d+\.\d+", text) else _latex_text(text)
 
 
 # --- DS9 regions ---------------------------------------------------------------------------------
@@ -218,7 +213,7 @@ def ds9_sky(groups: Sequence[DitherGroup], sky: Sky) -> str:
     ----------
     groups : sequence of DitherGroup
     sky : Sky
-        The target and the roll; all groups are taken to look at this target.
+        The target and the orientation; all groups are taken to be at this target.
 
     Returns
     -------
@@ -226,30 +221,26 @@ def ds9_sky(groups: Sequence[DitherGroup], sky: Sky) -> str:
         A polygon in ICRS for each exposure, its sides bent as distortion bends them, and a cross
         on the target. The roll changes little within a visit and is taken as constant.
     """
+    orient, target = f"{sky.orient_deg:g}", f"{sky.ra_deg:.6f} {sky.dec_deg:+.6f}"
     lines = [
         _DS9_HEAD,
-        (
-            f"# aptdither {__version__}: footprints with ORIENT {sky.orient_deg:g}, target at "
-            f"{sky.ra_deg:.6f} {sky.dec_deg:+.6f}"
-        ),
+        f"# aptdither {__version__}: footprints with ORIENT {orient}, target at {target}",
         "icrs",
         f"point({sky.ra_deg:.7f},{sky.dec_deg:.7f}) # point=cross text={{target}}",
     ]
     for k, group in enumerate(groups):
-        angle = y_axis_angle(group.aperture.siaf_name, sky.orient_deg)
-        x, y = group.aperture.ideal_from_pixel(*_footprint(group.aperture).T)
+        angle = group.aperture.frame.y_axis_angle(sky.orient_deg)
+        x, y = _footprint(group.aperture)
         for point in group.points:
-            at = point.pos_targ
-            ra, dec = sky_from_ideal(
-                x - at.x_arcsec,
-                y - at.y_arcsec,
+            x_target, y_target = point.pos_targ.xy_arcsec
+            polygon = sky_from_ideal(
+                x - x_target,
+                y - y_target,
                 y_angle_deg=angle,
                 ra_deg=sky.ra_deg,
                 dec_deg=sky.dec_deg,
             )
-            lines.append(
-                _polygon(np.stack([ra, dec], axis=-1), 7, _label(group, k, point.number), k)
-            )
+            lines.append(_region("polygon", polygon, 7, group, k, point.number))
     return "\n".join(lines) + "\n"
 
 
@@ -265,53 +256,38 @@ def ds9_detector(groups: Sequence[DitherGroup]) -> str:
     -------
     str
         In ``image`` coordinates of the calibrated full-frame image of each group's first exposure:
-        for every exposure the polygon of sky that it reads, as the first sees it, and a point where
+        for every exposure the polygon of sky that it sees, as the first sees it, and a cross where
         the target lands in that exposure.
     """
     lines = [
         _DS9_HEAD,
-        (
-            f"# aptdither {__version__}: pixels of the full-frame image (1014 x 1014, 1-based) of the "
-            "first exposure"
-        ),
+        f"# aptdither {__version__}: pixels (1-based) of the first exposure's full-frame image",
         "image",
     ]
     for k, group in enumerate(groups):
-        aperture = group.aperture
-        x, y = aperture.ideal_from_pixel(*_footprint(aperture).T)
-        first = group.points[0].pos_targ
+        x, y = _footprint(group.aperture)
         for point in group.points:
-            at = point.pos_targ
-            label = _label(group, k, point.number)
-            seen = aperture.pixel_from_ideal(
-                x - (at.x_arcsec - first.x_arcsec), y - (at.y_arcsec - first.y_arcsec)
-            )
-            lines.append(_polygon(np.stack(seen, axis=-1), 3, label, k))
-            target = [float(value) for value in aperture.pixel_from_ideal(at.x_arcsec, at.y_arcsec)]
-            lines.append(
-                f"point({target[0]:.3f},{target[1]:.3f}) # point=cross "
-                f"color={_DS9_COLORS[k % len(_DS9_COLORS)]} text={{{label}}}"
-            )
+            dx, dy = (point.pos_targ - group.points[0].pos_targ).xy_arcsec
+            polygon = group.aperture.pixel_from_ideal(x - dx, y - dy)
+            target = group.aperture.pixel_from_ideal(*point.pos_targ.xy_arcsec)
+            lines.append(_region("polygon", polygon, 3, group, k, point.number))
+            lines.append(_region("point", target, 3, group, k, point.number))
     return "\n".join(lines) + "\n"
 
 
-def _footprint(aperture: Aperture) -> FloatArray:
-    """Return the border (K, 2) of what an aperture reads, pixels, counter-clockwise."""
-    readout = aperture.readout
-    x0, x1 = readout.x_min - _HALF_PIX, readout.x_max + _HALF_PIX
-    y0, y1 = readout.y_min - _HALF_PIX, readout.y_max + _HALF_PIX
-    corners = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
-    along = np.linspace(0.0, 1.0, _SIDE_PIECES, endpoint=False)[None, :, None]
-    sides = corners[:, None] * (1 - along) + np.roll(corners, -1, axis=0)[:, None] * along
-    return np.asarray(sides.reshape(-1, 2))
+def _footprint(aperture: Aperture) -> tuple[FloatArray, FloatArray]:
+    """Return the outer border of an aperture's pixels in its ideal frame, arcsec, two (K,) arrays."""
+    border = sides_of(corners_of(aperture) + _TO_CORNERS, _SIDE_PIECES)
+    x, y = aperture.ideal_from_pixel(*border.T)
+    return np.asarray(x), np.asarray(y)
 
 
-def _polygon(corners: FloatArray, digits: int, label: str, k: int) -> str:
-    numbers = ",".join(f"{value:.{digits}f}" for value in corners.ravel())
-    return f"polygon({numbers}) # color={_DS9_COLORS[k % len(_DS9_COLORS)]} text={{{label}}}"
-
-
-def _label(group: DitherGroup, k: int, number: str) -> str:
-    """Return a label that DS9's own grammar cannot mistake."""
+def _region(
+    kind: str, at: Iterable[Any], digits: int, group: DitherGroup, k: int, number: str
+) -> str:
+    """Return a region of group `k` with a label that DS9's grammar cannot misread."""
+    numbers = ",".join(f"{value:.{digits}f}" for value in np.stack(list(at), axis=-1).ravel())
     words = f"{group.visit or k + 1}-{number} {group.element.name}"
-    return re.sub(r"[{}\"'\\;#]", "?", safe_line(words, limit=60))
+    label = re.sub(r"[{}\"'\\;#]", "?", safe_line(words, limit=60))
+    cross = "point=cross " if kind == "point" else ""
+    return f"{kind}({numbers}) # {cross}color={_DS9_COLORS[k % len(_DS9_COLORS)]} text={{{label}}}"

@@ -1,4 +1,4 @@
-"""A plan as an observer reads it in a terminal: at 80 columns, with or without colour."""
+"""A plan as an observer reads it in a terminal: at 80 columns, with or without color."""
 
 from __future__ import annotations
 
@@ -6,31 +6,42 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from aptdither.dither.phases import COVERING_BEST, packing_limit
 from aptdither.findings import Finding
-from aptdither.report.ascii_map import phase_map, side_by_side
+from aptdither.report.ascii_map import exposure_labels, phase_map, side_by_side
+from aptdither.report.format import (
+    FIGURE,
+    FIGURES,
+    LEGEND,
+    STYLES,
+    counted,
+    decimals,
+    extent_in_words,
+    group_name,
+    location_of,
+    region_in_words,
+)
 from aptdither.report.sanitize import safe_line
-from aptdither.report.styles import STYLES
-from aptdither.types import LengthUnit, PosTarg, RegionKind
+from aptdither.types import NO_OFFSET
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from aptdither.dither.coverage import Coverage, Metrics
+    from aptdither.dither.catalog import Catalog
+    from aptdither.dither.coverage import Coverage
     from aptdither.dither.optimizer.optimize import TradeoffPoint
-    from aptdither.dither.pattern import Catalog
     from aptdither.optics.aperture import Aperture
     from aptdither.optics.filters import SpectralElement
     from aptdither.optics.pointing_fit import DitherFit
     from aptdither.planning.evaluation import DitherGroup
     from aptdither.planning.plan import Plan
+
+
+#: Beyond so many exposures the phases elsewhere would hide those at the center.
+_MAX_WITH_DOTS = 9
 
 
 def print_plan(console: Console, plan: Plan, *, path: str | os.PathLike[str]) -> None:
@@ -39,69 +50,52 @@ def print_plan(console: Console, plan: Plan, *, path: str | os.PathLike[str]) ->
     Parameters
     ----------
     console : rich.console.Console
-        Where to.
+        The terminal.
     plan : Plan
         The plan.
     path : str or path-like
         The proposal's name.
     """
     if not plan.groups:
-        console.print(_plain(f"Nothing in {os.fspath(path)} is tagged with @dither."))
-    for group in plan.groups:
-        console.print(group_summary(group))
+        console.print(
+            _plain(f"Nothing in {os.fspath(path)} is tagged with @dither."), soft_wrap=True
+        )
+    print_groups(console, plan.groups)
     print_findings(console, plan.findings)
 
 
-def group_summary(group: DitherGroup) -> Group:
+def print_groups(console: Console, groups: Iterable[DitherGroup]) -> None:
+    """Print the summaries of groups; the first explains its figures."""
+    for k, group in enumerate(groups):
+        console.print(group_summary(group, with_legend=k == 0))
+
+
+def group_summary(group: DitherGroup, *, with_legend: bool = True) -> Group:
     """Return the summary of one group: what was done, the points, the coverage, a picture."""
-    chosen = group.choice
-    n = len(group.points)
-    where = f"Visit {group.visit}, " if group.visit is not None else ""
-    title = f"{where}{group.aperture.name} {group.element.name}: {_count(n, 'point')}"
-    facts = [("pattern", f"{chosen.name} ({chosen.method})"), ("why", chosen.why)]
-    if group.tag is not None:
-        facts.insert(0, ("tag", group.tag))
-    if chosen.source:
-        facts.append(("source", chosen.source))
+    choice = group.choice
+    facts = [
+        ("tag", group.tag or ""),
+        ("pattern", f"{choice.name} ({choice.method})"),
+        ("why", choice.why),
+        ("source", choice.source),
+    ]
     if group.element.kind == "grism":
-        facts.append(
-            ("band", f"taken at {group.element.wavelength_nm:g} nm, the middle of its range")
-        )
+        facts.append(("band", f"evaluated at {group.element.wavelength_nm:g} nm, its middle"))
     if group.clusters > 1:
-        facts.append(("clusters", f"{group.clusters}, each a pattern of its own"))
-    facts.append(("region", region_words(group)))
-    if group.base.x_arcsec or group.base.y_arcsec:
-        facts.append(("base", f"POS TARG {_pair(group.base)}, kept: offsets are added to it"))
-    facts.append(("layout", layout_words(group)))
-    return Group(
-        Rule(_plain(title), align="left", characters="─"),
-        Padding(_facts(facts), (0, 0, 1, 2)),
-        Padding(points_table(group), (0, 0, 1, 2)),
-        Padding(coverage_table(group), (0, 0, 1, 2)),
-        Padding(_plain(group.pointing.sentence), (0, 0, 1, 2)),
-        Padding(PhasePicture(group.coverage), (0, 0, 1, 2)),
-    )
-
-
-def region_words(group: DitherGroup) -> str:
-    """Say in words where the coverage is judged."""
-    size = group.region
-    if size.kind is RegionKind.FULL:
-        return f"full: all that {group.aperture.name} reads"
-    if size.kind is RegionKind.POINT:
-        return "point: the place where the target lands"
-    unit = "arcsec" if size.unit is LengthUnit.ARCSEC else "pixels"
-    return f"a disc of {size.diameter:g} {unit} about the place where the target lands"
-
-
-def layout_words(group: DitherGroup) -> str:
-    """Say in words how far the points are apart and what the moves cost."""
-    if len(group.points) == 1:
-        return "one point"
-    return (
-        f"points at least {group.min_separation_pix:.1f} pixels apart, the whole spans "
-        f"{group.span_pix:.1f}; the moves take about {group.slew_seconds:.0f} s"
-    )
+        facts.append(("clusters", f"{group.clusters}, each a pattern by itself"))
+    facts.append(("region", region_in_words(group.region)))
+    if group.base != NO_OFFSET:
+        facts.append(("base", f"POS TARG {group.base.text}; the offsets are added to it"))
+    facts.append(("extent", extent_in_words(group)))
+    parts: list[RenderableType] = [_facts(facts), points_table(group), coverage_table(group)]
+    if with_legend:
+        parts.append(legend())
+    parts += [
+        _plain(group.pointing.sentence),
+        PhasePicture(group.coverage, [point.number for point in group.points]),
+    ]
+    title = Rule(_plain(group_name(group)), align="left", characters="─")
+    return Group(title, *(Padding(part, (0, 0, 1, 2)) for part in parts))
 
 
 def points_table(group: DitherGroup) -> Table:
@@ -117,20 +111,10 @@ def points_table(group: DitherGroup) -> Table:
     heading = "new POS TARG" if with_old else "POS TARG"
     table.add_column(f"{heading}\nX, Y arcsec", justify="right", style="bold")
     for point in group.points:
-        old = "-" if point.old_pos_targ is None else _pair(point.old_pos_targ)
+        old = "-" if point.old_pos_targ is None else point.old_pos_targ.text
         was = [point.was or "new", old] if with_old else []
-        table.add_row(
-            *(
-                _plain(cell)
-                for cell in (
-                    point.number,
-                    _fixed(point.dx_pix),
-                    _fixed(point.dy_pix),
-                    *was,
-                    _pair(point.pos_targ),
-                )
-            )
-        )
+        offset = [decimals(point.dx_pix), decimals(point.dy_pix)]
+        table.add_row(*map(_plain, (point.number, *offset, *was, point.pos_targ.text)))
     return table
 
 
@@ -145,75 +129,73 @@ def offsets_table(rows: Iterable[tuple[float, ...]]) -> Table:
 
 
 def coverage_table(group: DitherGroup) -> Table:
-    """Return the metrics at the centre and at the worst place, beside what is possible."""
-    coverage, n = group.coverage, len(group.points)
+    """Return the metrics at the center and at the worst place, beside what is possible."""
+    coverage, possible = group.coverage, group.possible
     table = _table()
     table.add_column("Coverage")
-    table.add_column("centre", justify="right")
-    table.add_column("worst", justify="right")
-    table.add_column("possible", justify="right")
-    hole = f"{COVERING_BEST[n]:.3f}" if n in COVERING_BEST else "-"
-    limit = packing_limit(n)
-    places = (coverage.center, coverage.worst)
-    rows: Iterable[tuple[str, list[str], str]] = (
-        (
-            "efficiency E",
-            [f"{m.efficiency:.3f}" for m in places],
-            f"{group.best_efficiency():.3f}",
-        ),
-        ("packing d, pixels", [f"{m.packing:.3f}" for m in places], f"{limit:.3f}"),
-        ("  as part of the limit", [f"{m.packing_of_limit:.0%}" for m in places], "100%"),
-        ("largest hole, pixels", [f"{m.hole:.3f}" for m in places], hole),
-        ("noise amplification", [_amplification(m) for m in places], "-"),
-        ("band that is lost", [f"{m.lost_fraction:.0%}" for m in places], "-"),
-    )
-    for name, cells, possible in rows:
-        table.add_row(name, *cells, Text(possible, style="dim"))
+    for heading in ("center", "worst", "possible"):
+        table.add_column(heading, justify="right")
+    for figure in FIGURES:
+        is_part = figure.name == "packing_of_limit"
+        table.add_row(
+            f"  {figure.label}" if is_part else figure.label,
+            figure.text(coverage.center),
+            figure.text(coverage.worst),
+            Text(figure.text(possible), style="dim"),
+        )
+    return table
+
+
+def legend() -> Table:
+    """Return what the words of a table of coverage mean, a line each."""
+    table = Table.grid(padding=(0, 2))
+    for _ in range(2):
+        table.add_column(style="dim")
+    for term, meaning in LEGEND:
+        table.add_row(term, meaning)
     return table
 
 
 class PhasePicture:
-    """The phases at the centre with where distortion moves them, beside those at the worst place."""
+    """The phases at the center with where distortion moves them, beside those at the worst place.
 
-    def __init__(self, coverage: Coverage) -> None:
+    Parameters
+    ----------
+    coverage : Coverage
+        Whose phases are drawn.
+    numbers : sequence of str
+        The exposures' numbers.
+    """
+
+    def __init__(self, coverage: Coverage, numbers: Sequence[str]) -> None:
         self.coverage = coverage
+        self.labels, self.meaning = exposure_labels(numbers)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw with what the terminal can show, in the room that it has."""
-        coverage = self.coverage
-        plain = options.ascii_only
-        everywhere = _points(coverage.phases.reshape(-1, 2))
-        picture = phase_map(_points(coverage.center_phases), everywhere, ascii_only=plain)
-        picture.insert(0, "At the centre; dots: elsewhere".ljust(len(picture[0])))
+        """Draw with the characters that the terminal can show, in the width that it has."""
+        coverage, labels, plain = self.coverage, self.labels, options.ascii_only
+        with_dots = coverage.n <= _MAX_WITH_DOTS and len(coverage.phases) > 1
+        elsewhere = coverage.phases.reshape(-1, 2) if with_dots else ()
+        picture = phase_map(coverage.center_phases, elsewhere, labels=labels, ascii_only=plain)
+        head = "Center; dots: rest of region" if with_dots else "Center"
+        picture.insert(0, head.ljust(len(picture[0])))
         if len(coverage.phases) > 1:
             worst = int(coverage.efficiency.argmin())
-            other = phase_map(_points(coverage.phases[worst]), ascii_only=plain)
+            other = phase_map(coverage.phases[worst], labels=labels, ascii_only=plain)
             x_pix, y_pix = coverage.field.x_pix[worst], coverage.field.y_pix[worst]
-            other.insert(0, f"Worst E, pixel ({x_pix:.0f}, {y_pix:.0f})")
+            other.insert(0, f"Worst E, at pixel ({x_pix:.0f}, {y_pix:.0f})")
             both = side_by_side(picture, other)
             if max(map(len, both)) <= options.max_width:
                 picture = both
-        yield Text("One pixel, and where the exposures 1, 2, ... fall in it")
+        yield _plain(self.meaning)
         for line in picture:
             yield Text(line)
-
-
-def _points(phases: NDArray[np.float64]) -> list[tuple[float, float]]:
-    return [(float(x), float(y)) for x, y in phases]
 
 
 def print_findings(console: Console, findings: Sequence[Finding]) -> None:
     """Print findings, a paragraph each."""
     for finding in findings:
-        where = ", ".join(
-            words.format(safe_line(str(value)))
-            for value, words in (
-                (finding.visit, "visit {}"),
-                (finding.exposure, "exposure {}"),
-                (finding.line, "line {}"),
-            )
-            if value is not None
-        )
+        where = location_of(finding)
         text = Text()
         text.append(f"{finding.code} {finding.severity}", style=STYLES[finding.severity])
         text.append(f" {where}: " if where else ": ")
@@ -226,40 +208,30 @@ def _facts(facts: Iterable[tuple[str, str]]) -> Table:
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     for name, value in facts:
-        table.add_row(name, _plain(value))
+        if value:
+            table.add_row(name, _plain(value))
     return table
 
 
 def _table() -> Table:
     from rich import box
 
-    return Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+    return Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        header_style="bold",
+        show_edge=False,
+        title_justify="left",
+    )
 
 
 def _plain(text: str) -> Text:
-    """Return text of unknown origin as it is: no markup, no control characters."""
+    """Return text from a file literally: no markup, no control characters."""
     return Text(safe_line(text))
 
 
-def _pair(pos_targ: PosTarg) -> str:
-    return f"{_fixed(pos_targ.x_arcsec)}, {_fixed(pos_targ.y_arcsec)}"
-
-
-def _fixed(value: float) -> str:
-    """Return three decimals, never minus zero."""
-    return f"{round(value, 3) + 0.0:.3f}"
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _amplification(metrics: Metrics) -> str:
-    return "-" if metrics.amplification is None else f"{metrics.amplification:.2f}"
-
-
 def catalog_table(catalog: Catalog) -> Table:
-    """Return the catalogue, a line each."""
+    """Return the catalog, a line for each pattern."""
     table = _table()
     table.add_column("Pattern", no_wrap=True)
     table.add_column("points", justify="right")
@@ -276,24 +248,23 @@ def catalog_table(catalog: Catalog) -> Table:
 
 
 def comparison_table(groups: Sequence[DitherGroup]) -> Table:
-    """Return patterns side by side: efficiency and packing at the centre and the worst place."""
+    """Return patterns side by side: efficiency and packing at the center and the worst place."""
     table = _table()
+    if groups:
+        setup = f"{groups[0].aperture.name} {groups[0].element.name}"
+        table.title = f"{setup}, region: {region_in_words(groups[0].region)}"
     table.add_column("Pattern", no_wrap=True)
-    for heading in ("N", "E\ncentre", "E\nworst", "d/d_N\ncentre", "d/d_N\nworst"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for heading in ("apart\npix", "span\npix"):
+    headings = ("N", "E\ncenter", "E\nworst", "d/d_N\ncenter", "d/d_N\nworst")
+    for heading in (*headings, "closest\npixels", "extent\npixels"):
         table.add_column(heading, justify="right", no_wrap=True)
     for group in groups:
-        center, worst = group.coverage.center, group.coverage.worst
+        places = (group.coverage.center, group.coverage.worst)
         table.add_row(
             _plain(group.choice.name),
             str(len(group.points)),
-            f"{center.efficiency:.3f}",
-            f"{worst.efficiency:.3f}",
-            f"{center.packing_of_limit:.0%}",
-            f"{worst.packing_of_limit:.0%}",
-            f"{group.min_separation_pix:.1f}",
-            f"{group.span_pix:.1f}",
+            *(FIGURE[name].text(m) for name in ("efficiency", "packing_of_limit") for m in places),
+            decimals(group.min_separation_pix, 1),
+            decimals(group.span_pix, 1),
         )
     return table
 
@@ -304,60 +275,59 @@ def tradeoff_table(
     """Return what each spacing costs at the worst place of the region."""
     table = _table()
     table.title = f"{curve[0].result.n} points, {aperture.name} {element.name}, worst place"
-    table.title_justify = "left"
-    for heading in (
-        "spacing\npixels",
-        "efficiency\nE",
-        "loss",
-        "packing\nof limit",
-        "span\npixels",
-        "moves\nseconds",
-    ):
+    headings = ("spacing\npixels", "efficiency\nE", "loss of E", "d/d_N", "extent\npixels")
+    for heading in (*headings, "slews\nseconds"):
         table.add_column(heading, justify="right")
     best = curve[0].result.efficiency_worst
     for point in curve:
         result = point.result
         table.add_row(
-            f"{point.spacing_pix:.1f}",
-            f"{result.efficiency_worst:.3f}",
-            f"{max(best - result.efficiency_worst, 0.0):.3f}",
+            decimals(point.spacing_pix, 1),
+            decimals(result.efficiency_worst),
+            decimals(max(best - result.efficiency_worst, 0.0)),
             f"{result.packing_of_limit_worst:.0%}",
-            f"{result.span_pix:.1f}",
+            decimals(result.span_pix, 1),
             f"{result.slew_seconds:.0f}",
         )
     return table
 
 
-def fit_summary(fit: DitherFit, coverages: Sequence[Coverage]) -> Group:
-    """Return how one dataset's dithers were carried out, and the coverage they achieved."""
+def fit_summary(
+    fit: DitherFit, coverages: Sequence[Coverage], aperture: Aperture, element: SpectralElement
+) -> Group:
+    """Return how well one dataset's dithers were executed, and the coverage they achieved.
+
+    Parameters
+    ----------
+    fit : DitherFit
+        The fit.
+    coverages : sequence of Coverage
+        As commanded, and as achieved.
+    aperture, element : Aperture, SpectralElement
+        What the fit and the coverage are for.
+    """
     isr, siaf = fit.isr, fit.siaf
-    x_rms, y_rms = fit.residual_rms_pix
+    residual = ", ".join(map(decimals, fit.residual_rms_pix))
     facts = [
         ("A", f"{_with_error(isr.a, isr.a_error)} pixels per arcsec"),
         ("B", f"{_with_error(isr.b, isr.b_error)} pixels per arcsec"),
-        ("scale", f"{_with_error(siaf.scale, siaf.a_error, 4)} of what was commanded"),
-        ("roll", f"{_with_error(siaf.turn_deg, siaf.turn_error_deg)} degrees against the SIAF"),
-        ("residual", f"{x_rms:.3f}, {y_rms:.3f} pixels rms in x, y, against the SIAF's prediction"),
+        ("scale", f"{_with_error(siaf.scale, siaf.a_error, 4)} of the commanded offsets"),
+        ("roll", f"{_with_error(siaf.turn_deg, siaf.turn_error_deg)} degrees from the SIAF"),
+        ("residual", f"{residual} pixels rms in x, y from the SIAF's prediction"),
     ]
     table = _table()
-    for heading in ("Coverage", "centre\ncommanded", "centre\nachieved"):
-        table.add_column(heading, justify="left" if heading == "Coverage" else "right")
-    for heading in ("worst\ncommanded", "worst\nachieved"):
-        table.add_column(heading, justify="right")
+    table.add_column("Coverage")
+    for place in ("center", "worst"):
+        for kind in ("commanded", "achieved"):
+            table.add_column(f"{place}\n{kind}", justify="right")
     metrics = [c.center for c in coverages] + [c.worst for c in coverages]
-    table.add_row("efficiency E", *(f"{m.efficiency:.3f}" for m in metrics))
-    table.add_row("packing d, pixels", *(f"{m.packing:.3f}" for m in metrics))
-    table.add_row("largest hole, pixels", *(f"{m.hole:.3f}" for m in metrics))
-    return Group(
-        Rule(
-            _plain(f"{fit.dataset}: {_count(len(fit.positions_pix), 'exposure')}"),
-            align="left",
-        ),
-        Padding(_facts(facts), (0, 0, 1, 2)),
-        Padding(table, (0, 0, 1, 2)),
-    )
+    for figure in map(FIGURE.__getitem__, ("efficiency", "packing", "hole")):
+        table.add_row(figure.label, *map(figure.text, metrics))
+    count = counted(len(fit.positions_pix), "exposure")
+    title = Rule(_plain(f"{fit.dataset}: {count}, {aperture.name} {element.name}"), align="left")
+    return Group(title, Padding(_facts(facts), (0, 0, 1, 2)), Padding(table, (0, 0, 1, 2)))
 
 
 def _with_error(value: float, error: float | None, digits: int = 3) -> str:
-    shown = f"{value:.{digits}f}"
-    return shown if error is None else f"{shown} +- {error:.{digits}f}"
+    text = decimals(value, digits)
+    return text if error is None else f"{text} +- {decimals(error, digits)}"

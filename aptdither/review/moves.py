@@ -1,204 +1,229 @@
-"""Rules about steps: artifacts of the detector, guide stars, orbits."""
+"""Rules about the moves between exposures: artifacts, guide stars, orbits."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
 
-from aptdither.dither.clusters import GUIDE_STAR_LIMIT_ARCSEC, STEP_ARCSEC
 from aptdither.dither.pointing_errors import PointingBudget
-from aptdither.errors import Location
-from aptdither.findings import Finding
-from aptdither.planning.pointings import ObservedVisit, Pointing
-from aptdither.review.judged import EvaluatedSet
-from aptdither.types import RegionKind
+from aptdither.findings import Message, Severity, rule
+from aptdither.optics.detector import WFC3_IR
+from aptdither.planning.evaluation import DitherGroup
+from aptdither.planning.pointings import Pointing, VisitPointings
+from aptdither.review.options import ReviewContext
+from aptdither.review.phrases import counted, location_of
+from aptdither.types import PosTarg, RegionKind
 
-#: Points of a tight pattern are this far apart at least, pixels (ISR WFC3 2016-14, section 5).
-MIN_STEP_PIX = 2.0
+_ISR = "ISR WFC3 2016-14"
 
-#: Three decimals of a POS TARG move a point by this much at most, pixels.
-ROUNDING_PIX = 0.05
+#: Longest move that keeps the guide stars, arcsec (COS Instrument Handbook 9.2).
+REACQUISITION_ARCSEC = 90.0
 
-#: The smallest blobs, pixels (ISR WFC3 2016-14, section 7).
-BLOB_PIX = 10.0
-
-#: Beyond this the guide stars are probably lost, arcsec (COS Instrument Handbook 9.2).
-ACQUISITION_ARCSEC = 90.0
-
-#: What a wide pattern may cost, in efficiency at the worst place, to be advised.
+#: Efficiency at the worst position that a wide pattern may lack and still be recommended.
 WIDE_MARGIN = 0.02
 
 
-def check_steps(judged: EvaluatedSet) -> Iterator[Finding]:
-    """Yield what is to be said about the steps of one set."""
-    if len(judged.places) < 2:
+@rule(
+    "ADT301",
+    Severity.WARNING,
+    title="exposures less than 2 pixels apart",
+    explanation="Two exposures at different pixel phases are less than 2 pixels apart, so a "
+    "detector artifact of a few pixels falls on the same part of the source in both. Dither by at "
+    "least 2 pixels, as the tight patterns do.",
+    source=f"{_ISR} section 5",
+)
+def small_steps(group: DitherGroup, context: ReviewContext) -> Iterator[Message]:
+    """Report the closest pair of pointings where it is too close."""
+    if len(group.evaluation.distinct_pointings) < 2:
         return
-    yield from _few_pixels(judged)
-    yield from _blob(judged)
-    yield from _orbits(judged)
+    distances = group.evaluation.distances
+    distance_pix, i, j = distances[0]
+    detector = group.aperture.detector
+    limit_pix = detector.min_step_pix - detector.rounding_pix
+    if distance_pix >= limit_pix:
+        return
+    count = sum(each < limit_pix for each, _, _ in distances) - 1
+    more = f" (and {counted(count, 'more pair')})" if count else ""
+    yield (
+        group.exposures.location,
+        (
+            f"exposures {group.exposures.label(i)} and {group.exposures.label(j)} of "
+            f"{group.exposures.setup.text} are {distance_pix:.1f} pixels apart{more}: an artifact of {detector.min_step_pix:g} pixels falls on "
+            f"the same part of the source; dither by at least {detector.min_step_pix:g} pixels"
+        ),
+    )
 
 
-def check_moves(visit: ObservedVisit) -> Iterator[Finding]:
-    """Yield what is to be said about the moves of one visit, over all its setups."""
+@rule(
+    "ADT302",
+    Severity.NOTE,
+    title="dither smaller than a blob",
+    explanation="All exposures lie within 10 pixels of each other. Blobs of the IR channel are 10 "
+    "to 15 pixels across, so a blob covers the same part of the field in every exposure. Over the "
+    "full field this is the tradeoff for uniform sampling, and it is reported for untagged sets "
+    "only. A small target can use a wide pattern, and more than 9 exposures can be split into "
+    "clusters 2 arcsec apart, at no cost in sampling.",
+    source=f"{_ISR} sections 6 and 7; Pirzkal, Viana & Rajan 2010",
+)
+def within_a_blob(group: DitherGroup, context: ReviewContext) -> Iterator[Message]:
+    """Report sets that stay within a blob, where something can be done."""
+    if len(group.evaluation.distinct_pointings) < 2:
+        return
+    extent_pix = group.evaluation.distances[-1][0]
+    detector = group.aperture.detector
+    smallest_pix, largest_pix = detector.blob_pix
+    if extent_pix >= smallest_pix - detector.rounding_pix:
+        return
+    if group.n > detector.max_cluster_size:
+        remedy = (
+            f"; split them into clusters of at most {detector.max_cluster_size}, "
+            f"{detector.cluster_step_arcsec:g} arcsec apart"
+        )
+    elif group.region.kind is not RegionKind.FULL:
+        remedy = _wide_pattern(group, context)
+    elif group.exposures.is_tagged:
+        remedy = ""
+    else:
+        remedy = (
+            "; the tradeoff for uniform sampling over the full field. For a small target give its "
+            "size: @dither size=... selects a wide pattern"
+        )
+    if remedy:
+        yield (
+            group.exposures.location,
+            (
+                f"all {group.n} exposures of {group.exposures.setup.text} lie within "
+                f"{extent_pix:.1f} pixels, and blobs are {smallest_pix:g} to {largest_pix:g} "
+                f"pixels across: a blob then covers the same part of the field in every exposure{remedy}"
+            ),
+        )
+
+
+def _wide_pattern(group: DitherGroup, context: ReviewContext) -> str:
+    """Recommend a wide pattern if it samples the region as well; "" if none does."""
+    tag, wide = group.exposures.dither_set, context.reference.wide(group)
+    if wide is None or (tag is not None and tag.request.spacing is not None):
+        return ""
+    now, then = group.coverage.worst.efficiency, wide.coverage.worst.efficiency
+    if then < now - WIDE_MARGIN or wide.span_pix < group.aperture.detector.blob_pix[0]:
+        return ""
+    return (
+        f"; {wide.choice.name} extends beyond a blob and has an efficiency of {then:.3f} at the "
+        f"worst position of the region (now {now:.3f}): tag the set with pattern={wide.choice.name}"
+    )
+
+
+@rule(
+    "ADT303",
+    Severity.WARNING,
+    title="pointings too far apart for one pair of guide stars",
+    explanation="The pointings on one target do not fit in a circle of 130 arcsec diameter, so one "
+    "pair of guide stars cannot serve them all. Reduce the POS TARGs or use more visits.",
+    source="WFC3 Instrument Handbook 7.10",
+)
+def beyond_guide_stars(visit: VisitPointings, _context: ReviewContext) -> Iterator[Message]:
+    """Report the largest distance between pointings on a target where it is too large."""
+    for target, pointings in _by_target(visit):
+        first_at: dict[PosTarg, Pointing] = {}
+        for pointing in pointings:
+            first_at.setdefault(pointing.pos_targ, pointing)
+        points = np.array([pos_targ.xy_arcsec for pos_targ in first_at])
+        steps = points[:, None] - points[None]
+        distances = np.hypot(steps[..., 0], steps[..., 1])
+        if distances.max() <= WFC3_IR.guide_star_limit_arcsec:
+            continue
+        i, j = np.unravel_index(int(distances.argmax()), distances.shape)
+        first, second = (list(first_at.values())[int(k)] for k in (i, j))
+        yield (
+            location_of(visit.visit, max(first, second, key=lambda one: one.when).exposure),
+            (
+                f"exposures {first.number} and {second.number} of {target} are {distances.max():.0f} "
+                f"arcsec apart; one pair of guide stars covers about {WFC3_IR.guide_star_limit_arcsec:g} "
+                "arcsec: reduce the POS TARGs or use more visits"
+            ),
+        )
+
+
+@rule(
+    "ADT304",
+    Severity.WARNING,
+    title="move that needs a new guide-star acquisition",
+    explanation="Two successive exposures are more than about 90 arcsec apart. The guide stars are "
+    "probably lost; a new acquisition takes minutes and shifts the pixel phases by 5 to 20 mas "
+    "(0.04 to 0.15 pixel). Order the exposures by position, or use more visits.",
+    source="COS Instrument Handbook 9.2 (overheads); DrizzlePac Handbook B.3",
+)
+def long_moves(visit: VisitPointings, _context: ReviewContext) -> Iterator[Message]:
+    """Report the first long move on each target."""
+    for target, pointings in _by_target(visit):
+        moves = [
+            ((after.pos_targ - before.pos_targ).length_arcsec, before, after)
+            for before, after in pairwise(pointings)
+        ]
+        long = [move for move in moves if move[0] > REACQUISITION_ARCSEC]
+        if not long:
+            continue
+        distance_arcsec, before, after = long[0]
+        more = f" (the first of {len(long)} such moves)" if len(long) > 1 else ""
+        yield (
+            location_of(visit.visit, after.exposure),
+            (
+                f"the move from exposure {before.number} to {after.number} of {target} is "
+                f"{distance_arcsec:.0f} arcsec{more}: beyond about {REACQUISITION_ARCSEC:g} arcsec the "
+                "guide stars are probably lost; order the exposures by position, or use more visits"
+            ),
+        )
+
+
+@rule(
+    "ADT305",
+    Severity.NOTE,
+    title="dither split over orbits",
+    explanation="The exposures of one pattern run in several orbits. Each orbit begins with a "
+    "guide-star re-acquisition, whose error of 5 to 20 mas shifts its pixel phases against those "
+    "of the other orbits. If possible, let each orbit hold a whole pattern.",
+    source=f"{_ISR} section 3.2; DrizzlePac Handbook B.3",
+)
+def split_over_orbits(group: DitherGroup, context: ReviewContext) -> Iterator[Message]:
+    """Report sets of which an orbit holds only part of a pattern."""
+    orbits = tuple(one.orbit for one in group.exposures.pointings if one.orbit is not None)
+    counts = Counter(orbits)
+    if (
+        len(group.evaluation.distinct_pointings) < 2
+        or len(orbits) < group.n
+        or len(counts) < 2
+        or min(counts.values()) >= group.wanted_phases
+    ):
+        return
+    aperture = group.aperture
+    expected = group.pointing
+    error_arcsec = PointingBudget().reacquisition_mas / 1000
+    scale = float(aperture.scale_at(aperture.x_ref_pix, aperture.y_ref_pix)[0])
+    split = ", ".join(f"{count} in orbit {orbit}" for orbit, count in sorted(counts.items()))
+    yield (
+        group.exposures.location,
+        (
+            f"{group.n} exposures of {group.exposures.setup.text} are split over {len(counts)} orbits ({split})."
+            f" A re-acquisition shifts the phases by about {1000 * error_arcsec:g} mas "
+            f"({error_arcsec / scale:.2f} pixel): the expected efficiency at the worst position of the "
+            f"region is {expected.efficiency_median:.3f} ({expected.efficiency_nominal:.3f} without "
+            f"pointing errors), and below {expected.efficiency_5:.3f} in 5% of visits; if possible, "
+            "let each orbit hold a whole pattern"
+        ),
+    )
+
+
+GROUP_RULES = (small_steps, within_a_blob, split_over_orbits)
+VISIT_RULES = (beyond_guide_stars, long_moves)
+
+
+def _by_target(visit: VisitPointings) -> Iterator[tuple[str, list[Pointing]]]:
+    """Yield the pointings on each target over all setups, in the order of time."""
     by_target: dict[str, list[Pointing]] = {}
     for observed in visit.sets:
-        by_target.setdefault(observed.target, []).extend(observed.shots)
-    for target, shots in by_target.items():
-        shots.sort(key=lambda shot: shot.when)
-        yield from _beyond_guide_stars(visit, target, shots)
-        yield from _acquisitions(visit, target, shots)
-
-
-def _few_pixels(judged: EvaluatedSet) -> Iterator[Finding]:
-    """ADT301."""
-    near = judged.layout.distances
-    distance, i, j = near[0]
-    if distance >= MIN_STEP_PIX - ROUNDING_PIX:
-        return
-    count = sum(step < MIN_STEP_PIX - ROUNDING_PIX for step, _, _ in near)
-    more = f", and {count - 1} more pairs" if count > 2 else ", and one more pair" * (count - 1)
-    yield Finding.of(
-        "ADT301",
-        f"exposures {judged.label(i)} and {judged.label(j)} of {judged.words} are {distance:.1f} "
-        f"pixels apart{more}: an artifact of {MIN_STEP_PIX:g} pixels stays on the same part of the "
-        "source; keep 2 pixels at least",
-        judged.observed.location,
-    )
-
-
-def _blob(judged: EvaluatedSet) -> Iterator[Finding]:
-    """ADT302."""
-    span = judged.layout.distances[-1][0]
-    if span >= BLOB_PIX - ROUNDING_PIX:
-        return
-    says = (
-        f"all {judged.n} exposures of {judged.words} lie within {span:.1f} pixels: what a blob "
-        f"({BLOB_PIX:g}-15 pixels) covers, it covers in every one"
-    )
-    tag = judged.observed.dither_set
-    if judged.n > 9:
-        yield Finding.of(
-            "ADT302",
-            f"{says}; step clusters of at most 9 apart by {STEP_ARCSEC:g} arcsec",
-            judged.observed.location,
-        )
-    elif judged.region.kind is not RegionKind.FULL:
-        wide = judged.wider
-        if (
-            wide is not None
-            and not (tag is not None and tag.request.spacing is not None)
-            and wide.coverage.worst.efficiency >= judged.coverage.worst.efficiency - WIDE_MARGIN
-            and _span_of(judged, wide.chosen.offsets) >= BLOB_PIX
-        ):
-            yield Finding.of(
-                "ADT302",
-                f"{says}; over this region {wide.chosen.name} does better, with an efficiency of "
-                f"{wide.coverage.worst.efficiency:.3f} at the worst place "
-                f"(now {judged.coverage.worst.efficiency:.3f})",
-                judged.observed.location,
-            )
-    elif not judged.is_tagged:
-        yield Finding.of(
-            "ADT302",
-            f"{says}: the price of coherent phases over the full field; for a small target a wide "
-            "pattern steps out of it",
-            judged.observed.location,
-        )
-
-
-def _span_of(judged: EvaluatedSet, offsets_arcsec: np.ndarray) -> float:
-    x, y = judged.aperture.offset_from_postarg(offsets_arcsec[:, 0], offsets_arcsec[:, 1])
-    pixels = np.stack([x, y], axis=-1)
-    return float(np.max(np.hypot(*np.moveaxis(pixels[:, None] - pixels[None], -1, 0))))
-
-
-def _orbits(judged: EvaluatedSet) -> Iterator[Finding]:
-    """ADT305."""
-    orbits = [shot.orbit for shot in judged.shots]
-    known = [orbit for orbit in orbits if orbit is not None]
-    counts = Counter(known)
-    if len(known) < judged.n or len(counts) < 2 or min(counts.values()) >= judged.wanted_phases:
-        return
-    expected = judged.standards.judge.expectation(
-        judged.offsets,
-        tuple(known),
-        judged.aperture,
-        judged.element,
-        judged.region,
-        judged.base,
-    )
-    error = PointingBudget().reacquisition_mas
-    scale = float(judged.aperture.scale_at(judged.aperture.x_ref_pix, judged.aperture.y_ref_pix)[0])
-    split = ", ".join(f"{count} in orbit {orbit}" for orbit, count in sorted(counts.items()))
-    yield Finding.of(
-        "ADT305",
-        f"{judged.n} exposures of {judged.words} are split over {len(counts)} orbits ({split}); a "
-        f"re-acquisition shifts the phases by some {error:g} mas ({error / 1000 / scale:.2f} "
-        f"pixel): expect an efficiency of {expected.efficiency_median:.3f} at the worst place "
-        f"({expected.efficiency_nominal:.3f} without pointing errors), below "
-        f"{expected.efficiency_5:.3f} in one visit of 20",
-        judged.observed.location,
-    )
-
-
-def _beyond_guide_stars(
-    visit: ObservedVisit, target: str, shots: Iterable[Pointing]
-) -> Iterator[Finding]:
-    """ADT303."""
-    distinct: dict[tuple[float, float], Pointing] = {}
-    for shot in shots:
-        distinct.setdefault((shot.pos_targ.x_arcsec, shot.pos_targ.y_arcsec), shot)
-    points = np.array(list(distinct))
-    steps = points[:, None] - points[None]
-    distances = np.hypot(steps[..., 0], steps[..., 1])
-    if distances.max() <= GUIDE_STAR_LIMIT_ARCSEC:
-        return
-    i, j = np.unravel_index(int(distances.argmax()), distances.shape)
-    held = list(distinct.values())
-    first, second = held[int(i)], held[int(j)]
-    yield Finding.of(
-        "ADT303",
-        f"pointings on {target} are up to {distances.max():.0f} arcsec apart (exposures "
-        f"{first.exposure.number} and {second.exposure.number}); one pair of guide stars serves "
-        f"about {GUIDE_STAR_LIMIT_ARCSEC:g} arcsec",
-        _place(visit, max(first, second, key=lambda shot: shot.exposure.node)),
-    )
-
-
-def _acquisitions(
-    visit: ObservedVisit, target: str, shots: Iterable[Pointing]
-) -> Iterator[Finding]:
-    """ADT304."""
-    long = [
-        (distance, before, after)
-        for before, after in pairwise(shots)
-        if (distance := _distance(before, after)) > ACQUISITION_ARCSEC
-    ]
-    if not long:
-        return
-    distance, before, after = long[0]
-    more = f" ({len(long)} such moves)" if len(long) > 1 else ""
-    yield Finding.of(
-        "ADT304",
-        f"the move from exposure {before.exposure.number} to {after.exposure.number} on {target} "
-        f"is {distance:.0f} arcsec{more}: beyond about {ACQUISITION_ARCSEC:g} arcsec the guide "
-        "stars are probably lost and acquired anew",
-        _place(visit, after),
-    )
-
-
-def _distance(before: Pointing, after: Pointing) -> float:
-    return float(
-        np.hypot(
-            after.pos_targ.x_arcsec - before.pos_targ.x_arcsec,
-            after.pos_targ.y_arcsec - before.pos_targ.y_arcsec,
-        )
-    )
-
-
-def _place(visit: ObservedVisit, shot: Pointing) -> Location:
-    exposure = shot.exposure
-    return Location(visit=visit.visit.number, exposure=exposure.number, line=exposure.line)
+        by_target.setdefault(observed.target, []).extend(observed.pointings)
+    for target, pointings in by_target.items():
+        yield target, sorted(pointings, key=lambda pointing: pointing.when)

@@ -1,11 +1,15 @@
-"""How to review: what the command line asks for, and what goes to every worker."""
+"""How to review: the options of the command line, and what rules look up."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aptdither.dither.catalog import Catalog
 from aptdither.findings import Selection
+from aptdither.planning.evaluation import Evaluator
+from aptdither.review.reference import CatalogReference
 from aptdither.types import Region
 
 
@@ -16,7 +20,7 @@ class ReviewOptions:
     Attributes
     ----------
     size : Region or None
-        The region, for sets whose tag does not say; None for the whole readout.
+        The region, for sets whose tag does not give one; None for the full aperture.
     selection : Selection
         Which codes are wanted.
     catalog : pathlib.Path or None
@@ -32,3 +36,25 @@ class ReviewOptions:
     catalog: Path | None = None
     distortion: Path | None = None
     seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewContext:
+    """What rules look up beyond the visit or the group that they look at.
+
+    Attributes
+    ----------
+    visit_numbers : Counter of str
+        How many visits of the proposal have each number.
+    catalog : Catalog
+        The patterns.
+    evaluator : Evaluator
+        What evaluates sets.
+    reference : CatalogReference
+        What the catalog has for as many exposures.
+    """
+
+    visit_numbers: Counter[str]
+    catalog: Catalog
+    evaluator: Evaluator
+    reference: CatalogReference

@@ -2,98 +2,120 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from aptdither.apt.patterns import is_pattern_group
 from aptdither.apt.proposal import Exposure, ExposureGroup
 from aptdither.apt.tags import Receipt
-from aptdither.dither.clusters import offset_clusters, split_counts
-from aptdither.dither.pattern import Catalog
-from aptdither.errors import AptDitherError, Location
-from aptdither.findings import Finding
-from aptdither.optics.aperture import Aperture, get_aperture
+from aptdither.errors import AptDitherError, ReceiptError
+from aptdither.findings import Message, Severity, rule
+from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
-from aptdither.planning.pointings import ObservedSet, ObservedVisit, is_calibration
-from aptdither.planning.selection import is_pattern_group, is_supported
-from aptdither.review.judged import SMALL_ARCSEC, EvaluatedSet
-from aptdither.types import NO_OFFSET, FloatArray, PosTarg, Setup
-from aptdither.version import __version__
+from aptdither.planning.evaluation import DitherGroup
+from aptdither.planning.pointings import SMALL_ARCSEC, ExposureSet, VisitPointings, looks_at_no_sky
+from aptdither.planning.receipts import receipt_problems
+from aptdither.planning.refusals import is_supported
+from aptdither.review.options import ReviewContext
+from aptdither.review.phrases import counted, location_of
+from aptdither.types import NO_OFFSET, Setup
 
-#: Three decimals, twice rounded, arcsec.
-EQUAL_ARCSEC = 0.0015
+#: The aperture of WFC3/IR whose reference point moves when a grism is used (HST SIAF 1.90), and
+#: the one that has the same reference point for both.
+MOVING_APERTURE, COMMON_APERTURE = "IR", "GRISM1024"
 
 
-def check_same_pos_as(judged: EvaluatedSet) -> Iterator[Finding]:
-    """Yield ADT402."""
-    if judged.n < 2:
-        return
-    followers = judged.observed.followers
-    in_tile = {shot.exposure.node for shot in judged.shots}
-    for exposure in judged.observed.exposures:
-        source = followers.get(exposure.node)
-        if source is None or exposure.node not in in_tile:
+@rule(
+    "ADT402",
+    Severity.ERROR,
+    title="SamePosAs overrides a POS TARG",
+    explanation="An exposure of a set has a POS TARG and a SamePosAs that names another exposure "
+    "of the same setup. APT uses the position of that exposure, so the POS TARG has no effect and "
+    "a point of the dither is lost. Delete one of the two. SamePosAs is for another filter at the "
+    "same position.",
+    source="Phase II Proposal Instructions (SAME POS AS)",
+)
+def overridden_pos_targs(group: DitherGroup, context: ReviewContext) -> Iterator[Message]:
+    """Report POS TARGs that SamePosAs overrides."""
+    members = {exposure.node for exposure in group.exposures.exposures}
+    for exposure in group.exposures.exposures:
+        source = group.exposures.followers.get(exposure.node)
+        if source is None or exposure.node not in members or exposure.pos_targ is None:
             continue
-        own, there = exposure.pos_targ, source.pos_targ or NO_OFFSET
-        if len(judged.places) == 1 and (own is None or own == there):
-            continue
-        lost = f", its own POS TARG ({_pair(own)}) is lost" if own is not None else ""
-        yield Finding.of(
-            "ADT402",
-            f"SamePosAs {exposure.same_pos_as} takes it to the place of exposure {source.number}, "
-            f"of the same setup ({judged.words}){lost}: {judged.n} exposures have "
-            f"{len(judged.places)} {'place' if len(judged.places) == 1 else 'places'}; give it a "
-            "POS TARG of its own instead",
-            Location(
-                visit=judged.observed.visit.number, exposure=exposure.number, line=exposure.line
-            ),
-        )
+        if exposure.pos_targ != (source.pos_targ or NO_OFFSET):
+            yield (
+                group.exposures.location_of(exposure),
+                (
+                    f"SamePosAs {exposure.same_pos_as} overrides the POS TARG "
+                    f"({exposure.pos_targ.text}): {group.n} exposures of {group.exposures.setup.text} have "
+                    f"{counted(len(group.evaluation.distinct_pointings), 'pointing')}; delete the SamePosAs or the POS TARG"
+                ),
+            )
 
 
-def check_sums(observed: ObservedVisit) -> Iterator[Finding]:
-    """Yield ADT403."""
+@rule(
+    "ADT403",
+    Severity.WARNING,
+    title="POS TARGs inside an APT pattern",
+    explanation="Exposures in a pattern group have POS TARGs, and APT adds the two. With different "
+    "POS TARGs each exposure runs at every point of the pattern, and the phases are those of the "
+    "product. A single small POS TARG only shifts the pattern. Use either POS TARGs or the "
+    "pattern.",
+    source="ACS FAQ, POS TARGs and patterns",
+)
+def pos_targs_in_patterns(visit: VisitPointings, _context: ReviewContext) -> Iterator[Message]:
+    """Report pattern groups whose exposures have POS TARGs that look like a dither."""
     inside: dict[int, tuple[ExposureGroup, dict[Setup, list[Exposure]]]] = {}
-    for exposure, groups in observed.visit.walk():
+    for exposure, groups in visit.visit.walk():
         around = [group for group in groups if is_pattern_group(group)]
         if around and is_supported(exposure) and exposure.same_pos_as is None:
             _, setups = inside.setdefault(around[-1].node, (around[-1], {}))
             setups.setdefault(exposure.setup, []).append(exposure)
     for group, setups in inside.values():
+        pattern = f"APT pattern {group.pattern_number} (line {group.line})"
         for setup, exposures in setups.items():
-            distinct = list(dict.fromkeys(e.pos_targ or NO_OFFSET for e in exposures))
+            distinct = {exposure.pos_targ or NO_OFFSET: exposure for exposure in exposures}
             moved = next((e for e in exposures if (e.pos_targ or NO_OFFSET) != NO_OFFSET), None)
-            if moved is None:
+            if moved is None or moved.pos_targ is None:
                 continue
-            what = f"APT pattern {group.pattern_number} (line {group.line})"
             if len(distinct) > 1:
-                says = (
-                    f"{len(distinct)} POS TARGs of {setup.aperture} {setup.element} add to {what}: "
-                    "each is run at every point of the pattern; use one of the two"
+                message = (
+                    f"{len(distinct)} POS TARGs of {setup.text} add to {pattern}: each exposure "
+                    "runs at every point of the pattern; use either the POS TARGs or the pattern"
                 )
-            elif np.hypot(distinct[0].x_arcsec, distinct[0].y_arcsec) < SMALL_ARCSEC:
-                says = (
-                    f"the POS TARG ({_pair(distinct[0])}) adds to {what}: it moves all its points "
-                    "alike and is no dither"
+            elif moved.pos_targ.length_arcsec < SMALL_ARCSEC:
+                message = (
+                    f"the POS TARG ({moved.pos_targ.text}) adds to {pattern}: it shifts all points "
+                    "alike and does not dither; delete it"
                 )
             else:
                 continue
-            location = Location(visit=observed.visit.number, exposure=moved.number, line=moved.line)
-            yield Finding.of("ADT403", says, location)
+            yield location_of(visit.visit, moved), message
 
 
-def check_origins(observed: ObservedVisit) -> Iterator[Finding]:
-    """Yield ADT404."""
+@rule(
+    "ADT404",
+    Severity.WARNING,
+    title="direct and grism exposures through IR have different reference points",
+    explanation="Aperture IR puts the target at (562, 562) of the detector in direct exposures and "
+    "at (497, 562) in grism exposures (1024 frame), so equal POS TARGs are different positions. "
+    "Use G102-REF, G141-REF or GRISM1024 for both.",
+    source="HST SIAF 1.90; WFC3 Instrument Handbook 8",
+)
+def different_origins(visit: VisitPointings, _context: ReviewContext) -> Iterator[Message]:
+    """Report targets that are observed through IR with and without a grism."""
     by_target: dict[str, dict[bool, Exposure]] = {}
-    for exposure in observed.visit.exposures:
+    for exposure in visit.visit.exposures:
         if (
             is_supported(exposure)
-            and exposure.aperture == "IR"
+            and exposure.aperture == MOVING_APERTURE
             and exposure.same_pos_as is None
-            and not is_calibration(exposure)
+            and not looks_at_no_sky(exposure)
         ):
             try:
                 element = get_element(exposure.spectral_element, config=exposure.config)
-            except AptDitherError:  # told elsewhere
+            except AptDitherError:  # reported by ADT108
                 continue
             kinds = by_target.setdefault(exposure.target_name, {})
             kinds.setdefault(element.kind == "grism", exposure)
@@ -101,144 +123,101 @@ def check_origins(observed: ObservedVisit) -> Iterator[Finding]:
         if len(kinds) < 2:
             continue
         direct, grism = kinds[False], kinds[True]
-        origins = [
-            get_aperture("IR", exposure.spectral_element, config=exposure.config)
+        at, moved = (
+            get_aperture(MOVING_APERTURE, exposure.spectral_element, config=exposure.config)
             for exposure in (direct, grism)
-        ]
-        away = float(
-            np.hypot(
-                *origins[0].ideal_from_pixel(origins[1].x_ref_pix, origins[1].y_ref_pix),
+        )
+        away_arcsec = float(np.hypot(*at.ideal_from_pixel(moved.x_ref_pix, moved.y_ref_pix)))
+        away_pix = np.hypot(at.x_ref_pix - moved.x_ref_pix, at.y_ref_pix - moved.y_ref_pix)
+        yield (
+            location_of(visit.visit, grism),
+            (
+                f"exposures {direct.number} ({direct.spectral_element}) and {grism.number} "
+                f"({grism.spectral_element}) of {target} use aperture {MOVING_APERTURE}, whose "
+                f"reference point is {away_pix:.0f} pixels ({away_arcsec:.1f} arcsec) to the left with "
+                f"a grism; use {grism.spectral_element}-REF or {COMMON_APERTURE} for both"
+            ),
+        )
+
+
+@rule(
+    "ADT406",
+    Severity.ERROR,
+    title="receipt that does not match its exposure",
+    explanation="`apply` left a @dithered line (receipt) that says which point of which pattern "
+    "the exposure is, and the file has changed since: the POS TARG differs, points are missing or "
+    "repeated, or the tag requests something else. Run `aptdither apply` again, or delete the tag "
+    "and the receipts to keep the POS TARGs as they are.",
+    source="aptdither README, The tag",
+)
+def contradicting_receipts(visit: VisitPointings, context: ReviewContext) -> Iterator[Message]:
+    """Report receipts that contradict their exposures, their tag or each other."""
+    for exposure in visit.visit.exposures:
+        comments = visit.tags.comments.get(exposure.node)
+        if comments is not None and len(comments.receipts) > 1:
+            yield (
+                location_of(visit.visit, exposure),
+                (
+                    f"the Comments hold {len(comments.receipts)} receipts, but an exposure is one "
+                    "point of a pattern; delete all of them but one"
+                ),
             )
-        )
-        pixels = abs(origins[0].x_ref_pix - origins[1].x_ref_pix)
-        yield Finding.of(
-            "ADT404",
-            f"exposures {direct.number} ({direct.spectral_element}) and {grism.number} "
-            f"({grism.spectral_element}) of {target} go through IR, whose origin is {pixels:.0f} "
-            f"pixels ({away:.1f} arcsec) to the left with a grism; through "
-            f"{grism.spectral_element}-REF or GRISM1024 they share one",
-            Location(visit=observed.visit.number, exposure=grism.number, line=grism.line),
-        )
-
-
-def check_receipts(
-    observed: ObservedSet, catalog: Catalog, aperture: Aperture
-) -> Iterator[Finding]:
-    """Yield ADT406."""
-    if not observed.receipts:
-        return
-    receipts = {
-        exposure: observed.receipts[exposure.node]
-        for exposure in observed.exposures
-        if exposure.node in observed.receipts
-    }
-    yield from _incomplete(observed, receipts)
-    yield from _tag_says_otherwise(observed, receipts)
-    moved = []
-    for exposure, receipt in receipts.items():
-        points = _points_of(receipt, catalog, aperture)
-        if points is None:
+    reported = set()
+    for observed in visit.sets:
+        receipts = {
+            exposure: observed.receipts[exposure.node]
+            for exposure in observed.exposures
+            if exposure.node in observed.receipts
+        }
+        if not receipts:
             continue
-        wanted = points[receipt.index - 1] + (receipt.base_x_arcsec, receipt.base_y_arcsec)
-        has = exposure.pos_targ or NO_OFFSET
-        if np.hypot(wanted[0] - has.x_arcsec, wanted[1] - has.y_arcsec) > EQUAL_ARCSEC:
-            moved.append((exposure, receipt, wanted))
-    # Of another version, whose catalogue may differ: some points that agree verify_rewrite that it does not.
-    if len(moved) == len(receipts) and any(r.version != __version__ for r in receipts.values()):
-        return
-    for exposure, receipt, wanted in moved:
-        yield Finding.of(
-            "ADT406",
-            f"the receipt says point {receipt.index} of {receipt.total} of {receipt.pattern}, which"
-            f" is POS TARG ({wanted[0]:.3f}, {wanted[1]:.3f}), but it has "
-            f"({_pair(exposure.pos_targ or NO_OFFSET)})",
-            _at(observed, exposure),
-        )
+        yield from _changed_tag(observed, receipts)
+        try:
+            aperture = context.evaluator.aperture(_planned_setup(observed))
+        except AptDitherError:  # reported by ADT108
+            continue
+        for problem in receipt_problems(
+            receipts,
+            context.catalog,
+            aperture,
+            must_be_complete=observed.dither_set is not None,
+        ):
+            message = f"{problem.message}; {problem.way_out}"
+            reported.add(message)
+            yield location_of(visit.visit, problem.exposure), message
+    for error in visit.errors:
+        if isinstance(error, ReceiptError) and error.message not in reported:
+            yield error.location.inside(location_of(visit.visit)), error.message
 
 
-def _incomplete(observed: ObservedSet, receipts: dict[Exposure, Receipt]) -> Iterator[Finding]:
-    by_index: dict[int, list[Exposure]] = {}
-    for exposure, receipt in receipts.items():
-        by_index.setdefault(receipt.index, []).append(exposure)
-    totals = sorted({receipt.total for receipt in receipts.values()})
-    first = next(iter(receipts))
-    if len(totals) > 1:
-        yield Finding.of(
-            "ADT406",
-            f"the receipts of one set speak of {' and of '.join(map(str, totals))} points",
-            _at(observed, first),
-        )
-        return
-    doubled = [exposures for exposures in by_index.values() if len(exposures) > 1]
-    if doubled:
-        listed = "; ".join(", ".join(e.number for e in exposures) for exposures in doubled)
-        yield Finding.of(
-            "ADT406",
-            f"one point of the pattern is claimed by several receipts: exposures {listed}",
-            _at(observed, doubled[0][-1]),
-        )
-    missing = totals[0] - len(by_index)
-    if missing and observed.dither_set is not None:
-        yield Finding.of(
-            "ADT406",
-            f"the receipts speak of {totals[0]} points, and {missing} of them "
-            f"{'is' if missing == 1 else 'are'} missing from the set",
-            _at(observed, first),
-        )
+def _planned_setup(observed: ExposureSet) -> Setup:
+    """Return the setup that the POS TARGs of the whole set were made for: its first."""
+    if observed.dither_set is None:
+        return observed.setup
+    return next(iter(observed.dither_set.by_setup()))
 
 
-def _tag_says_otherwise(
-    observed: ObservedSet, receipts: dict[Exposure, Receipt]
-) -> Iterator[Finding]:
+def _changed_tag(observed: ExposureSet, receipts: Mapping[Exposure, Receipt]) -> Iterator[Message]:
     tag = observed.dither_set
-    first, receipt = next(iter(receipts.items()))
+    exposure, receipt = next(iter(receipts.items()))
     if tag is None or not observed.has_receipts:
         return
-    asked, has = tag.request, receipt.pattern
-    if asked.pattern is not None and asked.pattern.casefold() not in has.casefold().split("+"):
-        what = f"pattern={asked.pattern}"
-    elif asked.n is not None and receipt.total % asked.n:
-        what = f"n={asked.n}"
+    request = tag.request
+    names = receipt.pattern.casefold().split("+")
+    if request.pattern is not None and request.pattern.casefold() not in names:
+        requested = f"pattern={request.pattern}"
+    elif request.n is not None and receipt.total % request.n:
+        requested = f"n={request.n}"
     else:
         return
-    yield Finding.of(
-        "ADT406",
-        f"the tag asks for {what}, the receipts say {receipt.total} points of {has}: the file was "
-        "not dithered again since the tag changed",
-        _at(observed, first),
+    yield (
+        observed.location_of(exposure),
+        (
+            f"the tag requests {requested}, but the receipts are for {receipt.total} points of "
+            f"{receipt.pattern}; run aptdither apply"
+        ),
     )
 
 
-def _points_of(receipt: Receipt, catalog: Catalog, aperture: Aperture) -> FloatArray | None:
-    """Return the offsets (N, 2), arcsec, that a receipt stands for; None if they are not known."""
-    names = receipt.pattern.split("+")
-    if any(name not in catalog for name in names):
-        return None
-    patterns = [catalog.get(name) for name in names]
-    if len(patterns) == 1:
-        count, rest = divmod(receipt.total, patterns[0].n)
-        sizes: Sequence[int] = (patterns[0].n,) * count
-        if rest:
-            return None
-    else:
-        sizes = split_counts(receipt.total)
-    by_size = {pattern.n: pattern for pattern in patterns}
-    if set(sizes) != set(by_size):
-        return None
-    offsets = [by_size[n].postargs(aperture) for n in sizes]
-    if len(offsets) == 1:
-        return offsets[0]
-    try:
-        return offset_clusters(
-            offsets, aperture, base=(receipt.base_x_arcsec, receipt.base_y_arcsec)
-        )
-    except AptDitherError:
-        return None
-
-
-def _at(observed: ObservedSet, exposure: Exposure) -> Location:
-    return Location(visit=observed.visit.number, exposure=exposure.number, line=exposure.line)
-
-
-def _pair(pos_targ: PosTarg) -> str:
-    return f"{pos_targ.x_arcsec + 0.0:.3f}, {pos_targ.y_arcsec + 0.0:.3f}"
+GROUP_RULES = (overridden_pos_targs,)
+VISIT_RULES = (pos_targs_in_patterns, different_origins, contradicting_receipts)

@@ -1,227 +1,291 @@
-"""Rules about phases: what the exposures of a set sample, where the target lands and elsewhere."""
+"""Rules about the pixel phases of a set, at the target position and over the region."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
 
-from aptdither.findings import Finding
-from aptdither.review.judged import EvaluatedSet, ReferencePattern
+from aptdither.findings import Message, Severity, rule
+from aptdither.planning.evaluation import DitherGroup
+from aptdither.review.options import ReviewContext
+from aptdither.review.phrases import counted, joined
 from aptdither.types import FloatArray, RegionKind
 
-#: Efficiency at the worst place that a set may lack against the catalogue's best: the stock 4-point
-#: box, of which ISR WFC3 2016-14 (section 4) says that it is hard to improve on, lacks 0.015.
-MARGIN = 0.02
+_ISR = "ISR WFC3 2016-14"
 
-#: The same for the packing distance, as a ratio.
+#: Efficiency at the worst position that a set may lack against the best pattern of the catalog:
+#: the stock 4-point box, which is "hard to improve upon" (ISR WFC3 2016-14, section 4), lacks 0.015.
+EFFICIENCY_MARGIN = 0.02
+
+#: Smallest acceptable packing distance, as a fraction of that pattern's.
 PACKING_RATIO = 0.5
 
-#: A pattern loses coherence when two phases come to less than this part of their distance at the
-#: centre, and of what is possible. The 3-point line comes to 0.44, the box to 0.87.
+#: A pattern loses coherence where two phases come closer than this fraction of their distance at
+#: the target position, and of the theoretical maximum. The 3-point line has 0.44, the box 0.87.
 COHERENCE_RATIO = 0.5
 
-#: Part of the band that is lost for "cannot be recovered at all".
-ALL_LOST = 0.9
+#: Unrecoverable fraction of the band above which nearly nothing can be recovered exactly, and the
+#: fraction below which the band counts as recovered.
+UNRECOVERABLE, RECOVERED = 0.9, 0.1
+
+#: Smallest gain in efficiency for which another pattern is recommended.
+MIN_GAIN = 0.005
 
 
-def check_phases(judged: EvaluatedSet) -> Iterator[Finding]:
-    """Yield what is to be said about the phases of one set."""
-    if judged.n < 2:
+@rule(
+    "ADT201",
+    Severity.WARNING,
+    title="repeated pixel phases",
+    explanation="Two exposures at different pointings have the same pixel phase (within 0.1 pixel "
+    "at the target position), so the second adds signal but no sampling. The usual causes are "
+    "steps of whole pixels and crossed patterns: LINE x BOX-MIN has 8 exposures and only 4 phases, "
+    "since the step of LINE, (0.5, 0.5), is one of the box's own. Above 9 exposures the phases of "
+    "one cluster repeat those of another, so fewer phases than points of one cluster are reported. "
+    "A warning, not an error: repeated phases may be intended for depth.",
+    source=f"{_ISR} sections 4 and 7; DrizzlePac Handbook B.3",
+)
+def repeated_phases(group: DitherGroup, context: ReviewContext) -> Iterator[Message]:
+    """Report sets with fewer phases than pointings."""
+    if not _repeats_phases(group):
         return
-    repeats = [*_repeated_places(judged), *_repeated_phases(judged)]
-    yield from repeats
-    yield from _below_possible(judged, cause_is_told=bool(repeats))
-    yield from _incoherent(judged)
-    yield from _unrecoverable(judged)
-
-
-def _repeated_phases(judged: EvaluatedSet) -> Iterator[Finding]:
-    """ADT201."""
-    phases, places = judged.phases, judged.places
-    if len(phases) >= judged.wanted_phases or len(places) < 2:
-        return
-    together = [members for members in phases if len(members) > 1]
-    pairs = "; ".join(
-        f"{judged.label(i)} and {judged.label(j)} ({_apart(judged, i, j)})"
-        for i, j in (pair for members in together for pair in _nearest_pair(judged, members))
-    )
-    yield Finding.of(
-        "ADT201",
-        f"{judged.n} exposures of {judged.words} have only {_count(len(phases), 'distinct phase')} "
-        f"where the target lands: exposures {_cut(pairs)}{_advice(judged)}",
-        judged.observed.location,
-    )
-
-
-def _repeated_places(judged: EvaluatedSet) -> Iterator[Finding]:
-    """ADT205; what SamePosAs repeats is ADT402's."""
-    own = [
-        i
-        for i, shot in enumerate(judged.shots)
-        if shot.exposure.node not in judged.observed.followers or len(judged.places) == 1
+    pairs = [
+        _closest_pair(group, members)
+        for members in group.evaluation.distinct_phases
+        if len(members) > 1
     ]
-    groups = [[i for i in members if i in own] for members in judged.places]
-    repeated = [members for members in groups if len(members) > 1]
-    if not repeated:
+    yield (
+        group.exposures.location,
+        (
+            f"{group.n} exposures of {group.exposures.setup.text} have only "
+            f"{counted(len(group.evaluation.distinct_phases), 'distinct phase')} at the target position: exposures "
+            f"{joined(pairs)}{_better_pattern(group, context)}"
+        ),
+    )
+
+
+@rule(
+    "ADT202",
+    Severity.WARNING,
+    title="sampling well below that of the best pattern",
+    explanation="The lowest de-aliasing efficiency E over the region is more than 0.02 below that "
+    "of the best pattern in the catalog with as many points, or the smallest distance between two "
+    "phases (packing distance) is less than half of that pattern's. Each number is the lowest over "
+    "the region, and the two may be at different positions. `aptdither patterns NAME` lists the "
+    "POS TARGs. If the target is small, give --size: a pattern that fails over the full field may "
+    "suit it well.",
+    source=f"{_ISR} sections 4 to 6; Lauer 1999 (PASP 111, 227)",
+)
+def below_best_pattern(group: DitherGroup, context: ReviewContext) -> Iterator[Message]:
+    """Report sets that sample worse than a pattern of the catalog."""
+    center, worst = group.coverage.center, group.coverage.worst
+    if group.n < 2 or _repeats_phases(group) or _shared_pointings(group):
+        return  # reported with its cause
+    if worst.efficiency >= 1 - EFFICIENCY_MARGIN and worst.packing_of_limit >= PACKING_RATIO:
+        return  # no pattern is much better: saves the search of the catalog
+    best = context.reference.tight(group)
+    if best is None:
         return
-    iterated = {
-        shot.exposure.number: shot.exposure.iterations
-        for shot in judged.shots
-        if shot.exposure.iterations > 1
-    }
-    how = ""
-    if iterated:
-        listed = ", ".join(f"exposure {key} by {count}" for key, count in iterated.items())
-        how = f" (NumberOfIterations repeats {_cut(listed)})"
-    if len(judged.places) == 1:
-        says = f"all {judged.n} exposures of {judged.words} are at one pointing{how}"
-    else:
-        listed = "; ".join(", ".join(judged.label(i) for i in members) for members in repeated)
-        says = (
-            f"{judged.n} exposures of {judged.words} are at {len(judged.places)} pointings"
-            f"{how or f': the same place has {_cut(listed)}'}"
-        )
-    yield Finding.of("ADT205", f"{says}{_advice(judged)}", judged.observed.location)
-
-
-def _below_possible(judged: EvaluatedSet, *, cause_is_told: bool) -> Iterator[Finding]:
-    """ADT202."""
-    worst = judged.coverage.worst
-    if cause_is_told or (
-        # No pattern has more than all: most sets need no look into the catalogue.
-        worst.efficiency >= 1 - MARGIN and worst.packing_of_limit >= PACKING_RATIO
+    possible, name = best.coverage.worst, best.choice.name
+    is_crowded = worst.packing_of_limit < PACKING_RATIO * possible.packing_of_limit
+    if worst.efficiency >= possible.efficiency - EFFICIENCY_MARGIN and not (
+        is_crowded and group.n <= group.aperture.detector.max_cluster_size
     ):
         return
-    better = judged.better
-    if better is None:
-        return
-    possible = better.coverage.worst
-    lacks = worst.efficiency < possible.efficiency - MARGIN
-    crowded = judged.n <= 9 and worst.packing_of_limit < PACKING_RATIO * possible.packing_of_limit
-    if not lacks and not crowded:
-        return
-    center = judged.coverage.center
-    yield Finding.of(
-        "ADT202",
-        f"{judged.n} exposures of {judged.words}: efficiency {worst.efficiency:.3f} at the worst "
-        f"place of the region ({center.efficiency:.3f} where the target lands), phases as near as "
-        f"{worst.packing:.2f} pixel ({worst.packing_of_limit:.2f} of the limit); "
-        f"{better.chosen.name} has {possible.efficiency:.3f} and {possible.packing:.2f} "
-        f"({possible.packing_of_limit:.2f}) there",
-        judged.observed.location,
+    yield (
+        group.exposures.location,
+        (
+            f"{group.n} exposures of {group.exposures.setup.text}: lowest efficiency over the region "
+            f"{worst.efficiency:.3f} ({center.efficiency:.3f} at the target position), smallest phase "
+            f"separation {worst.packing:.2f} pixel ({worst.packing_of_limit:.2f} of the theoretical "
+            f"maximum); {name} has {possible.efficiency:.3f} and {possible.packing:.2f} pixel "
+            f"({possible.packing_of_limit:.2f}): aptdither patterns {name} lists its POS TARGs"
+        ),
     )
 
 
-def _incoherent(judged: EvaluatedSet) -> Iterator[Finding]:
-    """ADT204."""
-    coverage = judged.coverage
+@rule(
+    "ADT203",
+    Severity.NOTE,
+    title="too few exposures to recover the band exactly",
+    explanation="At this wavelength more aliases overlap at most spatial frequencies than there "
+    "are exposures, so hardly any of the band that the telescope passes can be recovered exactly, "
+    "whatever the positions. Reported when even the best pattern in the catalog with as many "
+    "points loses nine tenths of the band. The efficiency E says what the sampling is still worth. "
+    "Add exposures or use a redder filter.",
+    source="Lauer 1999 (PASP 111, 227)",
+)
+def unrecoverable_band(group: DitherGroup, context: ReviewContext) -> Iterator[Message]:
+    """Report sets with too few exposures for their wavelength."""
+    if group.n < 2 or group.coverage.center.lost_fraction < UNRECOVERABLE:
+        return
+    best = context.reference.tight(group)
+    if best is None or best.coverage.center.lost_fraction < UNRECOVERABLE:
+        return
+    for n in range(group.n + 1, group.aperture.detector.max_cluster_size + 1):
+        more = context.reference.tight(group, n)
+        if more is not None and more.coverage.center.lost_fraction < RECOVERED:
+            remedy = f"; {n} exposures can"
+            break
+    else:
+        remedy = "; use a redder filter"
+    yield (
+        group.exposures.location,
+        (
+            f"{group.n} exposures cannot recover the band of {group.element.name}, whatever their "
+            f"positions: in {best.coverage.center.lost_fraction:.0%} of it more aliases overlap than "
+            f"there are exposures{remedy}"
+        ),
+    )
+
+
+@rule(
+    "ADT204",
+    Severity.WARNING,
+    title="the pattern loses coherence over the region",
+    explanation="Distortion turns the same POS TARGs into other steps elsewhere on the detector. "
+    "At some position of the region two phases come closer than half of their distance at the "
+    "target position, and than half of the theoretical maximum. The 3-point line does so: it "
+    "extends over more than 9 pixels, and its third point almost repeats another phase in some "
+    "corners. Patterns that extend less than 5 pixels stay coherent. If the target is small, give "
+    "its size.",
+    source=f"{_ISR} sections 3.3 (Figure 5), 4 (Figure 6) and 5",
+)
+def incoherent_phases(group: DitherGroup, context: ReviewContext) -> Iterator[Message]:
+    """Report sets whose phases come close to each other at some position of the region."""
+    coverage = group.coverage
     center, worst = coverage.center, coverage.worst
     if (
-        judged.n > 9
-        or len(judged.phases) < judged.n
+        not 2 <= group.n <= group.aperture.detector.max_cluster_size
+        or len(group.evaluation.distinct_phases) < group.n
         or worst.packing >= COHERENCE_RATIO * center.packing
         or worst.packing_of_limit >= COHERENCE_RATIO
     ):
         return
     at = int(np.argmin(coverage.packing))
-    x, y = coverage.field.x_pix[at], coverage.field.y_pix[at]
+    x_pix, y_pix = float(coverage.field.x_pix[at]), float(coverage.field.y_pix[at])
     i, j = _closest(coverage.phases[at])
-    span = judged.layout.distances[-1][0]
-    yield Finding.of(
-        "ADT204",
-        f"{judged.n} exposures of {judged.words} over {span:.1f} pixels: well spread where the "
-        f"target lands (E {center.efficiency:.3f}, phases {center.packing:.2f} pixel apart), but "
-        f"at {_where(judged, float(x), float(y))} exposures {judged.label(i)} and "
-        f"{judged.label(j)} come to {worst.packing:.2f} pixel, {worst.packing_of_limit:.2f} of "
-        f"what is possible (E {coverage.efficiency[at]:.3f}){_density(coverage.phases[at])}",
-        judged.observed.location,
-    )
-
-
-def _unrecoverable(judged: EvaluatedSet) -> Iterator[Finding]:
-    """ADT203."""
-    if judged.coverage.center.lost_fraction < ALL_LOST:
-        return
-    better = judged.better
-    if better is None or better.coverage.center.lost_fraction < ALL_LOST:
-        return
-    enough = next(
+    extent_pix = group.evaluation.distances[-1][0]
+    yield (
+        group.exposures.location,
         (
-            n
-            for n in range(judged.n + 1, 10)
-            if (more := _standard(judged, n)) is not None
-            and more.coverage.center.lost_fraction < 0.1
+            f"{group.n} exposures of {group.exposures.setup.text} extend over {extent_pix:.1f} pixels: the "
+            f"smallest phase separation is {center.packing:.2f} pixel at the target position, but at "
+            f"{_position(group, x_pix, y_pix)}, where it is smallest, exposures {group.exposures.label(i)} and "
+            f"{group.exposures.label(j)} are {worst.packing:.2f} pixel apart, {worst.packing_of_limit:.2f} of "
+            f"the theoretical maximum (efficiency there {coverage.efficiency[at]:.3f}, at the target "
+            f"{center.efficiency:.3f}){_uneven(coverage.phases[at])}; use a more compact pattern, or "
+            "give the size of a small target"
         ),
-        None,
-    )
-    way_out = f"; {enough} exposures can" if enough else ""
-    yield Finding.of(
-        "ADT203",
-        f"{judged.n} exposures cannot recover the band of {judged.element.name}, wherever they are "
-        f"placed: over {better.coverage.center.lost_fraction:.0%} of it more aliases fold onto a "
-        f"frequency than there are exposures{way_out}",
-        judged.observed.location,
     )
 
 
-def _standard(judged: EvaluatedSet, n: int) -> ReferencePattern | None:
-    return judged.standards.better(n, judged.aperture, judged.element, judged.region, "tight")
+@rule(
+    "ADT205",
+    Severity.WARNING,
+    title="undithered exposures",
+    explanation="Several exposures of one setup are taken at the same pointing (NumberOfIterations,"
+    " equal POS TARGs, or SamePosAs), so artifacts and pixel phases repeat. Dithering needs a "
+    "separate exposure for each iteration; a step costs 20 to 30 seconds. A pattern that runs "
+    "twice counts, too: move the second run by about 2 arcsec. A warning, not an error: time "
+    "series and bright standards repeat a pointing on purpose.",
+    source=f"{_ISR} sections 1 and 7; Phase II Proposal Instructions (Number_of_Iterations)",
+)
+def repeated_pointings(group: DitherGroup, context: ReviewContext) -> Iterator[Message]:
+    """Report exposures of a set that share a pointing."""
+    shared = _shared_pointings(group)
+    if not shared:
+        return
+    iterations = {
+        exposure.number: exposure.iterations
+        for exposure in group.exposures.exposures
+        if exposure.iterations > 1
+    }
+    repeats = [f"exposure {number} by {count}" for number, count in iterations.items()]
+    cause = f" (NumberOfIterations repeats {joined(repeats)})" if repeats else ""
+    if len(group.evaluation.distinct_pointings) == 1:
+        pointings = f"all {group.n} exposures of {group.exposures.setup.text} are at one pointing"
+    else:
+        pointings = f"{group.n} exposures of {group.exposures.setup.text} are at {len(group.evaluation.distinct_pointings)} pointings"
+        if not cause:
+            listed = [", ".join(group.exposures.label(i) for i in members) for members in shared]
+            cause = f" (at the same pointing: exposures {joined(listed)})"
+    yield group.exposures.location, f"{pointings}{cause}{_better_pattern(group, context)}"
 
 
-def _advice(judged: EvaluatedSet) -> str:
-    """Say what as many exposures could have, if that is more."""
-    better, coverage = judged.better, judged.coverage
-    if better is None:
+GROUP_RULES = (
+    repeated_phases,
+    below_best_pattern,
+    unrecoverable_band,
+    incoherent_phases,
+    repeated_pointings,
+)
+
+
+def _repeats_phases(group: DitherGroup) -> bool:
+    return (
+        len(group.evaluation.distinct_phases) < group.wanted_phases
+        and len(group.evaluation.distinct_pointings) > 1
+    )
+
+
+def _shared_pointings(group: DitherGroup) -> list[tuple[int, ...]]:
+    """Return the exposures of each pointing that has several."""
+    return [members for members in group.evaluation.distinct_pointings if len(members) > 1]
+
+
+def _better_pattern(group: DitherGroup, context: ReviewContext) -> str:
+    """Recommend the best pattern with as many points, if it is better."""
+    best = context.reference.tight(group)
+    if best is None:
         return ""
-    now, possible = coverage.worst.efficiency, better.coverage.worst.efficiency
-    if possible < now + 0.005:
+    now, possible = group.coverage.worst.efficiency, best.coverage.worst.efficiency
+    if possible < now + MIN_GAIN:
         return ""
     return (
-        f"; efficiency at the worst place {now:.3f}, where {better.chosen.name} has {possible:.3f}"
+        f"; lowest efficiency over the region {now:.3f}, {best.choice.name} has {possible:.3f}: "
+        "tag the exposures with @dither and run aptdither apply"
     )
 
 
-def _where(judged: EvaluatedSet, x_pix: float, y_pix: float) -> str:
-    """Name a place of the readout in words and pixels."""
-    readout = judged.aperture.readout
-
-    def third(value: float, low: float, high: float, names: tuple[str, str, str]) -> str:
-        part = (value - low) / (high - low)
-        return names[0] if part < 0.25 else names[2] if part > 0.75 else names[1]
-
-    across = third(x_pix, readout.x_min, readout.x_max, ("left", "", "right"))
-    up = third(y_pix, readout.y_min, readout.y_max, ("lower", "", "upper"))
+def _position(group: DitherGroup, x_pix: float, y_pix: float) -> str:
+    """Name a position on the detector."""
+    if group.region.kind is not RegionKind.FULL:
+        return f"pixel ({x_pix:.0f}, {y_pix:.0f})"
+    readout = group.aperture.readout
+    across = _third(x_pix, readout.x_min, readout.x_max, ("left", "", "right"))
+    up = _third(y_pix, readout.y_min, readout.y_max, ("lower", "", "upper"))
     if across and up:
         name = f"the {up}-{across} corner"
     elif across or up:
-        edge = {"lower": "bottom", "upper": "top"}.get(up, across)
-        name = f"the {edge} edge"
+        name = f"the {across or {'lower': 'bottom', 'upper': 'top'}[up]} edge"
     else:
         name = "the middle"
-    if judged.region.kind is RegionKind.FULL:
-        return f"{name} of the detector ({x_pix:.0f}, {y_pix:.0f})"
-    return f"pixel ({x_pix:.0f}, {y_pix:.0f})"
+    return f"{name} of the detector ({x_pix:.0f}, {y_pix:.0f})"
 
 
-def _density(phases: FloatArray) -> str:
-    """Say how unevenly phases (N, 2) fill the pixel, where it is worth saying."""
+def _third(value: float, low: float, high: float, names: Sequence[str]) -> str:
+    fraction = (value - low) / (high - low)
+    return names[0] if fraction < 0.25 else names[2] if fraction > 0.75 else names[1]
+
+
+def _uneven(phases: FloatArray) -> str:
+    """Say how unevenly phases (N, 2) fill the pixel, if it is worth saying."""
     n = len(phases)
-    best, axis = max(
+    most, axis = max(
         (sum(((phase - start) % 1.0) < 0.5 for phase in phases[:, axis]), "xy"[axis])
         for axis in (0, 1)
         for start in phases[:, axis]
     )
-    if best <= n / 2 + 1:
+    if most <= n / 2 + 1:
         return ""
-    return (
-        f"; the sampling is much denser at one side of the pixel: {best} of {n} phases in one half "
-        f"in {axis}"
-    )
+    return f"; {most} of the {n} phases there are in one half of the pixel in {axis}"
 
 
 def _closest(phases: FloatArray) -> tuple[int, int]:
+    """Return the two phases (N, 2) that are closest to each other."""
+
     def distance(pair: tuple[int, int]) -> float:
         step = phases[pair[0]] - phases[pair[1]]
         return float(np.hypot(*(step - np.rint(step))))
@@ -229,22 +293,14 @@ def _closest(phases: FloatArray) -> tuple[int, int]:
     return min(combinations(range(len(phases)), 2), key=distance)
 
 
-def _nearest_pair(judged: EvaluatedSet, members: tuple[int, ...]) -> Iterator[tuple[int, int]]:
-    phases = judged.coverage.center_phases[list(members)]
-    i, j = _closest(phases)
-    yield members[i], members[j]
-
-
-def _apart(judged: EvaluatedSet, i: int, j: int) -> str:
-    phase = judged.coverage.center_phases[i] - judged.coverage.center_phases[j]
-    phase = phase - np.rint(phase)
-    step = judged.pixels[i] - judged.pixels[j]
-    return f"{np.hypot(*phase):.2f} pixel apart modulo 1, {np.hypot(*step):.1f} on the detector"
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _cut(text: str, limit: int = 240) -> str:
-    return text if len(text) <= limit else f"{text[:limit].rsplit(';', 1)[0]}; ..."
+def _closest_pair(group: DitherGroup, members: Sequence[int]) -> str:
+    """Describe the two exposures of `members` whose phases are closest."""
+    phases = group.coverage.center_phases
+    i, j = (members[k] for k in _closest(phases[list(members)]))
+    phase = phases[i] - phases[j]
+    phase_pix = np.hypot(*(phase - np.rint(phase)))
+    step_pix = np.hypot(*(group.evaluation.pixels[i] - group.evaluation.pixels[j]))
+    return (
+        f"{group.exposures.label(i)} and {group.exposures.label(j)} ({phase_pix:.2f} pixel apart in phase, "
+        f"{step_pix:.1f} pixels apart on the detector)"
+    )

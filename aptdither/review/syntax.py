@@ -1,166 +1,247 @@
-"""Rules about what is written: tags, values, references, numbers, the orbit plan."""
+"""Rules about what the file states: tags, values, references, numbers, the orbit plan."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 
-from aptdither.apt.proposal import Exposure, Proposal, Visit
-from aptdither.apt.tags import parse_comments
-from aptdither.dither.pattern import Catalog
-from aptdither.errors import AptDitherError, Location, ProposalError, TagError
-from aptdither.findings import Finding
+from aptdither.errors import AptDitherError, ProposalError, ReceiptError, TagError
+from aptdither.findings import Message, Severity, rule
 from aptdither.planning.plan import cluster_sizes
-from aptdither.planning.pointings import ObservedVisit
-from aptdither.planning.selection import is_supported
+from aptdither.planning.pointings import ExposureSet, Unresolved, VisitPointings
+from aptdither.planning.refusals import is_supported
+from aptdither.planning.selection import STRAY_TAG, DitherSet
+from aptdither.review.options import ReviewContext
+from aptdither.review.phrases import exposures_listed, location_of
+
+_TAG = "aptdither README, The tag"
+_PHASE2 = "Phase II Proposal Instructions"
 
 
-def check_numbers(proposal: Proposal, visits: Iterable[ObservedVisit]) -> Iterator[Finding]:
-    """Yield ADT106 for numbers that occur twice; only visits that can be dithered matter."""
-    visit_numbers = Counter(visit.number for visit in proposal.visits)
-    told = set()
-    for observed in visits:
-        visit = observed.visit
-        if visit_numbers[visit.number] > 1 and visit.number not in told:
-            told.add(visit.number)
-            yield Finding.of(
-                "ADT106",
-                f"{visit_numbers[visit.number]} visits are numbered {visit.number!r}; give each "
-                "its own number in APT",
-                _of_visit(visit),
-            )
-        numbers = Counter(exposure.number for exposure in visit.exposures)
-        for exposure in visit.exposures:
-            count = numbers.pop(exposure.number, 1)
-            if count > 1:
-                yield Finding.of(
-                    "ADT106",
-                    f"{count} exposures are numbered {exposure.number!r}; give each its own number "
-                    "in APT",
-                    _of_exposure(visit, exposure),
-                )
+@rule(
+    "ADT101",
+    Severity.ERROR,
+    title="malformed or contradictory tag",
+    explanation="A line that begins with @dither has an unknown key or a bad value, or two tags "
+    "cover one set of exposures and differ. `apply` changes nothing in the file until this is "
+    "corrected. The message lists the allowed keys or values.",
+    source=_TAG,
+)
+def malformed_tags(visit: VisitPointings, _context: ReviewContext) -> Iterator[Message]:
+    """Report tags that cannot be read."""
+    for error in visit.errors:
+        if isinstance(error, TagError):
+            yield error.location.inside(location_of(visit.visit)), error.message
 
 
-def check_values(observed: ObservedVisit) -> Iterator[Finding]:
-    """Yield ADT104, ADT105 and ADT108: what cannot be read, leads nowhere or cannot be followed."""
-    visit = observed.visit
-    for exposure in visit.exposures:
+@STRAY_TAG.checked_by
+def stray_tags(visit: VisitPointings, _context: ReviewContext) -> Iterator[Message]:
+    """Report lines that hold @dither and are not tags."""
+    for location, stray in visit.tags.stray_lines():
+        yield (
+            location,
+            f"{stray[:120]!r} is not read as a tag: put @dither first, on a line of its own",
+        )
+
+
+@rule(
+    "ADT103",
+    Severity.ERROR,
+    title="tagged exposures cannot be dithered as they are",
+    explanation="The tag is valid, but `apply` refuses the set: the exposures are in an APT "
+    "pattern group, have NumberOfIterations above 1, are spatial scans or coordinated parallels, "
+    "start from different POS TARGs, or their number does not fit n. The message gives the option "
+    "or the edit that resolves it. Completed visits are exempt.",
+    source=_TAG,
+)
+def refused_tags(visit: VisitPointings, context: ReviewContext) -> Iterator[Message]:
+    """Report tags that `apply` refuses."""
+    for error in visit.errors:
+        if not isinstance(error, TagError | ProposalError | ReceiptError):
+            yield error.location.inside(location_of(visit.visit)), error.message
+    for tagged, _ in _tagged(visit):
+        for reason in _unfit_counts(tagged, context):
+            yield tagged.location, f"{tagged.tag!r}: {reason}"
+
+
+@rule(
+    "ADT104",
+    Severity.ERROR,
+    title="unreadable value that affects the pointing",
+    explanation="A POS TARG, NumberOfIterations, pattern parameter, aperture or @dithered receipt "
+    "is not a valid value of its kind. The exposure is left out of its set, so the other findings "
+    "about that set are incomplete. Correct the value in APT.",
+    source=f"{_PHASE2} 6.3.3; the .apt format",
+)
+def unreadable_values(visit: VisitPointings, context: ReviewContext) -> Iterator[Message]:
+    """Report values that cannot be read, each once."""
+    reported = {
+        (location.exposure, location.line)
+        for other in (missing_references, repeated_numbers)
+        for location, _ in other.check(visit, context)
+    }
+    for exposure in visit.visit.exposures:
         if not is_supported(exposure):
             continue
+        location = location_of(visit.visit, exposure)
         for problem in exposure.problems:
-            yield Finding.of(
-                "ADT104",
-                f"{problem.field} is {problem.found!r}; allowed: {problem.allowed}",
-                Location(visit=visit.number, exposure=exposure.number, line=problem.line),
+            reported.add((exposure.number, problem.line))
+            message = f"{problem.field} is {problem.found!r}; allowed: {problem.allowed}"
+            yield replace(location, line=problem.line), message
+        for text in visit.tags.comments[exposure.node].bad_receipts:
+            reported.add((exposure.number, exposure.line))
+            yield (
+                location,
+                f"{text!r} is not a receipt that aptdither wrote; restore or delete that line",
             )
-        tags = observed.comments[exposure.node]
-        for text in tags.bad_receipts:
-            yield Finding.of(
-                "ADT104",
-                f"{text!r} is not a receipt that aptdither wrote",
-                _of_exposure(visit, exposure),
-            )
-        if len(tags.receipts) > 1:
-            yield Finding.of(
-                "ADT406",
-                f"the Comments hold {len(tags.receipts)} receipts; an exposure is one point",
-                _of_exposure(visit, exposure),
-            )
-    for unjudged in observed.unjudged:
-        first, *others = unjudged.exposures
-        also = f" (also {_listed(others)})" if others else ""
-        if unjudged.is_missing:
-            yield Finding.of("ADT105", f"{unjudged.reason}{also}", _of_exposure(visit, first))
-        else:
-            yield Finding.of(
-                "ADT108", f"not judged: {unjudged.reason}{also}", _of_exposure(visit, first)
+    for error in visit.errors:
+        if isinstance(error, ProposalError):
+            location = error.location.inside(location_of(visit.visit))
+            if (location.exposure, location.line) not in reported:
+                yield location, error.message
+
+
+@rule(
+    "ADT105",
+    Severity.ERROR,
+    title="reference to something that does not exist",
+    explanation="SamePosAs names no exposure of its visit or refers back to itself, or a group "
+    "names an APT pattern that the file does not have. The positions of these exposures are "
+    "unknown. Correct the reference in APT.",
+    source=f"{_PHASE2} (SAME POS AS refers to an exposure of the same visit)",
+)
+def missing_references(visit: VisitPointings, _context: ReviewContext) -> Iterator[Message]:
+    """Report references that lead nowhere."""
+    for unknown in visit.unresolved:
+        if unknown.is_missing:
+            yield _unknown_positions(visit, unknown, unknown.reason)
+
+
+@rule(
+    "ADT106",
+    Severity.ERROR,
+    title="duplicate visit or exposure number",
+    explanation="SamePosAs and tags refer to visits and exposures by number. A number that occurs "
+    "twice makes the reference ambiguous. Renumber in APT.",
+    source=f"{_PHASE2}; the .apt format",
+)
+def repeated_numbers(visit: VisitPointings, context: ReviewContext) -> Iterator[Message]:
+    """Report numbers that occur twice; only visits that can be dithered matter."""
+    count = context.visit_numbers[visit.visit.number]
+    if count > 1:
+        yield (
+            location_of(visit.visit),
+            f"{count} visits are numbered {visit.visit.number!r}; give each its own number in APT",
+        )
+    numbers = Counter(exposure.number for exposure in visit.visit.exposures)
+    for exposure in visit.visit.exposures:
+        count = numbers.pop(exposure.number, 1)
+        if count > 1:
+            yield (
+                location_of(visit.visit, exposure),
+                (
+                    f"{count} exposures are numbered {exposure.number!r}; give each its own number "
+                    "in APT"
+                ),
             )
 
 
-def check_tags(
-    observed: ObservedVisit, catalog: Catalog, told: Iterable[Finding]
-) -> Iterator[Finding]:
-    """Yield ADT101, ADT102, ADT103 and ADT109; what was told of an exposure is not told again."""
-    visit = observed.visit
-    yield from _strays(observed)
-    known = {(finding.exposure, finding.line) for finding in told if finding.code != "ADT108"}
-    for error in observed.errors:
-        location = error.location.inside(_of_visit(visit))
-        if isinstance(error, TagError):
-            yield Finding.of("ADT101", error.message, location)
-        elif not isinstance(error, ProposalError):
-            yield Finding.of("ADT103", error.message, location)
-        elif (location.exposure, location.line) not in known:
-            yield Finding.of("ADT104", error.message, location)
-    seen: set[int] = set()
-    for observed_set in observed.sets:
-        dither_set = observed_set.dither_set
-        if dither_set is None or id(dither_set) in seen:
+@rule(
+    "ADT108",
+    Severity.NOTE,
+    title="set not evaluated",
+    explanation="The file does not determine where these exposures point: an APT pattern whose "
+    "geometry is not modeled, or that is laid out on the sky while the roll is free; a coordinated "
+    "or pure parallel, which follows its prime; a mosaic; or an aperture or spectral element "
+    "without a model. The other rules skip the set.",
+    source=f"{_PHASE2} (patterns, coordinated and pure parallels, mosaics); HST SIAF 1.90",
+)
+def not_evaluated(visit: VisitPointings, _context: ReviewContext) -> Iterator[Message]:
+    """Report exposures whose positions do not follow from the file."""
+    for unknown in visit.unresolved:
+        if not unknown.is_missing:
+            yield _unknown_positions(visit, unknown, f"not evaluated: {unknown.reason}")
+
+
+@rule(
+    "ADT109",
+    Severity.NOTE,
+    title="tagged, not dithered yet",
+    explanation="The exposures have a tag and no receipts, so `aptdither apply` has not dithered "
+    "them. The rules about sampling and moves skip them until then.",
+    source=_TAG,
+)
+def unapplied_tags(visit: VisitPointings, context: ReviewContext) -> Iterator[Message]:
+    """Report tags that `apply` would carry out."""
+    for tagged, first in _tagged(visit):
+        if first.has_receipts or any(_unfit_counts(tagged, context)):
             continue
-        seen.add(id(dither_set))
-        refused = False
-        for setup, units in dither_set.by_setup().items():
-            try:
-                cluster_sizes(dither_set.request, setup, units, catalog)
-            except AptDitherError as error:
-                refused = True
-                yield Finding.of(
-                    "ADT103", f"{dither_set.tag!r}: {error.message}", dither_set.location
-                )
-        if not refused and not observed_set.has_receipts:
-            exposures = [unit.exposure for unit in dither_set.units]
-            one = len(exposures) == 1
-            yield Finding.of(
-                "ADT109",
-                f"{'exposure' if one else 'exposures'} {_listed(exposures)} "
-                f"{'is' if one else 'are'} tagged {dither_set.tag!r} and not dithered yet; run "
-                "aptdither apply",
-                dither_set.location,
-            )
-
-
-def check_plan(observed: ObservedVisit) -> Iterator[Finding]:
-    """Yield ADT405."""
-    visit = observed.visit
-    if (visit.tic_data_current or "").lower() == "false" and visit.status.lower() != "completed":
-        yield Finding.of(
-            "ADT405",
-            "TicDataCurrent is false: orbit numbers and overheads are those of an earlier version;"
-            " run the Orbit Planner in APT",
-            _of_visit(visit),
+        exposures = [member.exposure for member in tagged.members]
+        verb = "is" if len(exposures) == 1 else "are"
+        yield (
+            tagged.location,
+            (
+                f"{exposures_listed(exposures)} {verb} tagged {tagged.tag!r} and not dithered yet; run "
+                "aptdither apply"
+            ),
         )
 
 
-def _strays(observed: ObservedVisit) -> Iterator[Finding]:
-    visit = observed.visit
-    try:
-        of_visit = parse_comments(visit.comments).strays
-    except AptDitherError:  # told with the visit's errors
-        of_visit = ()
-    held = [(_of_visit(visit), stray) for stray in of_visit]
-    for exposure in visit.exposures:
-        tags = observed.comments.get(exposure.node)
-        if tags is not None:
-            held += [(_of_exposure(visit, exposure), stray) for stray in tags.strays]
-    for location, stray in held:
-        yield Finding.of(
-            "ADT102",
-            f"{stray[:120]!r} is not read as a tag: @dither must be the first word of its line",
-            location,
+@rule(
+    "ADT405",
+    Severity.NOTE,
+    title="orbit plan is out of date",
+    explanation="TicDataCurrent of the visit is false, so its orbit numbers and overheads are "
+    "those of an earlier version; `apply` marks the visits that it changes so. Run the Orbit "
+    "Planner in APT.",
+    source="the .apt format (TicData)",
+)
+def stale_orbit_plan(visit: VisitPointings, _context: ReviewContext) -> Iterator[Message]:
+    """Report visits whose orbit plan predates their exposures."""
+    current, status = visit.visit.tic_data_current or "", visit.visit.status
+    if current.lower() == "false" and status.lower() != "completed":
+        yield (
+            location_of(visit.visit),
+            (
+                "the orbit numbers and overheads are those of an earlier version (TicDataCurrent is "
+                "false); run the Orbit Planner in APT"
+            ),
         )
 
 
-def _of_visit(visit: Visit) -> Location:
-    return Location(visit=visit.number, line=visit.line)
+VISIT_RULES = (
+    malformed_tags,
+    stray_tags,
+    refused_tags,
+    unreadable_values,
+    missing_references,
+    repeated_numbers,
+    not_evaluated,
+    unapplied_tags,
+    stale_orbit_plan,
+)
 
 
-def _of_exposure(visit: Visit, exposure: Exposure) -> Location:
-    return Location(visit=visit.number, exposure=exposure.number, line=exposure.line)
+def _tagged(visit: VisitPointings) -> list[tuple[DitherSet, ExposureSet]]:
+    """Return the set of each tag with the first of its observed sets, in document order."""
+    first: dict[int, tuple[DitherSet, ExposureSet]] = {}
+    for observed in visit.sets:
+        if observed.dither_set is not None:
+            first.setdefault(id(observed.dither_set), (observed.dither_set, observed))
+    return list(first.values())
 
 
-def _listed(exposures: Iterable[Exposure]) -> str:
-    """List exposure numbers: all of a few, the ends of many."""
-    numbers = [exposure.number for exposure in exposures]
-    if len(numbers) <= 6:
-        return ", ".join(numbers)
-    return f"{', '.join(numbers[:2])}, ... {numbers[-1]} ({len(numbers)})"
+def _unfit_counts(tagged: DitherSet, context: ReviewContext) -> Iterator[str]:
+    """Yield why a setup's number of exposures does not fit the tag."""
+    for setup, units in tagged.by_setup().items():
+        try:
+            cluster_sizes(tagged.request, setup, units, context.catalog)
+        except AptDitherError as error:
+            yield error.message
+
+
+def _unknown_positions(visit: VisitPointings, unknown: Unresolved, message: str) -> Message:
+    first, *others = unknown.exposures
+    also = f" (also {exposures_listed(others)})" if others else ""
+    return location_of(visit.visit, first), f"{message}{also}"

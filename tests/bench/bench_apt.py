@@ -19,18 +19,24 @@ RUNS = 3
 PARSE = "import sys; from lxml import etree; etree.parse(sys.argv[1])"
 REWRITE = """
 import sys
-from aptdither.apt.proposal import parse_proposal
-from aptdither.apt.writer import Changes, ExposureChange, NewPosition, rewrite_proposal
+from aptdither.apt.reader import parse_proposal
+from aptdither.apt.changes import NewExposure, change_visit
+from aptdither.apt.writer import rewrite_proposal
 from aptdither.apt.tags import Receipt
+from aptdither.types import PosTarg
 proposal = parse_proposal(open(sys.argv[1], "rb").read())
-changes = Changes(exposures=tuple(
-    ExposureChange(exposure=exposure, pointings=(NewPosition(
-        pos_targ=PosTarg(x_arcsec=0.1 * i, y_arcsec=0.05 * i),
-        receipt=Receipt(index=i + 1, total=6, pattern="tight-6", base_x_arcsec=0.0,
-                        base_y_arcsec=0.0, version="0.1.0"),
-    ),))
-    for visit in proposal.visits for i, exposure in enumerate(visit.exposures)
-))
+changes = [
+    change_visit(visit, {
+        exposure.node: (NewExposure(
+            source=exposure,
+            pos_targ=PosTarg(x_arcsec=0.1 * i, y_arcsec=0.05 * i),
+            receipt=Receipt(index=i + 1, total=6, pattern="tight-6", base_x_arcsec=0.0,
+                            base_y_arcsec=0.0, version="0.1.0"),
+        ),)
+        for i, exposure in enumerate(visit.exposures)
+    })
+    for visit in proposal.visits
+]
 assert rewrite_proposal(proposal, changes) is not proposal.document.source
 """
 

@@ -11,14 +11,15 @@ import sys
 import time
 from pathlib import Path
 
+from aptdither.dither.views import View, band_at, field_points, offsets_at
 from aptdither.types import Region
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
 
-from aptdither.dither.coverage import band_at, evaluate, field_points, offsets_at
-from aptdither.dither.pattern import load_catalog
+from aptdither.dither.catalog import load_catalog
+from aptdither.dither.coverage import evaluate
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
 from tests.test_efficiency import plain
@@ -27,18 +28,19 @@ GOAL_MS = 50.0
 
 
 def main() -> int:
-    aperture, element = get_aperture("IR", "F125W"), get_element("F125W")
+    aperture, element = get_aperture("IR", "F125W"), get_element("F125W", "WFC3/IR")
+    view = View(aperture, element, Region.full())
     postargs = load_catalog().get("tight-9").postargs(aperture)
-    evaluate(postargs, aperture, element, Region.full())
+    evaluate(postargs, view)
     everything, kernel = [], []
     for _ in range(9):
         start = time.perf_counter()
-        coverage = evaluate(postargs, aperture, element, Region.full())
+        coverage = evaluate(postargs, view)
         everything.append(time.perf_counter() - start)
         start = time.perf_counter()
-        field = field_points(aperture, Region.full())
-        offsets = offsets_at(postargs, aperture, field)
-        efficiency = band_at(aperture, element, field).efficiency(offsets)
+        field = field_points(view)
+        offsets = offsets_at(postargs, view, field)
+        efficiency = band_at(view, field).efficiency(offsets)
         kernel.append(time.perf_counter() - start)
     x_scale, y_scale = aperture.scale_at(field.x_pix, field.y_pix)
     start = time.perf_counter()

@@ -15,8 +15,9 @@ import time
 import numpy as np
 from scipy.optimize import differential_evolution
 
-from aptdither.dither.optimizer.optimize import TIGHT_SPACING_PIX, optimize
+from aptdither.dither.optimizer.optimize import optimize
 from aptdither.dither.optimizer.strategy import DesignProblem
+from aptdither.dither.views import View
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
 from aptdither.types import Region
@@ -28,21 +29,21 @@ HALF_WIDTH_PIX = 5.0
 
 def main() -> int:
     limit = float(sys.argv[1]) if len(sys.argv) > 1 else 120.0
-    aperture, element = get_aperture("IR", "F125W"), get_element("F125W")
+    aperture, element = get_aperture("IR", "F125W"), get_element("F125W", "WFC3/IR")
+    view = View(aperture, element, Region.full())
+    spacing_pix = aperture.detector.tight_spacing_pix
     start = time.process_time()
-    result = optimize(N, aperture, element, Region.full(), TIGHT_SPACING_PIX)
+    result = optimize(N, view, spacing_pix)
     ours = time.process_time() - start
-    site = DesignProblem(
-        n=N, aperture=aperture, wavelength_nm=element.wavelength_nm, region=Region.full()
-    )
-    landscape = site.landscape(TIGHT_SPACING_PIX, fine=True)
+    site = DesignProblem(n=N, views=(view,))
+    objective = site.objective(spacing_pix, fine=True)
     target = result.efficiency_worst
 
     def loss(columns: np.ndarray) -> np.ndarray:
         free = columns.T.reshape(-1, N - 1, 2)
         pattern = np.concatenate([np.zeros((len(free), 1, 2)), free], axis=1)
-        value = landscape.efficiency(pattern).min(axis=-1)
-        return -landscape.with_spacing(pattern, value)
+        value = objective.efficiency(pattern).min(axis=-1)
+        return -objective.with_spacing(pattern, value)
 
     begun = time.process_time()
     reached = []

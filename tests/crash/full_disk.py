@@ -62,7 +62,7 @@ def _with_room(scenario: Scenario, disk: Path, room: int) -> Outcome:
         code, said = error.exit_code, [str(error)]
     faults = lasting_faults(scenario, folder, temporaries=False)
     faults += error_faults(scenario, read_folder(folder), code, said)
-    if room < len(NEW) and (code != 2 or "the disk is full" not in said[0]):
+    if room < len(NEW) and (code != 2 or "no space left" not in said[0]):
         faults.append(f"the disk is full and this is said: {said}")
     shutil.rmtree(folder)
     filler.unlink()

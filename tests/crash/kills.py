@@ -158,7 +158,7 @@ def next_run_faults(scenario: Scenario, folder: Path) -> list[str]:
     try:
         scenario.act(folder, files.read_input(folder / "IN.apt"))
     except OutputError as error:
-        if not (already and "exists already" in error.message):
+        if not (already and "already exists" in error.message):
             return [f"the next run is refused: {error}"]
     return [
         f"after the next run: {fault}"
@@ -200,7 +200,7 @@ def _failed(
         # Only who may not remove a file can leave one.
         faults = lasting_faults(scenario, folder, temporaries=failing == "unlink")
         found = read_folder(folder)
-    faults += error_faults(scenario, found, code, said, is_late=is_late, failing=failing)
+    faults += error_faults(scenario, found, code, said, is_late=is_late)
     return Outcome(scenario=scenario.name, attempt=attempt, was_hit=True, faults=tuple(faults))
 
 
@@ -211,7 +211,6 @@ def error_faults(
     said: list[str],
     *,
     is_late: bool = False,
-    failing: str = "write",
 ) -> Iterator[str]:
     """Yield what is wrong with how an error was met: what was said, done and left."""
     is_new = found.get(scenario.target) == NEW
@@ -219,12 +218,8 @@ def error_faults(
         yield f"exit {code}, not one clear line: {said}"
     if code == 0 and not is_new:
         yield "success without the new file"
-    if code == 2 and is_new and not is_late and "is written and whole" not in said[0]:
+    if code == 2 and is_new and not is_late and "is written and complete" not in said[0]:
         yield f"the new file is there and this is said: {said}"
-    if scenario.backup and not is_new and not is_late and failing != "unlink":
-        was = scenario.before.get(scenario.backup)
-        if was is None and scenario.backup in found:
-            yield "a backup was left behind"
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aptdither.io import atomic, files
+from aptdither.io import files
 
 # Long enough for several pages and for a write to be cut anywhere; all different from the start.
 INPUT = b"<Proposal the='input'/>\n" * 2200
@@ -86,7 +86,9 @@ class Scenario:
                 yield f"{self.target} is new and {self.backup} does not hold the input"
         for other in found.keys() - self.before.keys() - {self.target, self.backup}:
             is_temporary = Path(other).match(".aptdither-*.tmp")
-            if not (is_temporary and temporaries):
+            # Where a backup could not be read, another one is made.
+            is_backup = other.startswith("IN.apt.bak") and found[other] == INPUT
+            if not (is_backup or (is_temporary and temporaries)):
                 yield f"{other} was left behind"
 
 
@@ -119,8 +121,8 @@ def _output(*, force: bool = False) -> Callable[[Path, files.Source], object]:
     )
 
 
-def _in_place(*, force: bool = False) -> Callable[[Path, files.Source], object]:
-    return lambda _folder, source: files.replace_input(source, NEW, force=force)
+def _in_place(_folder: Path, source: files.Source) -> object:
+    return files.replace_input(source, NEW)
 
 
 SCENARIOS = (
@@ -148,7 +150,7 @@ SCENARIOS = (
     Scenario(
         name="in place",
         before={"IN.apt": INPUT},
-        act=_in_place(),
+        act=_in_place,
         target="IN.apt",
         backup="IN.apt.bak",
     ),
@@ -156,31 +158,31 @@ SCENARIOS = (
         name="in place through a link",
         before={"there/real.apt": INPUT},
         links={"IN.apt": "there/real.apt"},
-        act=_in_place(),
+        act=_in_place,
         target="there/real.apt",
         backup="IN.apt.bak",
     ),
     Scenario(
         name="in place, the backup there",
         before={"IN.apt": INPUT, "IN.apt.bak": INPUT},
-        act=_in_place(),
+        act=_in_place,
         target="IN.apt",
         backup="IN.apt.bak",
         unsynced=frozenset({"IN.apt.bak"}),
     ),
     Scenario(
-        name="in place over an old backup",
+        name="in place beside an older backup",
         before={"IN.apt": INPUT, "IN.apt.bak": OLD_BACKUP},
-        act=_in_place(force=True),
+        act=_in_place,
         target="IN.apt",
-        backup="IN.apt.bak",
+        backup="IN.apt.bak2",
     ),
 )
 
 
 def _write_naively(folder: Path, _source: files.Source) -> None:
     """Write as a program does that thinks of nothing, with the calls the harness sees."""
-    system = vars(atomic)["os"]
+    system = vars(files)["os"]
     descriptor = system.open(str(folder / "OUT.apt"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, MODE)
     system.write(descriptor, NEW)
     system.close(descriptor)

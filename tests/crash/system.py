@@ -9,12 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from aptdither.io import atomic, files
+from aptdither.io import files
 
-# Every call that `files` and `atomic` make of the system, but for access(2), which only asks.
-CALLS = frozenset(
-    ["open", "close", "read", "write", "fsync", "stat", "lstat", "fstat", "fchmod", "fchown"]
-) | {"link", "rename", "replace", "unlink"}
+# The calls that `files` makes of the system, but for those that only look at a name or read.
+CALLS = frozenset(["open", "close", "write", "fsync", "stat", "fstat", "chmod", "chown"]) | {
+    "link",
+    "rename",
+    "replace",
+    "unlink",
+}
 # Those that change something, so that an error may come after the change was made.
 CHANGES = frozenset(["write", "fsync", "close", "link", "rename", "replace", "unlink"])
 
@@ -46,15 +49,12 @@ class ShimSystem:
 
 @contextmanager
 def installed(handle: Handler) -> Iterator[None]:
-    """Let `files` and `atomic` call a :class:`ShimSystem`."""
-    shim = ShimSystem(handle)
-    for module in (files, atomic):
-        setattr(module, "os", shim)  # noqa: B010 -- the type checker knows it as a module
+    """Let `files` call a :class:`ShimSystem`."""
+    setattr(files, "os", ShimSystem(handle))  # noqa: B010 -- the type checker knows a module
     try:
         yield
     finally:
-        for module in (files, atomic):
-            setattr(module, "os", os)  # noqa: B010
+        setattr(files, "os", os)  # noqa: B010
 
 
 def kill_before(at: int) -> Handler:

@@ -17,12 +17,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from aptdither.apt.proposal import parse_proposal
+from aptdither.apt.reader import parse_proposal
 from aptdither.apt.tags import DitherRequest
 from aptdither.apt.writer import rewrite_proposal
 from aptdither.errors import AptDitherError, RewriteError
 from aptdither.planning.plan import Options, make_plan
-from aptdither.planning.selection import SetOptions
+from aptdither.planning.refusals import SetOptions
 from aptdither.report.check import CheckedFile, checked_as_json, print_checked
 from aptdither.report.diff import unified_diff
 from aptdither.report.json import findings_as_json, group_as_json
@@ -124,9 +124,8 @@ class Runner:
         _check_text(lambda console: print_plan(console, plan, path="in.apt"))
         report = [*map(group_as_json, plan.groups), *findings_as_json(plan.findings)]
         json.dumps(report, allow_nan=False).encode("ascii")
-        document = proposal.document
-        if document.source_encoding == document.encoding:
-            unified_diff(source, new, encoding=document.encoding, names=("in.apt", "out.apt"))
+        encoding = proposal.document.source_encoding
+        unified_diff(source, new, encoding=encoding, names=("in.apt", "out.apt"))
         return "planned"
 
     def _review(self, source: bytes) -> None:

@@ -17,6 +17,7 @@ from aptdither.dither.optimizer.strategy import (
     finish,
 )
 from aptdither.dither.phases import packing_limit
+from aptdither.dither.views import View
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
 from aptdither.types import Region
@@ -30,14 +31,9 @@ def main() -> None:
     print("| N | " + " | ".join(f"{end}: E, d/d_N" for end in ENDS) + " |")
     print("| --- |" + " --- |" * len(ENDS))
     for n in range(2, 10):
-        element = get_element("F160W" if n < 4 else "F125W")
-        site = DesignProblem(
-            n=n,
-            aperture=get_aperture("IR", element.name),
-            wavelength_nm=element.wavelength_nm,
-            region=Region.full(),
-            base=(0.0, 0.0),
-        )
+        element = get_element("F160W" if n < 4 else "F125W", "WFC3/IR")
+        view = View(get_aperture("IR", element.name), element, Region.full())
+        site = DesignProblem(n=n, views=(view,))
         cells = []
         for equal in ENDS.values():
             rng = np.random.default_rng(0)

@@ -1,6 +1,6 @@
-"""Make ``examples/dithered/``: what apply makes of each example, and the diff beside it.
+"""Make ``examples/dithered/``: the output of apply for each example, and its diff.
 
-Run ``python tests/tools/make_examples.py`` after the catalogue has changed;
+Run ``python tests/tools/make_examples.py`` after the catalog has changed;
 ``tests/test_examples.py`` compares.
 """
 

@@ -1,6 +1,6 @@
 """Make the galleries of examples/: their pages with today's numbers, and their pictures.
 
-Run ``python tests/tools/make_gallery.py`` after the catalogue or a picture has changed. Every picture
+Run ``python tests/tools/make_gallery.py`` after the catalog or a picture has changed. Every picture
 is made by the command that its page shows; ``tests/test_gallery.py`` runs them all and compares.
 """
 
@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from aptdither.dither.catalog import load_catalog
 from aptdither.dither.coverage import Coverage, evaluate
-from aptdither.dither.pattern import load_catalog
+from aptdither.dither.views import View
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
 from aptdither.optics.pointing_fit import fit_dithers, read_measurements
@@ -65,9 +66,9 @@ def gallery_page() -> str:
         "(they are not the patterns of that report). Tight ones are for the whole field, wide ones for",
         f"the central half, a disc of {WIDE_SIZE_PIX} pixels. Aperture IR; F160W for 2 and 3 points,",
         "F125W beyond. Left: offsets on the pixel grid; middle: where the exposures fall within one",
-        "pixel, with outlines of what distortion makes of that over the region; right: the POS TARGs.",
+        "pixel, with outlines of where distortion moves them over the region; right: the POS TARGs.",
         "",
-        "| pattern | E centre | E worst | d/d_N centre | d/d_N worst | least step, pixels | span |",
+        "| pattern | E center | E worst | d/d_N center | d/d_N worst | closest pair, pixels | extent |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
         *(_gallery_row(name, n) for name, n in _names()),
         "",
@@ -105,7 +106,10 @@ def _gallery_row(name: str, n: int) -> str:
     pattern = load_catalog().get(name)
     is_tight = name.startswith("tight")
     region = Region.full() if is_tight else Region.disc(diameter_pix=WIDE_SIZE_PIX)
-    found = evaluate(pattern.postargs(aperture), aperture, get_element(_element(n)), region)
+    found = evaluate(
+        pattern.postargs(aperture),
+        View(aperture, get_element(_element(n), "WFC3/IR"), region),
+    )
     pixels = pattern.offsets_pix(aperture)
     return (
         f"| [{name}](#{name}) {_cells(found)} | {min_separation(pixels):.1f} | {span(pixels):.1f} |"
@@ -122,14 +126,14 @@ def _cells(found: Coverage) -> str:
 
 def worked_page() -> str:
     """Return the text of the example that starts at the ISR's Table 2."""
-    aperture, element = get_aperture("IR-FIX"), get_element("F125W")
+    aperture, element = get_aperture("IR-FIX"), get_element("F125W", "WFC3/IR")
     observed, modelled = (
         fit_dithers(measured, aperture)
-        for measured in read_measurements(EXAMPLES / "table2.ecsv", at=aperture.fiducial_pix)
+        for measured in read_measurements(EXAMPLES / "table2.ecsv", at=aperture.reference_pix)
     )
     catalog = load_catalog()
     rows = {
-        name: evaluate(catalog.get(name).postargs(aperture), aperture, element, Region.full())
+        name: evaluate(catalog.get(name).postargs(aperture), View(aperture, element, Region.full()))
         for name in ("go-13417", "tight-8")
     }
     before, after = rows.values()
@@ -138,18 +142,19 @@ def worked_page() -> str:
     return f"""# From Table 2 of the ISR to a better pattern
 
 ISR WFC3 2016-14 tests its way from POS TARGs to pixels on a star that GO 13417 observed eight times
-with WFC3/IR, F125W (Table 2, in `table2.ecsv`). This page follows it: were the POS TARGs carried
-out, what did they sample, what is lost away from the centre, and which eight points do better.
+with WFC3/IR, F125W (Table 2, in `table2.ecsv`). This page follows it: were the POS TARGs executed
+as commanded, what did they sample, what is lost away from the center, and which eight points do better?
 
-## Were the POS TARGs carried out?
+## Were the POS TARGs executed as commanded?
 
     aptdither fit ../table2.ecsv
 
 The modelled positions give A = {modelled.isr.a:.3f} pixels per arcsec, the observed ones
 {observed.isr.a:.3f}. Section 3.2 prints 8.625, a misprint of 8.265: with it every offset would be 4 %
-off, 0.2 pixel over five. From the SIAF's distortion and the commanded POS TARGs the star stood within
-{observed.residual_rms_pix[0]:.3f} and {observed.residual_rms_pix[1]:.3f} pixel rms (x and y) of where it should; the ISR's own model
-agrees with ours to {max(modelled.residual_rms_pix):.3f} (its figure 4).
+off, 0.2 pixel over five. The star was observed within
+{observed.residual_rms_pix[0]:.3f} and {observed.residual_rms_pix[1]:.3f} pixel rms (x and y) of
+the prediction from the commanded POS TARGs and the SIAF's distortion; the ISR's own model agrees with it
+to {max(modelled.residual_rms_pix):.3f} (its figure 4).
 
     aptdither plot fit --measured ../table2.ecsv --aperture IR-FIX --element F125W --dpi {DPI} -o fit.png
 
@@ -157,18 +162,18 @@ agrees with ours to {max(modelled.residual_rms_pix):.3f} (its figure 4).
 
 ## What distortion does
 
-A step of ten pixels at the centre is another step at the edges and corners (figure 1): the error
+A step of ten pixels at the center is a different step at the edges and corners (figure 1): the error
 grows with the step and with the distance from the centre.
 
     aptdither plot distortion --aperture IR-FIX --dpi {DPI} -o distortion.png
 
-![What ten pixels become](distortion.png)
+![Steps of ten pixels over the detector](distortion.png)
 
 ## What the eight points sample
 
-They span {spread[0]:.1f} x {spread[1]:.1f} pixels. At the centre they are a fine pattern: efficiency
-{before.center.efficiency:.3f}, phases {before.center.packing_of_limit:.0%} as far apart as eight can be. At the worst place two of them nearly
-coincide ({before.worst.packing_of_limit:.0%}), and the efficiency is {before.worst.efficiency:.3f}. The outlines in the middle
+They span {spread[0]:.1f} x {spread[1]:.1f} pixels. At the center they are a good pattern: efficiency
+{before.center.efficiency:.3f}, phase separation at {before.center.packing_of_limit:.0%} of the theoretical maximum. At the worst place two
+phases nearly coincide ({before.worst.packing_of_limit:.0%}), and the efficiency is {before.worst.efficiency:.3f}. The outlines in the middle
 panel show it, and so do the nine places (figure 2; the lower left one is figure 5).
 
     aptdither plot layout --pattern go-13417 --aperture IR-FIX --element F125W --dpi {DPI} -o before.png
@@ -181,8 +186,8 @@ panel show it, and so do the nine places (figure 2; the lower left one is figure
 
 ## Eight better points
 
-`tight-8` is designed for the whole field: of all patterns that were tried, with points two pixels
-apart or more, the one whose worst place is the best.
+`tight-8` is designed for the whole field: of all patterns that were tried, with points at least two
+pixels apart, it has the best worst place.
 
     aptdither plot layout --pattern tight-8 --aperture IR-FIX --element F125W --dpi {DPI} -o after.png
 
@@ -192,19 +197,19 @@ apart or more, the one whose worst place is the best.
 
 ![Both over the detector, on one scale](map.png)
 
-| F125W, whole field | E centre | E worst | d/d_N centre | d/d_N worst |
+| F125W, whole field | E center | E worst | d/d_N center | d/d_N worst |
 | --- | ---: | ---: | ---: | ---: |
 | before: go-13417 {_cells(before)} |
 | after: tight-8 {_cells(after)} |
 
-The efficiency that is lost at the worst place falls from {lost:.1%} to {now:.1%}, and the margin for
+The loss of efficiency at the worst place falls from {lost:.1%} to {now:.1%}, and the margin for
 pointing errors there grows from {before.worst.packing:.3f} to {after.worst.packing:.3f} pixel. To use it, write
 `@dither pattern=tight-8` in the Comments of the exposure in APT, or `@dither n=8` to have the pattern
 chosen, and run `aptdither apply`.
 
-## What more distance would cost
+## The cost of a wider spacing
 
-Points farther apart do more against blobs and persistence. What that costs for a target of 30 arcsec:
+Points farther apart help against blobs and persistence. The cost for a target of 30 arcsec:
 
     aptdither plot tradeoff -n 4 --size 30arcsec --element F160W --dpi {DPI} -o tradeoff.png
 

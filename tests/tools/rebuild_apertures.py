@@ -10,10 +10,10 @@ The same SIAF gives the same bytes. ``--siaf FILE`` reads another file, ``--outp
 elsewhere.
 
 A SIAF record has fixed columns of 15 characters and ends with its type. Of each aperture are used:
-the third CAJ record (degree of the polynomial; reference pixel x, y), the two AQ records (the four
-corners in the ideal frame) and the AK records: forward x, forward y, inverse x, inverse y, one line
-per term in the order 1, y, x, y², xy, x², … The inverse is left behind: over the detector it is
-wrong by up to 0.2 pixel.
+the first CAJ record (V2 and V3 of the reference point), the second (V3IdlYAngle), the third (parity;
+degree of the polynomial; reference pixel x, y), the two AQ records (the four corners in the ideal frame)
+and the AK records: forward x, forward y, inverse x, inverse y, one line per term in the order 1, y,
+x, y², xy, x², … The inverse is left behind: over the detector it is wrong by up to 0.2 pixel.
 """
 
 from __future__ import annotations
@@ -70,9 +70,15 @@ MEANING = {
     "siaf": "name of the SIAF entry that holds for a direct image",
     "siaf_with": "name of the SIAF entry with that spectral element, where it is another",
     "entries": "one entry for each SIAF aperture",
-    "x_ref_pix, y_ref_pix": "fiducial point; the ideal frame is zero there",
+    "x_ref_pix, y_ref_pix": "reference point; the ideal frame is zero there",
+    "v2_arcsec, v3_arcsec": "the reference point in the telescope's (V2, V3) plane",
+    "theta_deg": (
+        "V3IdlYAngle: degrees from the V3 axis to the aperture's +Y (POS TARG) axis, in the sense "
+        "north to east on the sky"
+    ),
+    "parity": "VIdlParity: -1 where the ideal frame is mirrored against (V2, V3)",
     "x_coef_arcsec, y_coef_arcsec": (
-        "polynomial from dx, dy (pixels from the fiducial point) to the ideal frame, which is the "
+        "polynomial from dx, dy (pixels from the reference point) to the ideal frame, which is the "
         "POS TARG frame, in arcsec; terms 1, dx, dy, dx^2, dx dy, dy^2, ... dy^4"
     ),
 }
@@ -83,6 +89,10 @@ class SiafEntry:
     """What the SIAF says of one aperture; pixels in its own 1024 frame."""
 
     degree: int
+    v2_arcsec: float
+    v3_arcsec: float
+    theta_deg: float
+    parity: int
     x_ref_pix: float
     y_ref_pix: float
     corners_arcsec: tuple[tuple[float, float], ...]
@@ -120,7 +130,7 @@ def read_entry(lines: list[str], name: str) -> SiafEntry:
     if len(starts) != 1:
         sys.exit(f"the SIAF has {len(starts)} apertures {name}, expected one")
     start = starts[0]
-    third = lines[start + 2]
+    first_record, second, third = lines[start : start + 3]
     degree = int(third[2])
     n_terms = (degree + 1) * (degree + 2) // 2
     body = [line.rstrip() for line in lines[start + 3 : start + 6 + n_terms]]
@@ -132,6 +142,10 @@ def read_entry(lines: list[str], name: str) -> SiafEntry:
     order = [n * (n + 1) // 2 + n - j for n in range(degree + 1) for j in range(n + 1)]
     return SiafEntry(
         degree=degree,
+        v2_arcsec=float(first_record[10:25]),
+        v3_arcsec=float(first_record[25:40]),
+        theta_deg=float(second[45:60]),
+        parity=int(third[0:2]),
         x_ref_pix=float(third[3:18]),
         y_ref_pix=float(third[18:33]),
         corners_arcsec=tuple((row[k], row[k + 1]) for row in corners for k in (0, 2)),
@@ -183,6 +197,10 @@ def build(siaf: Path) -> str:
             name: {
                 "x_ref_pix": round(entry.x_ref_pix - BORDER_PIX, 6),
                 "y_ref_pix": round(entry.y_ref_pix - BORDER_PIX, 6),
+                "v2_arcsec": entry.v2_arcsec,
+                "v3_arcsec": entry.v3_arcsec,
+                "theta_deg": entry.theta_deg,
+                "parity": entry.parity,
                 "x_coef_arcsec": entry.x_coef,
                 "y_coef_arcsec": entry.y_coef,
             }

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aptdither.dither.pattern import load_catalog
+from aptdither.dither.catalog import load_catalog
 from aptdither.dither.pointing_errors import PointingBudget, expect
+from aptdither.dither.views import View
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
 from aptdither.types import Region
@@ -21,14 +22,14 @@ def main() -> None:
     """Print the table as Markdown: median and 5 % of the worst-place E."""
     print("| pattern | " + " | ".join(f"roll {roll:g} deg" for roll in ROLLS_DEG) + " |")
     print("| --- |" + " --- |" * len(ROLLS_DEG))
-    aperture, element = get_aperture("IR", "F125W"), get_element("F125W")
+    aperture, element = get_aperture("IR", "F125W"), get_element("F125W", "WFC3/IR")
     for name in PATTERNS:
         postargs = load_catalog().get(name).postargs(aperture)
         region = Region.full() if name.startswith("tight") else Region.disc(diameter_pix=507.0)
         cells = []
         for roll in ROLLS_DEG:
             budget = replace(PointingBudget(), roll_deg=roll)
-            found = expect(postargs, aperture, element, region, budget=budget)
+            found = expect(postargs, View(aperture, element, region), budget=budget)
             cells.append(f"{found.efficiency_median:.3f}, {found.efficiency_5:.3f}")
         print(f"| {name} | " + " | ".join(cells) + " |")
 

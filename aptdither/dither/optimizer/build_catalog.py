@@ -19,25 +19,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from aptdither.dither.catalog import DESIGNED_FILE, patterns_as_json, patterns_from_json
 from aptdither.dither.optimizer.optimize import (
-    TIGHT_SPACING_PIX,
     WIDE_TOLERANCE,
     OptimizeResult,
     optimize,
     widest_spacing,
 )
 from aptdither.dither.optimizer.strategy import Effort
-from aptdither.dither.pattern import (
-    DESIGNED_FILE,
-    Pattern,
-    patterns_as_json,
-    patterns_from_json,
-)
+from aptdither.dither.pattern import Pattern
+from aptdither.dither.views import View
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
 from aptdither.types import Region
 from aptdither.version import __version__
 
+CONFIG = "WFC3/IR"
 APERTURE = "IR"
 CENTRAL_HALF_PIX = 507.0
 """Diameter of the central half: half of the 1014 pixels of the detector's side."""
@@ -63,28 +60,18 @@ class _Job:
         return "F160W" if self.n < 4 else "F125W"
 
     def pattern(self) -> Pattern:
-        aperture, element = get_aperture(APERTURE, self.element), get_element(self.element)
-        effort = Effort(rounds=self.rounds)
+        aperture = get_aperture(APERTURE, self.element, config=CONFIG)
+        element = get_element(self.element, CONFIG)
         if self.kind == "tight":
-            result = optimize(
-                self.n,
-                aperture,
-                element,
-                Region.full(),
-                TIGHT_SPACING_PIX,
-                seed=self.seed,
-                effort=effort,
-            )
-            where = f"the whole field, points at least {TIGHT_SPACING_PIX:g} pixels apart"
+            spacing_pix = aperture.detector.tight_spacing_pix
+            view = View(aperture, element, Region.full())
+            effort = Effort(rounds=self.rounds)
+            result = optimize(self.n, view, spacing_pix, seed=self.seed, effort=effort)
+            where = f"the whole field, points at least {spacing_pix:g} pixels apart"
         else:
-            result = widest_spacing(
-                self.n,
-                aperture,
-                element,
-                Region.disc(diameter_pix=CENTRAL_HALF_PIX),
-                seed=self.seed,
-                effort=Effort(rounds=max(1, self.rounds // 4)),
-            ).result
+            view = View(aperture, element, Region.disc(diameter_pix=CENTRAL_HALF_PIX))
+            effort = Effort(rounds=max(1, self.rounds // 4))
+            result = widest_spacing(self.n, view, seed=self.seed, effort=effort).result
             where = (
                 f"the central half (a disc of {CENTRAL_HALF_PIX:g} pixels), points as far apart as "
                 f"a loss of {WIDE_TOLERANCE:g} in efficiency allows"
@@ -143,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME")
     parser.add_argument("--write", action="store_true", help="replace the data file")
     options = parser.parse_args(arguments)
-    file = Path(__file__).parents[1] / "data" / DESIGNED_FILE
+    file = Path(__file__).parents[2] / "data" / DESIGNED_FILE
     kept = patterns_from_json(file.read_text(encoding="utf-8")) if file.exists() else ()
     patterns = design(options.only, kept, seed=options.seed, rounds=options.rounds)
     text = patterns_as_json(

@@ -1,8 +1,9 @@
 """The engine of the optimizer: the quality of many patterns at once, and their ascent.
 
-Patterns are moved as offsets in pixels at the aperture's fiducial point, ``(C, N, 2)`` for `C`
-patterns at a time. What they become elsewhere on the detector is a quadratic map per field point,
-fitted to the full distortion model: over 50 px it errs by less than 1e-3 px, over 8 px by 1e-5.
+Patterns are offsets in pixels at the reference point of the first view's aperture, ``(C, N, 2)``
+for `C` patterns at a time. Their offsets elsewhere, on this detector or on another one, are a
+quadratic map per field point, fitted to the full distortion model: over 50 px it errs by less than
+1e-3 px, over 8 px by 1e-5.
 """
 
 from __future__ import annotations
@@ -11,58 +12,53 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aptdither.dither.coverage import offsets_at
 from aptdither.dither.region import FieldPoints
 from aptdither.dither.sampling import AliasingModel
+from aptdither.dither.views import View, offsets_at
 from aptdither.types import FloatArray
-
-if TYPE_CHECKING:
-    from aptdither.optics.aperture import Aperture
 
 ObjectiveFunction = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldMap:
-    """What an offset at the fiducial point is at other places of the detector.
+    """What an offset at the reference point becomes at the field points.
 
     Attributes
     ----------
     coefficients : (F, 5, 2) array
-        For each place the offsets in x and y as sums of dx, dy, dx^2, dx dy, dy^2; pixels.
+        For each field point the offsets in x and y as sums of dx, dy, dx^2, dx dy, dy^2; pixels.
     """
 
     coefficients: FloatArray
 
     @classmethod
-    def fit(cls, aperture: Aperture, field: FieldPoints, *, reach_pix: float) -> FieldMap:
-        """Fit the map to an aperture's distortion model.
+    def fit(cls, views: tuple[View, ...], field: FieldPoints, *, reach_pix: float) -> FieldMap:
+        """Fit the map to the distortion models of some views.
 
         Parameters
         ----------
-        aperture : Aperture
+        views : tuple of View
+            The offsets count at the reference point of the first one's aperture.
         field : FieldPoints
-            The places.
         reach_pix : float
             Largest offset that the map is good for.
         """
         line = np.linspace(-reach_pix, reach_pix, 5)
-        dx, dy = (a.ravel() for a in np.meshgrid(line, line))
-        postargs = np.stack(aperture.postarg_from_offset(dx, dy), axis=-1)
-        wanted = offsets_at(postargs, aperture, field)
-        terms = cls._terms(np.stack([dx, dy], axis=-1))
+        offsets = np.stack([a.ravel() for a in np.meshgrid(line, line)], axis=-1)
+        wanted = offsets_at(views[0].postargs_of(offsets), views, field)
+        terms = cls._terms(offsets)
         fitted, *_ = np.linalg.lstsq(
             terms, np.swapaxes(wanted, 0, 1).reshape(len(terms), -1), rcond=None
         )
         return cls(coefficients=np.swapaxes(fitted.reshape(5, -1, 2), 0, 1))
 
     @classmethod
-    def here(cls) -> FieldMap:
-        """Return the map of the fiducial point itself."""
+    def identity(cls) -> FieldMap:
+        """Return the map of one field point whose offsets are those of the reference point."""
         return cls(coefficients=np.eye(5, 2)[None])
 
     @staticmethod
@@ -94,7 +90,7 @@ class Objective:
     band : AliasingModel
         Of the same field points, or one for all.
     spacing_pix : float
-        Least distance between two points; 0 for none.
+        Smallest distance between two points; 0 for none.
     """
 
     field: FieldMap
@@ -119,7 +115,7 @@ class Objective:
         return least
 
     def separation(self, pattern: FloatArray) -> FloatArray:
-        """Return the smallest distance of two points at the fiducial point, pixels, (C,)."""
+        """Return the smallest distance of two points at the reference point, pixels, (C,)."""
         if pattern.shape[-2] == 1:
             return np.full(pattern.shape[:-2], np.inf)
         least: FloatArray = _lengths(pattern)[1].min(axis=-1)

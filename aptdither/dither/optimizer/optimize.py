@@ -32,12 +32,12 @@ So the two are kept apart, in this order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import reduce
 
 import numpy as np
 
-from aptdither.dither.bounds import possible_over
+from aptdither.dither.bounds import possible_efficiency
 from aptdither.dither.optimizer.results import OptimizeResult, TradeoffPoint, WidestResult
 from aptdither.dither.optimizer.strategy import (
     EQUAL_EFFICIENCY,
@@ -49,22 +49,20 @@ from aptdither.dither.optimizer.strategy import (
     Finished,
     Pool,
     best_packing,
+    bluest,
     candidate_phases,
     explore,
     finish,
 )
 from aptdither.dither.phases import min_separation, packing_limit, slew_seconds, span
+from aptdither.dither.views import Views, as_views
 from aptdither.errors import UsageError
-from aptdither.optics.aperture import Aperture
-from aptdither.optics.filters import SpectralElement
-from aptdither.types import FloatArray, Progress, Region
+from aptdither.types import FloatArray, Progress
 
 __all__ = [
     "EQUAL_EFFICIENCY",
     "EQUAL_PACKING",
     "MAX_POINTS",
-    "TIGHT_SPACING_PIX",
-    "WIDEST_SPACING_PIX",
     "WIDE_TOLERANCE",
     "OptimizeResult",
     "TradeoffPoint",
@@ -80,12 +78,6 @@ MAX_POINTS = 16
 """Most points that are designed as one pattern. Beyond 9 the scene is fully sampled (ISR WFC3
 2016-14, section 7) and more exposures are better spent on clusters."""
 
-TIGHT_SPACING_PIX = 2.0
-"""Least distance of the points of a tight pattern (ISR WFC3 2016-14, section 5)."""
-
-WIDEST_SPACING_PIX = 15.0
-"""Spacing that clears the largest blobs, 10-15 px (section 7 there); wider gains nothing."""
-
 WIDE_TOLERANCE = 0.01
 """Worst-case `E` that a wide spacing may cost against the tightest. It is no more than what steps
 that repeat to 5 mas cost in any case (0.012 with 9 exposures, 0.03 with 4)."""
@@ -98,13 +90,16 @@ TRADEOFF_SPACINGS_PIX = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0)
 
 _SPACING_STEP_PIX = 0.25
 
+_FINISH_ATTEMPTS = ((0, False), (0, True), (2, True), (4, True))
+"""How the finish of a wide pattern gets its packing distance: how much narrower it is, pixels, and
+whether all that is left of the tolerance is spent and not only what counts as equal. The bisection
+saw few places; where the finer grid finds the packing distance too small, the spacing gives way."""
+
 
 def optimize(
     n: int,
-    aperture: Aperture,
-    elements: SpectralElement | Iterable[SpectralElement],
-    region: Region,
-    spacing_pix: float = TIGHT_SPACING_PIX,
+    views: Views,
+    spacing_pix: float | None = None,
     *,
     seed: int = 0,
     base: tuple[float, float] = (0.0, 0.0),
@@ -117,13 +112,11 @@ def optimize(
     ----------
     n : int
         Number of points, 1 to `MAX_POINTS`.
-    aperture : Aperture
-    elements : SpectralElement or iterable of them
-        The bluest decides.
-    region : Region
-        Where the pattern has to be good.
-    spacing_pix : float
-        Least distance of two points, pixels at the fiducial point.
+    views : View or sequence of View
+        What sees the dither, the prime first: the worst place of all views counts.
+    spacing_pix : float, optional
+        Smallest distance between two points, pixels at the reference point of the first view's
+        aperture. The detector's tight spacing when left out.
     seed : int
         The same seed gives the same pattern.
     base : (float, float)
@@ -137,11 +130,21 @@ def optimize(
     ------
     UsageError
         If `n` or the spacing cannot be.
+
+    Examples
+    --------
+    >>> from aptdither import Region, get_aperture, get_element
+    >>> from aptdither.dither.views import View
+    >>> view = View(get_aperture("IR"), get_element("F160W", "WFC3/IR"), Region.point())
+    >>> optimize(1, view).postargs
+    ((0.0, 0.0),)
     """
-    site, element = _site(n, aperture, elements, region, base)
+    site = _problem(n, views, base)
+    if spacing_pix is None:
+        spacing_pix = site.detector.tight_spacing_pix
     _check_spacing(spacing_pix)
     if n == 1:
-        return _trivial(site, element, spacing_pix, seed)
+        return _trivial(site, spacing_pix, seed)
     rng = np.random.default_rng(seed)
     report = progress or _silent
     pool: Pool | None = None
@@ -157,14 +160,12 @@ def optimize(
     report(0.9, "finish")
     finished, best = finish(site, spacing_pix, pool, (phases, kinds), rng, effort=effort)
     report(1.0, "done")
-    return _result(site, element, finished, best, spacing_pix, seed, pool.tried)
+    return _result(site, finished, best, spacing_pix, seed, pool.tried)
 
 
 def widest_spacing(
     n: int,
-    aperture: Aperture,
-    elements: SpectralElement | Iterable[SpectralElement],
-    region: Region,
+    views: Views,
     *,
     seed: int = 0,
     base: tuple[float, float] = (0.0, 0.0),
@@ -174,8 +175,8 @@ def widest_spacing(
 ) -> WidestResult:
     """Find the largest spacing whose loss of worst-case `E` stays under a tolerance.
 
-    The loss is against the tightest spacing, `TIGHT_SPACING_PIX`; the packing distance must stay
-    above `MIN_PACKING_OF_LIMIT` of its limit everywhere, where that can be had. Spacings go up to `WIDEST_SPACING_PIX` in steps
+    The loss is against the detector's tight spacing; the packing distance must stay
+    above `MIN_PACKING_OF_LIMIT` of its limit everywhere, where that is possible. Spacings go up to its widest in steps
     of 0.25 px. This is the trade between artifacts and sampling (ISR
     WFC3 2016-14, sections 5 and 6) as one number.
 
@@ -183,15 +184,16 @@ def widest_spacing(
     ----------
     tolerance : float
         Worst-case `E` that may be lost.
-    n, aperture, elements, region, seed, base, effort, progress
+    n, views, seed, base, effort, progress
         As for :func:`optimize`.
     """
-    site, element = _site(n, aperture, elements, region, base)
+    site = _problem(n, views, base)
     if n == 1:
-        alone = _trivial(site, element, WIDEST_SPACING_PIX, seed)
+        alone = _trivial(site, site.detector.widest_spacing_pix, seed)
         return WidestResult(
             result=alone, tightest_efficiency=alone.efficiency_worst, tolerance=tolerance
         )
+    tight, widest = site.detector.tight_spacing_pix, site.detector.widest_spacing_pix
     rng = np.random.default_rng(seed)
     report = progress or _silent
     report(0.0, "phases")
@@ -199,7 +201,7 @@ def widest_spacing(
     found: dict[int, Pool] = {}
 
     def search(steps: int) -> Pool:
-        spacing = TIGHT_SPACING_PIX + steps * _SPACING_STEP_PIX
+        spacing = tight + steps * _SPACING_STEP_PIX
         report(min(0.9, 0.1 + 0.1 * len(found)), f"spacing {spacing:g} px")
         pools = [explore(site, spacing, sets, rng, effort=effort) for _ in range(effort.rounds)]
         found[steps] = reduce(Pool.join, pools)
@@ -208,7 +210,7 @@ def widest_spacing(
     def good_at(steps: int) -> bool:
         packing = best_packing(
             site,
-            TIGHT_SPACING_PIX + steps * _SPACING_STEP_PIX,
+            tight + steps * _SPACING_STEP_PIX,
             search(steps),
             sets,
             rng,
@@ -219,7 +221,7 @@ def widest_spacing(
 
     tightest = float(search(0).score[0])
     least = tightest - tolerance
-    good, bad = 0, round((WIDEST_SPACING_PIX - TIGHT_SPACING_PIX) / _SPACING_STEP_PIX)
+    good, bad = 0, round((widest - tight) / _SPACING_STEP_PIX)
     # A pattern that is wider than asked for is one at the tighter spacing too: quality falls.
     if good_at(bad):
         good = bad
@@ -227,12 +229,11 @@ def widest_spacing(
         middle = (good + bad) // 2
         good, bad = (middle, bad) if good_at(middle) else (good, middle)
     report(0.9, "finish")
-    # What counts as equal in E goes to packing first, then all that is left of the tolerance. The
-    # bisection looked at few places: where all of them ask for it, the spacing gives way.
     attempts: list[tuple[Finished, float, float]] = []
-    for narrower, equal in ((0, EQUAL_EFFICIENCY), (0, tolerance), (2, tolerance), (4, tolerance)):
-        steps = max(0, good - round(narrower / _SPACING_STEP_PIX))
-        spacing = TIGHT_SPACING_PIX + steps * _SPACING_STEP_PIX
+    for narrower_pix, gives_all in _FINISH_ATTEMPTS:
+        equal = tolerance if gives_all else EQUAL_EFFICIENCY
+        steps = max(0, good - round(narrower_pix / _SPACING_STEP_PIX))
+        spacing = tight + steps * _SPACING_STEP_PIX
         pool = found.get(steps) or search(steps)
         finished, best = finish(
             site, spacing, pool, sets, rng, effort=effort, equal=equal, least_efficiency=least
@@ -242,16 +243,14 @@ def widest_spacing(
             break
     finished, best, spacing = max(attempts, key=lambda attempt: attempt[0].packing)
     tried = sum(pool.tried for pool in found.values())
-    result = _result(site, element, finished, best, spacing, seed, tried)
+    result = _result(site, finished, best, spacing, seed, tried)
     report(1.0, "done")
     return WidestResult(result=result, tightest_efficiency=tightest, tolerance=tolerance)
 
 
 def tradeoff(
     n: int,
-    aperture: Aperture,
-    elements: SpectralElement | Iterable[SpectralElement],
-    region: Region,
+    views: Views,
     spacings_pix: Sequence[float] = TRADEOFF_SPACINGS_PIX,
     *,
     seed: int = 0,
@@ -267,15 +266,15 @@ def tradeoff(
     Parameters
     ----------
     spacings_pix : sequence of float
-    n, aperture, elements, region, seed, base, effort, progress
+    n, views, seed, base, effort, progress
         As for :func:`optimize`.
     """
-    site, element = _site(n, aperture, elements, region, base)
+    site = _problem(n, views, base)
     for spacing in spacings_pix:
         _check_spacing(spacing)
     if n == 1:
         return tuple(
-            TradeoffPoint(spacing_pix=s, result=_trivial(site, element, s, seed))
+            TradeoffPoint(spacing_pix=s, result=_trivial(site, s, seed))
             for s in sorted(spacings_pix)
         )
     rng = np.random.default_rng(seed)
@@ -287,67 +286,20 @@ def tradeoff(
         report(turn / len(spacings_pix), f"spacing {spacing:g} px")
         pool = explore(site, spacing, sets, rng, effort=effort, start=wider)
         finished, best = finish(site, spacing, pool, sets, rng, effort=effort)
-        result = _result(site, element, finished, best, spacing, seed, pool.tried)
+        result = _result(site, finished, best, spacing, seed, pool.tried)
         points.append(TradeoffPoint(spacing_pix=spacing, result=result))
         wider = pool.best(4)
     report(1.0, "done")
     return tuple(reversed(points))
 
 
-def bluest(elements: SpectralElement | Iterable[SpectralElement]) -> SpectralElement:
-    """Return the spectral element of the shortest wavelength, whose band has the most aliases.
-
-    Raises
-    ------
-    UsageError
-        If there is none.
-    """
-    several = [elements] if isinstance(elements, SpectralElement) else list(elements)
-    if not several:
-        raise UsageError("a pattern is designed for a spectral element, and none was given")
-    return min(several, key=lambda element: (element.wavelength_nm, element.name))
-
-
-def possible_efficiency(
-    n: int,
-    aperture: Aperture,
-    elements: SpectralElement | Iterable[SpectralElement],
-    region: Region,
-    *,
-    base: tuple[float, float] = (0.0, 0.0),
-) -> float:
-    """Return the best worst-case `E` that any `n` exposures could have over a region.
-
-    Parameters
-    ----------
-    n, aperture, elements, region, base
-        As for :func:`optimize`.
-    """
-    site, _ = _site(n, aperture, elements, region, base)
-    return possible_over(site)
-
-
-def _site(
-    n: int,
-    aperture: Aperture,
-    elements: SpectralElement | Iterable[SpectralElement],
-    region: Region,
-    base: tuple[float, float],
-) -> tuple[DesignProblem, SpectralElement]:
+def _problem(n: int, views: Views, base: tuple[float, float]) -> DesignProblem:
     if not 1 <= n <= MAX_POINTS:
         raise UsageError(
             f"a pattern of {n} points cannot be designed: 1 to {MAX_POINTS} are allowed; "
             f"spend more exposures on clusters of at most 9"
         )
-    element = bluest(elements)
-    site = DesignProblem(
-        n=n,
-        aperture=aperture,
-        wavelength_nm=element.wavelength_nm,
-        region=region,
-        base=base,
-    )
-    return site, element
+    return DesignProblem(n=n, views=as_views(views), base=base)
 
 
 def _check_spacing(spacing_pix: float) -> None:
@@ -357,19 +309,16 @@ def _check_spacing(spacing_pix: float) -> None:
         )
 
 
-def _trivial(
-    site: DesignProblem, element: SpectralElement, spacing_pix: float, seed: int
-) -> OptimizeResult:
+def _trivial(site: DesignProblem, spacing_pix: float, seed: int) -> OptimizeResult:
     alone = Finished(
         postargs=np.zeros((1, 2)), efficiency=0.0, packing=1.0, span_pix=0.0, kind="single point"
     )
     efficiency, _, _ = site.measure(alone.postargs, 5)
-    return _result(site, element, alone, float(efficiency.min()), spacing_pix, seed, 1)
+    return _result(site, alone, float(efficiency.min()), spacing_pix, seed, 1)
 
 
 def _result(
     site: DesignProblem,
-    element: SpectralElement,
     finished: Finished,
     best: float,
     spacing_pix: float,
@@ -377,18 +326,21 @@ def _result(
     tried: int,
 ) -> OptimizeResult:
     postargs = finished.postargs
-    efficiency, packing, center = site.measure(postargs, 9)
+    efficiency, packing, field = site.measure(postargs, 9)
+    center, worst = field.index_of_center, int(np.argmin(efficiency))
     points = site.to_pixels(postargs)
     return OptimizeResult(
         postargs=_as_tuples(postargs),
         points_pix=_as_tuples(points),
-        element=element.name,
+        element=site.views[field.view[worst]].element.name,
         efficiency_center=float(efficiency[center]),
         efficiency_worst=float(efficiency.min()),
         packing_center=float(packing[center]),
         packing_worst=float(packing.min()),
         best_efficiency=best,
-        possible_efficiency=max(possible_over(site), float(efficiency.min())),
+        possible_efficiency=max(
+            possible_efficiency(site.n, site.views, base=site.base), float(efficiency.min())
+        ),
         asked_spacing_pix=spacing_pix,
         separation_pix=min_separation(points),
         span_pix=span(points),

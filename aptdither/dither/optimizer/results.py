@@ -17,11 +17,11 @@ class OptimizeResult:
         POS TARGs from the first point, which is (0, 0), arcsec with three decimals; ordered for the
         shortest path.
     points_pix : tuple of (float, float)
-        The same as offsets at the aperture's fiducial point, pixels.
+        The same as offsets at the aperture's reference point, pixels.
     element : str
-        The spectral element that decided.
+        The spectral element of the view with the worst place.
     efficiency_center, efficiency_worst : float
-        `E` at the centre of the region and at its worst place.
+        `E` at the center of the region and at its worst place.
     packing_center, packing_worst : float
         Packing distance there, pixels; `packing_of_limit_worst` is over the largest possible.
     best_efficiency : float
@@ -64,7 +64,7 @@ class OptimizeResult:
 
     @property
     def packing_of_limit_center(self) -> float:
-        """Packing distance at the centre over the largest possible."""
+        """Packing distance at the center over the largest possible."""
         return self.packing_center / packing_limit(self.n)
 
     @property
@@ -95,7 +95,7 @@ class WidestResult:
     result : OptimizeResult
         The pattern; its `asked_spacing_pix` is the spacing that was found.
     tightest_efficiency : float
-        Best worst-case `E` at `TIGHT_SPACING_PIX`.
+        Best worst-case `E` at the detector's tight spacing.
     tolerance : float
         What of it the spacing may cost.
     """

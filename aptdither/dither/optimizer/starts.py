@@ -2,7 +2,7 @@
 
 A pattern is a set of phases, which fixes how good it is at one place, and a whole number of pixels
 for each point, which fixes how far its points are apart and how much distortion pulls the phases
-from place to place. Seeds offset_clusters the two: phases from lattices or at random, whole pixels so that
+from place to place. A start combines the two: phases from lattices or at random, whole pixels so that
 the pattern is compact and no two points are nearer than the spacing.
 """
 
@@ -11,10 +11,6 @@ from __future__ import annotations
 import numpy as np
 
 from aptdither.types import FloatArray
-
-Y_COST = 2.0
-"""How much dearer a pixel in y is than one in x in a compact layout: the distortion of WFC3/IR is
-larger along y (ISR WFC3 2016-14, figures 1 and 2), so patterns are spread more in x."""
 
 
 def lattices(n: int) -> list[FloatArray]:
@@ -69,18 +65,22 @@ def phase_sets(n: int, count: int, rng: np.random.Generator) -> tuple[FloatArray
     return np.array(sets), kinds
 
 
-def lay_out(phases: FloatArray, spacing_pix: float, rng: np.random.Generator) -> FloatArray:
+def lay_out(
+    phases: FloatArray, spacing_pix: float, rng: np.random.Generator, *, y_cost: float
+) -> FloatArray:
     """Give each phase whole pixels so that the patterns are compact and keep the spacing.
 
-    Points are placed in random order, each at the free place nearest to a random centre of its
-    pattern, where a step in y counts `Y_COST` (and, at random, up to twice or half of it) times one
+    Points are placed in random order, each at the free place nearest to a random center of its
+    pattern, where a step in y counts `y_cost` (and, at random, up to twice or half of it) times one
     in x.
 
     Parameters
     ----------
     phases : (C, N, 2) array, pixels
     spacing_pix : float
-        Least distance between two points.
+        Smallest distance between two points.
+    y_cost : float
+        See :class:`~aptdither.optics.detector.Detector`.
 
     Returns
     -------
@@ -92,13 +92,13 @@ def lay_out(phases: FloatArray, spacing_pix: float, rng: np.random.Generator) ->
     radius = int(np.ceil(0.6 * spacing_pix * np.sqrt(n))) + 2
     line = np.arange(-radius, radius + 1, dtype=np.float64)
     shuffled = rng.permuted(np.broadcast_to(np.arange(n), (count, n)), axis=1)
-    y_cost = Y_COST * 2.0 ** rng.uniform(-1.0, 1.0, size=(count, 1))
+    y_costs = y_cost * 2.0 ** rng.uniform(-1.0, 1.0, size=(count, 1))
     placed = np.zeros((count, n, 2))
     row = np.arange(count)
     for turn in range(n):
         member = shuffled[:, turn]
         x, y = (phases[row, member, axis, None] + line for axis in (0, 1))
-        price = (x**2)[:, :, None] + (y_cost * y**2)[:, None, :]
+        price = (x**2)[:, :, None] + (y_costs * y**2)[:, None, :]
         # A little noise makes layouts of the same phases differ.
         price *= rng.uniform(0.7, 1.3, size=price.shape)
         for other in range(turn):

@@ -12,24 +12,27 @@ All of it is deterministic for a seed and bounded by counts, not by the clock.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aptdither.dither.coverage import field_points, offsets_at
 from aptdither.dither.optimizer.objective import FieldMap, Objective, ascend
 from aptdither.dither.optimizer.starts import lay_out, move_one_point, phase_sets
 from aptdither.dither.pattern import rounded
-from aptdither.dither.phases import order_points, packing_distance, packing_limit, span
+from aptdither.dither.phases import (
+    order_points,
+    packing_distance,
+    packing_limit,
+    span,
+)
 from aptdither.dither.region import FieldPoints
-from aptdither.dither.sampling import AliasingModel
-from aptdither.types import FloatArray, Region
-
-if TYPE_CHECKING:
-    from aptdither.optics.aperture import Aperture
-
+from aptdither.dither.views import View, band_at, field_points, offsets_at
+from aptdither.errors import UsageError
+from aptdither.optics.detector import Detector
+from aptdither.optics.filters import SpectralElement
+from aptdither.types import FloatArray
 
 EQUAL_EFFICIENCY = 0.002
 """Worst-case efficiencies closer than this count as equal: packing distance decides. It is a fifth
@@ -38,8 +41,13 @@ or less of what steps that repeat to 5 mas cost at any `N` (0.010 to 0.035)."""
 EQUAL_PACKING = 0.01
 """Packing distances that differ by less, as a share of the limit, count as equal: span decides."""
 
-_ROUNDING_PIX = 0.012
-"""Spacing that is kept in hand for rounding two POS TARGs to 0.001 arcsec."""
+# Sharpness of a soft minimum, per unit of `E` or per pixel: low values see all places, so that a
+# climb does not stop where two places pull apart; high ones are close to the true minimum.
+_SHARPEST = 6000.0
+_PACKING_SCHEDULE = ((100.0, 30), (300.0, 25), (500.0, 25))
+"""Sharpness and steps of the last climbs in packing distance, blunt to sharp."""
+_ROUNDING_RESERVE = 0.0002
+"""`E` kept above the floor: rounding to 0.001 arcsec moves it by 1e-4."""
 
 _COARSE_CELLS = 6
 _FINE_CELLS = 8
@@ -81,7 +89,7 @@ class Pool:
     Attributes
     ----------
     pattern : (C, N, 2) array
-        Offsets at the fiducial point, pixels.
+        Offsets at the reference point, pixels.
     score : (C,) array
         What they are ordered by: worst-case `E`, or packing distance.
     kinds : tuple of str
@@ -130,62 +138,66 @@ class Finished:
 
 @dataclass(frozen=True, kw_only=True)
 class DesignProblem:
-    """Where a pattern is to be good: an aperture, a wavelength, a region and a base POS TARG."""
+    """Where a pattern has to be good: the places of some views, and a base POS TARG.
+
+    Attributes
+    ----------
+    n : int
+        Number of points.
+    views : tuple of View
+        The worst place of all of them counts; offsets count at the reference point of the first
+        one's aperture.
+    base : (float, float)
+        POS TARG that the pattern is added to, arcsec.
+    """
 
     n: int
-    aperture: Aperture
-    wavelength_nm: float
-    region: Region
+    views: tuple[View, ...]
     base: tuple[float, float] = (0.0, 0.0)
 
-    def places(self, grid: int) -> FieldPoints:
-        """Return the region's field points."""
-        return field_points(self.aperture, self.region, base=self.base, grid=grid)
+    @property
+    def detector(self) -> Detector:
+        """The detector of the first view."""
+        return self.views[0].aperture.detector
 
-    def band(self, field: FieldPoints, *, cells: int = _FINE_CELLS) -> AliasingModel:
-        """Return the band with the local pixel scales of some places."""
-        x_scale, y_scale = self.aperture.scale_at(field.x_pix, field.y_pix)
-        return AliasingModel(self.wavelength_nm, x_scale, y_scale, cells=cells)
-
-    def landscape(self, spacing_pix: float, *, fine: bool) -> Objective:
-        """Return the landscape over 3 x 3 (coarse) or 5 x 5 (fine) field points."""
-        field = self.places(5 if fine else 3)
+    def objective(self, spacing_pix: float, *, fine: bool) -> Objective:
+        """Return the objective over 3 x 3 (coarse) or 5 x 5 (fine) field points."""
+        field = field_points(self.views, base=self.base, grid=5 if fine else 3)
         reach = spacing_pix * (np.sqrt(self.n) + 1.0) + 2.0
         return Objective(
-            field=FieldMap.fit(self.aperture, field, reach_pix=reach),
-            band=self.band(field, cells=_FINE_CELLS if fine else _COARSE_CELLS),
-            spacing_pix=spacing_pix + _ROUNDING_PIX,
+            field=FieldMap.fit(self.views, field, reach_pix=reach),
+            band=band_at(self.views, field, cells=_FINE_CELLS if fine else _COARSE_CELLS),
+            spacing_pix=spacing_pix + self.detector.design_rounding_pix,
         )
 
     @cached_property
-    def here(self) -> Objective:
-        """The landscape at the centre of the region alone, where only phases count."""
-        field = self.places(3)
-        at = field.index_of_center
-        center = FieldPoints(
-            x_pix=field.x_pix[at : at + 1], y_pix=field.y_pix[at : at + 1], index_of_center=0
-        )
-        return Objective(field=FieldMap.here(), band=self.band(center, cells=_COARSE_CELLS))
+    def at_center(self) -> Objective:
+        """The objective at the center of the first view alone, where only phases count.
+
+        Of several elements through the same aperture the bluest counts, whose band has the most
+        aliases.
+        """
+        first = self.views[0]
+        element = bluest(view.element for view in self.views if view.aperture == first.aperture)
+        field = field_points(first, base=self.base, grid=3).center
+        band = band_at(replace(first, element=element), field, cells=_COARSE_CELLS)
+        return Objective(field=FieldMap.identity(), band=band)
 
     def to_postargs(self, pattern: FloatArray) -> FloatArray:
         """Return POS TARGs (N, 2), rounded to what APT is given."""
-        x, y = self.aperture.postarg_from_offset(pattern[:, 0], pattern[:, 1])
-        return rounded(np.stack([x, y], axis=-1))
+        return rounded(self.views[0].postargs_of(pattern))
 
     def to_pixels(self, postargs: FloatArray) -> FloatArray:
-        """Return the offsets at the fiducial point (..., N, 2) of POS TARGs."""
-        x, y = self.aperture.offset_from_postarg(postargs[..., 0], postargs[..., 1])
-        return np.stack([x, y], axis=-1)
+        """Return the offsets at the reference point (..., N, 2) of POS TARGs."""
+        return self.views[0].offsets_of(postargs)
 
-    def measure(self, postargs: FloatArray, grid: int) -> tuple[FloatArray, FloatArray, int]:
-        """Return `E` and the packing distance (F,) through the full model, and the centre."""
-        field = self.places(grid)
-        offsets = offsets_at(postargs, self.aperture, field)
-        return (
-            self.band(field).efficiency(offsets),
-            packing_distance(offsets),
-            field.index_of_center,
-        )
+    def measure(
+        self, postargs: FloatArray, grid: int
+    ) -> tuple[FloatArray, FloatArray, FieldPoints]:
+        """Return `E` and the packing distance (F,) through the full model, and the places."""
+        field = field_points(self.views, base=self.base, grid=grid)
+        offsets = offsets_at(postargs, self.views, field)
+        return band_at(self.views, field).efficiency(offsets), packing_distance(offsets), field
 
 
 def candidate_phases(site: DesignProblem, rng: np.random.Generator) -> tuple[FloatArray, list[str]]:
@@ -193,7 +205,7 @@ def candidate_phases(site: DesignProblem, rng: np.random.Generator) -> tuple[Flo
 
     Half of them are chosen for `E` and half for the packing distance.
     """
-    here = site.here
+    here = site.at_center
     phases, kinds = phase_sets(site.n, _SETS, rng)
     climbed, _ = ascend(here.worst_efficiency(1.0), phases, steps=40)
     floor = here.efficiency(climbed)[:, 0] - 1.5 * EQUAL_EFFICIENCY
@@ -226,7 +238,7 @@ def explore(
     ----------
     site : DesignProblem
     spacing_pix : float
-        Least distance between two points.
+        Smallest distance between two points.
     sets : (S, N, 2) array, list of str
         Phases to lay out, and their kinds: from :func:`candidate_phases`.
     rng : numpy.random.Generator
@@ -234,16 +246,16 @@ def explore(
     start : Pool, optional
         Patterns to climb beside those that are found.
     """
-    coarse = site.landscape(spacing_pix, fine=False)
+    coarse = site.objective(spacing_pix, fine=False)
     climbers = climber_budget(effort.climbers, coarse)
-    layouts, kinds = _layouts(sets, coarse, effort.layouts, rng)
+    layouts, kinds = _layouts(sets, coarse, effort.layouts, rng, site.detector.y_cost)
     score = coarse.efficiency(layouts).min(axis=-1)
     first = np.argsort(-score, kind="stable")[:climbers]
     pool = _climbed(coarse, layouts[first], tuple(kinds[i] for i in first), len(layouts))
     if start is not None:
         pool = pool.join(_climbed(coarse, start.pattern, start.kinds, 0))
     for _ in range(effort.moves):
-        near, kinds = _neighbours(pool.best(max(4, climbers // 4)), coarse)
+        near, kinds = _neighbors(pool.best(max(4, climbers // 4)), coarse)
         score = coarse.efficiency(near).min(axis=-1)
         first = np.argsort(-score, kind="stable")[:climbers]
         pool = pool.join(_climbed(coarse, near[first], tuple(kinds[i] for i in first), len(near)))
@@ -285,45 +297,65 @@ def finish(
     float
         The best worst-case `E` of all.
     """
-    coarse = site.landscape(spacing_pix, fine=False)
-    fine = site.landscape(spacing_pix, fine=True)
+    coarse = site.objective(spacing_pix, fine=False)
+    fine = site.objective(spacing_pix, fine=True)
     top = pool.best(3)
-    sharpest, _ = ascend(fine.worst_efficiency(6000.0), top.pattern, steps=30)
+    sharpest, _ = ascend(fine.worst_efficiency(_SHARPEST), top.pattern, steps=30)
     finished = [
         _rounded(site, fine, pattern, kind, -np.inf)
         for pattern, kind in zip(sharpest, top.kinds, strict=True)
     ]
     best = max((f.efficiency for f in finished if _keeps(site, f, spacing_pix)), default=0.0)
     floor = max(best - equal, least_efficiency)
-    climbers = climber_budget(effort.climbers, coarse)
-    able = pool.best(max(1, min(climbers, int(np.sum(pool.score > floor - 0.002)))))
-    packed = _packed(coarse, able.pattern, able.kinds, floor)
-    for _ in range(effort.rounds):
-        layouts, kinds = _layouts(sets, coarse, effort.layouts, rng)
-        packed = _improve_packing(coarse, packed, layouts, kinds, floor, climbers)
-        for _ in range(effort.moves):
-            near, kinds = _neighbours(packed.best(4), coarse)
-            packed = _improve_packing(coarse, packed, near, kinds, floor, climbers)
-    packed = packed.best(4)
-    # A little more than the floor: rounding to 0.001 arcsec moves E by 1e-4.
-    pattern = packed.pattern
-    missing = np.zeros(len(pattern))
-    for sharpness, steps in ((100.0, 30), (300.0, 25), (500.0, 25)):
-        at_least = floor + 0.0002 + missing
-        pattern, _ = ascend(fine.worst_packing(sharpness, at_least), pattern, steps=steps)
-        missing += _missing(fine, pattern, floor + 0.0002)
+    packed = _best_packed(site, coarse, pool, sets, rng, effort, floor).best(4)
     finished += [
-        _rounded(site, fine, one, kind, floor)
-        for one, kind in zip(pattern, packed.kinds, strict=True)
+        _rounded(site, fine, pattern, kind, floor)
+        for pattern, kind in zip(_raise_packing(fine, packed, floor), packed.kinds, strict=True)
     ]
     kept = [f for f in finished if _keeps(site, f, spacing_pix)] or finished
-    best = max(f.efficiency for f in kept)
+    return _choose(kept, site.n, equal, least_efficiency), max(f.efficiency for f in kept)
+
+
+def _best_packed(
+    site: DesignProblem,
+    coarse: Objective,
+    pool: Pool,
+    sets: tuple[FloatArray, list[str]],
+    rng: np.random.Generator,
+    effort: Effort,
+    floor: float,
+) -> Pool:
+    """Search for packing distance among patterns of the pool, new layouts and their neighbors."""
+    climbers = climber_budget(effort.climbers, coarse)
+    able = pool.best(max(1, min(climbers, int(np.sum(pool.score > floor - EQUAL_EFFICIENCY)))))
+    packed = _packed(coarse, able.pattern, able.kinds, floor)
+    for _ in range(effort.rounds):
+        layouts, kinds = _layouts(sets, coarse, effort.layouts, rng, site.detector.y_cost)
+        packed = _improve_packing(coarse, packed, layouts, kinds, floor, climbers)
+        for _ in range(effort.moves):
+            near, kinds = _neighbors(packed.best(4), coarse)
+            packed = _improve_packing(coarse, packed, near, kinds, floor, climbers)
+    return packed
+
+
+def _raise_packing(fine: Objective, packed: Pool, floor: float) -> FloatArray:
+    """Climb in packing distance over the fine grid, the floor kept with a reserve for rounding."""
+    pattern, missing = packed.pattern, np.zeros(len(packed.pattern))
+    reserved = floor + _ROUNDING_RESERVE
+    for sharpness, steps in _PACKING_SCHEDULE:
+        pattern, _ = ascend(fine.worst_packing(sharpness, reserved + missing), pattern, steps=steps)
+        missing += _missing(fine, pattern, reserved)
+    return pattern
+
+
+def _choose(finished: list[Finished], n: int, equal: float, least_efficiency: float) -> Finished:
+    """Apply the rule: efficiency, then packing distance, then span; each where equals are left."""
+    best = max(f.efficiency for f in finished)
     floor = min(best, max(best - equal, least_efficiency))
-    able_too = [f for f in kept if f.efficiency >= floor]
-    packing_best = max(f.packing for f in able_too)
-    near_best = packing_best - EQUAL_PACKING * packing_limit(site.n)
-    as_packed = [f for f in able_too if f.packing >= near_best]
-    return min(as_packed, key=lambda f: (round(f.span_pix, 1), -f.packing)), best
+    efficient = [f for f in finished if f.efficiency >= floor]
+    packing = max(f.packing for f in efficient) - EQUAL_PACKING * packing_limit(n)
+    packed = [f for f in efficient if f.packing >= packing]
+    return min(packed, key=lambda f: (round(f.span_pix, 1), -f.packing))
 
 
 def best_packing(
@@ -342,17 +374,21 @@ def best_packing(
     """
     if pool.score[0] < floor:
         return 0.0
-    coarse = site.landscape(spacing_pix, fine=False)
+    coarse = site.objective(spacing_pix, fine=False)
     climbers = climber_budget(effort.climbers, coarse)
     able = pool.best(min(climbers, int(np.sum(pool.score > floor - EQUAL_EFFICIENCY))))
     packed = _packed(coarse, able.pattern, able.kinds, floor)
-    layouts, kinds = _layouts(sets, coarse, effort.layouts, rng)
+    layouts, kinds = _layouts(sets, coarse, effort.layouts, rng, site.detector.y_cost)
     packed = _improve_packing(coarse, packed, layouts, kinds, floor, climbers)
     return float(packed.score[0])
 
 
 def _layouts(
-    sets: tuple[FloatArray, list[str]], landscape: Objective, count: int, rng: np.random.Generator
+    sets: tuple[FloatArray, list[str]],
+    objective: Objective,
+    count: int,
+    rng: np.random.Generator,
+    y_cost: float,
 ) -> tuple[FloatArray, list[str]]:
     """Return `count` compact layouts (C, N, 2) of sets of phases, and their kinds."""
     phases, kinds = sets
@@ -361,41 +397,41 @@ def _layouts(
     # The band does not tell a pattern from its mirror image; the distortion does.
     mirror = np.where(rng.random((count, 1)) < 0.5, -1.0, 1.0)
     chosen = np.stack([chosen[..., 0] * mirror, chosen[..., 1]], axis=-1)
-    return lay_out(chosen, landscape.spacing_pix, rng), [kinds[i] for i in member]
+    return lay_out(chosen, objective.spacing_pix, rng, y_cost=y_cost), [kinds[i] for i in member]
 
 
-def _neighbours(pool: Pool, landscape: Objective) -> tuple[FloatArray, list[str]]:
+def _neighbors(pool: Pool, objective: Objective) -> tuple[FloatArray, list[str]]:
     """Return the patterns that differ from those of a pool by whole pixels in one point."""
-    groups = [move_one_point(pattern, landscape.spacing_pix - 0.1) for pattern in pool.pattern]
+    groups = [move_one_point(pattern, objective.spacing_pix - 0.1) for pattern in pool.pattern]
     kinds = [kind for kind, group in zip(pool.kinds, groups, strict=True) for _ in group]
     return np.concatenate(groups), kinds
 
 
 def _packed(
-    landscape: Objective, pattern: FloatArray, kinds: tuple[str, ...], floor: float
+    objective: Objective, pattern: FloatArray, kinds: tuple[str, ...], floor: float
 ) -> Pool:
     """Climb in packing distance with `E` above a floor; the pool's best is the best packed."""
     missing = np.zeros(len(pattern))
     for sharpness, keep in ((60.0, 8), (300.0, 4)):
-        pattern, _ = ascend(landscape.worst_packing(sharpness, floor + missing), pattern, steps=40)
-        missing += _missing(landscape, pattern, floor)
-        holds = landscape.efficiency(pattern).min(axis=-1) > floor - EQUAL_EFFICIENCY / 2
-        holds &= landscape.separation(pattern) > landscape.spacing_pix - 0.02
-        packing = np.where(holds, landscape.packing(pattern).min(axis=-1), 0.0)
+        pattern, _ = ascend(objective.worst_packing(sharpness, floor + missing), pattern, steps=40)
+        missing += _missing(objective, pattern, floor)
+        holds = objective.efficiency(pattern).min(axis=-1) > floor - EQUAL_EFFICIENCY / 2
+        holds &= objective.separation(pattern) > objective.spacing_pix - 0.02
+        packing = np.where(holds, objective.packing(pattern).min(axis=-1), 0.0)
         first = np.argsort(-packing, kind="stable")[:keep]
         pattern, missing = pattern[first], missing[first]
         kinds = tuple(kinds[i] for i in first)
     return Pool(pattern=pattern, score=packing[first], kinds=kinds, tried=0)
 
 
-def _missing(landscape: Objective, pattern: FloatArray, floor: float) -> FloatArray:
+def _missing(objective: Objective, pattern: FloatArray, floor: float) -> FloatArray:
     """Return what `E` lacks to a floor that only a penalty holds: the next climb asks for more."""
-    missing: FloatArray = np.maximum(floor - landscape.efficiency(pattern).min(axis=-1), -0.0001)
+    missing: FloatArray = np.maximum(floor - objective.efficiency(pattern).min(axis=-1), -0.0001)
     return missing
 
 
 def _improve_packing(
-    landscape: Objective,
+    objective: Objective,
     packed: Pool,
     candidates: FloatArray,
     kinds: list[str],
@@ -403,29 +439,29 @@ def _improve_packing(
     climbers: int,
 ) -> Pool:
     """Climb also from the best packed of the candidates that may come to hold the floor."""
-    holds = landscape.efficiency(candidates).min(axis=-1) > floor - 6 * EQUAL_EFFICIENCY
-    packing = np.where(holds, landscape.packing(candidates).min(axis=-1), 0.0)
+    holds = objective.efficiency(candidates).min(axis=-1) > floor - 6 * EQUAL_EFFICIENCY
+    packing = np.where(holds, objective.packing(candidates).min(axis=-1), 0.0)
     first = np.argsort(-packing, kind="stable")[: min(climbers, int(holds.sum()))]
     if not len(first):
         return packed
-    return packed.join(_packed(landscape, candidates[first], tuple(kinds[i] for i in first), floor))
+    return packed.join(_packed(objective, candidates[first], tuple(kinds[i] for i in first), floor))
 
 
-def climber_budget(count: int, landscape: Objective) -> int:
+def climber_budget(count: int, objective: Objective) -> int:
     """Return how many of `count` may climb: fewer where the band has many aliases."""
-    return int(np.clip(count * _CLIMB_COST / landscape.band.cost, 4, count))
+    return int(np.clip(count * _CLIMB_COST / objective.band.cost, 4, count))
 
 
-def _climbed(landscape: Objective, pattern: FloatArray, kinds: tuple[str, ...], tried: int) -> Pool:
-    pattern, _ = ascend(landscape.worst_efficiency(300.0), pattern, steps=30)
-    better = np.argsort(-landscape.efficiency(pattern).min(axis=-1), kind="stable")
+def _climbed(objective: Objective, pattern: FloatArray, kinds: tuple[str, ...], tried: int) -> Pool:
+    pattern, _ = ascend(objective.worst_efficiency(300.0), pattern, steps=30)
+    better = np.argsort(-objective.efficiency(pattern).min(axis=-1), kind="stable")
     better = better[: max(4, len(better) // 2)]
-    pattern, _ = ascend(landscape.worst_efficiency(2000.0), pattern[better], steps=40)
+    pattern, _ = ascend(objective.worst_efficiency(2000.0), pattern[better], steps=40)
     kinds = tuple(kinds[i] for i in better)
-    efficiency = landscape.efficiency(pattern).min(axis=-1)
+    efficiency = objective.efficiency(pattern).min(axis=-1)
     # What the penalty could not push apart is no pattern.
     efficiency = np.where(
-        landscape.separation(pattern) > landscape.spacing_pix - 0.02, efficiency, 0.0
+        objective.separation(pattern) > objective.spacing_pix - 0.02, efficiency, 0.0
     )
     order = np.argsort(-efficiency, kind="stable")
     return Pool(
@@ -448,7 +484,7 @@ def _rounded(
     steps.reshape(n - 1, 4, n, 2)[np.arange(n - 1), :, np.arange(1, n)] = 0.001 * np.array(
         [[1, 0], [-1, 0], [0, 1], [0, -1]]
     )
-    least = fine.spacing_pix - _ROUNDING_PIX
+    least = fine.spacing_pix - site.detector.design_rounding_pix
     current = site.to_postargs(_in_order(pattern))
     for _ in range(15):
         trials = rounded(np.concatenate([current[None], current + steps]))
@@ -486,5 +522,19 @@ def _in_order(pattern: FloatArray) -> FloatArray:
 
 def _keeps(site: DesignProblem, finished: Finished, spacing_pix: float) -> bool:
     pixels = site.to_pixels(finished.postargs)
-    here = site.here
+    here = site.at_center
     return bool(here.separation(pixels[None])[0] >= spacing_pix)
+
+
+def bluest(elements: SpectralElement | Iterable[SpectralElement]) -> SpectralElement:
+    """Return the spectral element of the shortest wavelength, whose band has the most aliases.
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    """
+    several = [elements] if isinstance(elements, SpectralElement) else list(elements)
+    if not several:
+        raise UsageError("a pattern is designed for a spectral element, and none was given")
+    return min(several, key=lambda element: (element.wavelength_nm, element.name))

@@ -1,1 +1,1 @@
-"""Pictures, drawn with matplotlib: one room for each kind, and the canvas they share."""
+"""Pictures drawn with matplotlib: one module for each kind, and the style that they share."""

@@ -11,35 +11,43 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from aptdither.dither.coverage import band_at
-from aptdither.dither.phases import packing_distance, packing_limit, wrap
-from aptdither.dither.region import FieldPoints
+from aptdither.dither.phases import wrap
 from aptdither.optics.aperture import Aperture
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.report.ascii_map import PIXEL_START
-from aptdither.report.plots.captions import facts_of, name_of
+from aptdither.report.format import decimals
+from aptdither.report.plots.captions import PACKING, aperture_words, facts_of, name_of
 from aptdither.report.plots.geometry import (
-    INSET_PIX,
     clusters_of,
     corners_of,
+    edges_and_corners,
     nine_places,
     offsets_over,
 )
 from aptdither.report.plots.pattern import draw_pixel, draw_repeated, merged
-from aptdither.report.plots.style import BLUE, INK, SMALL_PT, VERMILION, label_points, stamp
+from aptdither.report.plots.style import (
+    BLUE,
+    INK,
+    SMALL_PT,
+    VERMILION,
+    closed,
+    detector_axes,
+    label_points,
+    stamp,
+)
 from aptdither.types import FloatArray
 
-#: Part of the neighbouring pixels that the nine panels show.
-NEIGHBOURS = 0.4
+#: Part of the neighboring pixels that the nine panels show.
+NEIGHBORS = 0.4
 _STEP_PANEL_IN = (4.8, 5.3)
 FIELD_IN = (8.2, 8.9)
 #: The ISR's own example: ten pixels along each axis.
 STEPS_PIX = ((10.0, 0.0), (0.0, 10.0))
-_LONGEST_ARROW = 0.13  # of the readout's side
-_MOST_LABELS = 16
+_LONGEST_ARROW = 0.13  # of the aperture's side
+_MAX_LABELS = 16
 #: Phases so close get one label in the small panels.
 _SAME_PLACE_PIX = 0.07
-_LEAST_ARROW = 0.008
+_SHORTEST_ARROW = 0.008
 _INSIDE = 0.1
 _ARROW = {
     "arrowstyle": "-|>",
@@ -59,7 +67,7 @@ def size_of_distortion(steps_pix: Sequence[tuple[float, float]]) -> tuple[float,
 def draw_distortion(
     figure: Figure, aperture: Aperture, steps_pix: Sequence[tuple[float, float]] = STEPS_PIX
 ) -> None:
-    """Draw what steps that are exact at the fiducial point become elsewhere.
+    """Draw what steps that are exact at the reference point become elsewhere.
 
     Parameters
     ----------
@@ -70,37 +78,30 @@ def draw_distortion(
     """
     panels = np.atleast_1d(figure.subplots(1, len(steps_pix)))
     places = edges_and_corners(aperture)
-    found = [achieved(aperture, step, places) for step in steps_pix]
-    errors = [steps - np.array(step) for steps, step in zip(found, steps_pix, strict=True)]
+    moves = [achieved(aperture, step, places) for step in steps_pix]
+    errors = [steps - np.array(step) for steps, step in zip(moves, steps_pix, strict=True)]
     side = float(np.ptp(corners_of(aperture), axis=0).max())
     worst = max(float(np.hypot(*error.T).max()) for error in errors)
     scale = _LONGEST_ARROW * side / max(worst, 1e-6)
-    for axes, step, steps in zip(panels, steps_pix, found, strict=True):
+    for axes, step, steps in zip(panels, steps_pix, moves, strict=True):
         _draw_step(axes, aperture, places, step, steps, scale)
     stamp(
         figure,
-        "What distortion makes of a step",
+        "Effect of distortion on a step",
         (
-            f"{aperture.config} {aperture.name}",
-            "numbers: the step achieved, pixels",
-            f"arrows: its error, {scale:.0f} times enlarged",
+            aperture_words(aperture),
+            "numbers: the step there, pixels",
+            f"arrows: its error, ×{scale:.0f}",
+            "+: reference point",
         ),
     )
 
 
 def achieved(aperture: Aperture, step_pix: tuple[float, float], places: FloatArray) -> FloatArray:
-    """Return what a step at the fiducial point is at places (P, 2), pixels (P, 2)."""
+    """Return what a step at the reference point is at places (P, 2), pixels (P, 2)."""
     x_arcsec, y_arcsec = aperture.postarg_from_offset(*step_pix)
     dx, dy = aperture.offset_from_postarg(x_arcsec, y_arcsec, at=(places[:, 0], places[:, 1]))
     return np.stack([dx, dy], axis=-1)
-
-
-def edges_and_corners(aperture: Aperture) -> FloatArray:
-    """Return the middle, edges and corners (9, 2) of what is read, a little inside, pixels."""
-    low, high = corners_of(aperture)[[0, 2]]
-    reach = (high - low) / 2 - np.minimum(INSET_PIX, (high - low) / 8)
-    steps = np.array([(x, y) for y in (1, 0, -1) for x in (-1, 0, 1)], dtype=float)
-    return np.asarray((low + high) / 2 + steps * reach)
 
 
 def _draw_step(
@@ -111,69 +112,60 @@ def _draw_step(
     steps: FloatArray,
     scale: float,
 ) -> None:
-    low, high = corners_of(aperture)[[0, 2]]
+    corners = corners_of(aperture)
+    low, high = corners[[0, 2]]
     side = float((high - low).max())
-    axes.plot(*_closed_box(low, high), color=INK, linewidth=0.9)
+    axes.plot(*closed(corners).T, color=INK, linewidth=0.9)
     axes.plot(aperture.x_ref_pix, aperture.y_ref_pix, "+", color=VERMILION, markersize=8)
     errors = (steps - step) * scale
     for location, moved, error in zip(places, steps, errors, strict=True):
-        # What belongs to the border's places stands a little inside of it.
+        # The places at the border are drawn a little inside, where the arrows have space.
         at = location + np.sign(np.round((low + high) / 2 - location)) * _INSIDE * side
-        if np.hypot(*error) > _LEAST_ARROW * side:
+        if np.hypot(*error) > _SHORTEST_ARROW * side:
             axes.annotate("", xy=at + error, xytext=at, arrowprops=_ARROW)
         axes.plot(*at, "o", color=INK, markersize=2.5)
-        # The numbers stand where the arrow does not point.
+        # The numbers are on the side to which the arrow does not point.
         up = 1 if error[1] < 0 else -1
         axes.text(
             at[0],
             at[1] + up * 0.03 * side,
-            f"{moved[0]:.3f}, {moved[1]:.3f}".replace("-0.000", "0.000"),
+            ", ".join(map(decimals, moved)),
             ha="center",
             va="bottom" if up > 0 else "top",
             fontsize=SMALL_PT,
         )
     worst = float(np.hypot(*(steps - step).T).max())
-    axes.set_title(f"A step of ({step[0]:g}, {step[1]:g}) pixels: off by up to {worst:.3f} pixels")
+    axes.set_title(f"Step of ({step[0]:g}, {step[1]:g}) pixels: error up to {worst:.3f} pixels")
     margin = 0.04 * side
-    axes.set_xlim(low[0] - margin, high[0] + margin)
-    axes.set_ylim(low[1] - margin, high[1] + margin)
-    axes.set_aspect("equal")
-    axes.set_xlabel("detector x, pixels")
-    axes.set_ylabel("detector y, pixels")
+    detector_axes(axes, low - margin, high + margin)
 
 
-def _closed_box(low: FloatArray, high: FloatArray) -> FloatArray:
-    return np.array(
-        [(low[0], low[1]), (high[0], low[1]), (high[0], high[1]), (low[0], high[1]), tuple(low)]
-    ).T
+def draw_field(
+    figure: Figure, group: DitherGroup, efficiency: FloatArray, packing: FloatArray
+) -> None:
+    """Draw the phases of a group at nine places of its region.
 
-
-def draw_field(figure: Figure, group: DitherGroup) -> None:
-    """Draw the phases of a group at nine places of its region."""
+    Parameters
+    ----------
+    figure : Figure
+    group : DitherGroup
+    efficiency, packing : (9,) array
+        E and d/d_N at the places of :func:`~aptdither.report.plots.geometry.nine_places`.
+    """
     places = nine_places(group)
     offsets = offsets_over(group, places)
-    field = FieldPoints(x_pix=places[:, 0], y_pix=places[:, 1], index_of_center=0)
-    efficiency = band_at(group.aperture, group.element, field).efficiency(offsets)
-    packing = packing_distance(offsets) / packing_limit(offsets.shape[1])
-    series = clusters_of(group)
     panels = figure.subplots(3, 3, sharex=True, sharey=True)
     for k, axes in enumerate(panels.flat):
         phases = wrap(offsets[k] - PIXEL_START) + PIXEL_START
-        draw_pixel(axes, NEIGHBOURS)
-        draw_repeated(axes, phases, series, size=20.0)
-        if len(phases) <= _MOST_LABELS:
+        draw_pixel(axes, NEIGHBORS)
+        draw_repeated(axes, phases, clusters_of(group), size=20.0)
+        if len(phases) <= _MAX_LABELS:
             label_points(axes, *merged(phases, group, _SAME_PLACE_PIX), phases, reach=0.11)
         axes.set_title(
             f"({places[k][0]:.0f}, {places[k][1]:.0f})   E {efficiency[k]:.3f}   "
-            f"d/d_N {packing[k]:.2f}",
+            f"{PACKING} {packing[k]:.2f}",
             fontsize=SMALL_PT,
         )
-    for axes in panels[-1]:
-        axes.set_xlabel("x phase, pixels")
-    for axes in panels[:, 0]:
-        axes.set_ylabel("y phase, pixels")
-    stamp(
-        figure,
-        f"{name_of(group)}, the phases at nine places",
-        (*facts_of(group), "hollow: the same in neighbouring pixels"),
-    )
+        axes.label_outer()
+    facts = ("square: one pixel", "hollow: the same phases in neighboring pixels")
+    stamp(figure, f"{name_of(group)}, phases at nine places", (*facts_of(group), *facts))

@@ -1,32 +1,32 @@
 """The picture of a pattern: offsets on the pixel grid, phases, and the POS TARGs as a table.
 
-After figures 6 to 11 of ISR WFC3 2016-14, with the outlines for any region and the efficiency.
+After figures 6 to 11 of ISR WFC3 2016-14, with outlines for any region, and the efficiency.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise, product
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.report.ascii_map import PIXEL_START
+from aptdither.report.format import FIGURE, decimals
 from aptdither.report.plots.captions import facts_of, label_of, name_of
-from aptdither.report.plots.geometry import (
-    center_of,
-    clusters_of,
-    offsets_over,
-    outline,
-)
+from aptdither.report.plots.geometry import center_of, clusters_of, offsets_over, outline
 from aptdither.report.plots.style import (
+    BLUE,
     FAINT,
     INK,
     PAPER,
     SERIES,
     SMALL_PT,
     closed,
+    draw_marks,
     label_points,
     pixel_grid,
     plain,
@@ -35,18 +35,23 @@ from aptdither.report.plots.style import (
 from aptdither.types import FloatArray
 
 WIDTH_IN = 10.6
-HEIGHT_IN = 4.2
+HEIGHT_IN = 4.6
 _ROW_IN = 0.17  # height of a row of the table
+_OTHER_ROWS = 17
 _MARGIN_PIX = 0.9  # around the offsets, at least
 _MARGIN_PART = 0.1
-#: Part of the neighbouring pixels that is shown around one pixel.
+#: Part of the neighboring pixels that is shown around one pixel.
 BORDER = 0.25
 _SAME_PLACE_PIX = 0.02  # phases so close get one label
+_PATH_STEPS = np.linspace(0.0, 1.0, 12)[1:-1, None]
+
+#: The steps from a pixel to itself and to its neighbors.
+NEIGHBORS = tuple(np.array(shift, dtype=float) for shift in product((-1, 0, 1), repeat=2))
 
 
 def size_of(group: DitherGroup) -> tuple[float, float]:
     """Return the size of the picture, inches: long tables make it higher."""
-    return WIDTH_IN, max(HEIGHT_IN, (len(group.points) + 14) * _ROW_IN)
+    return WIDTH_IN, max(HEIGHT_IN, (len(group.points) + _OTHER_ROWS) * _ROW_IN)
 
 
 def draw_layout(figure: Figure, group: DitherGroup) -> None:
@@ -54,103 +59,116 @@ def draw_layout(figure: Figure, group: DitherGroup) -> None:
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 0.92))
     draw_offsets(left, group)
     draw_phases(middle, group)
+    left.set_title("Offsets")
+    middle.set_title("Phases in one pixel (square)")
     for axes in (left, middle):
         axes.set_anchor("N")
     draw_table(right, group)
-    stamp(figure, name_of(group), facts_of(group))
+    stamp(figure, name_of(group), facts_of(group), legend_handles(group))
+
+
+def legend_handles(group: DitherGroup) -> list[Line2D]:
+    """Return what the marks of the offsets and phases are."""
+    handles = [
+        Line2D([], [], color=BLUE, marker="o", markersize=5, linestyle="", label="region's center")
+    ]
+    hollow: dict[str, Any] = {"marker": "o", "linestyle": "", "markerfacecolor": "none"}
+    if len(outline(group)):
+        words = "rest of the region" + (", in each cluster" if group.clusters > 1 else "")
+        handles += [
+            Line2D([], [], color=INK, linewidth=0.7, label=f"outline: {words}"),
+            Line2D([], [], color=INK, markersize=3, label="its upper right", **hollow),
+        ]
+    return [*handles, Line2D([], [], color=FAINT, label="phase in neighboring pixels", **hollow)]
 
 
 def draw_offsets(axes: Axes, group: DitherGroup) -> None:
     """Draw the offsets in pixels with the borders of the pixels."""
-    center, border = _centre_and_border(group)
-    everything = np.concatenate([center, border.reshape(-1, 2)])
-    low, high = everything.min(axis=0), everything.max(axis=0)
-    reach = float((high - low).max())
-    half = reach / 2 + max(_MARGIN_PIX, _MARGIN_PART * reach)
-    middle = (low + high) / 2
-    pixel_grid(axes, middle - half, middle + half)
+    center, border = _center_and_border(group)
+    half = frame_offsets(axes, np.concatenate([center, border.reshape(-1, 2)]))
     axes.plot(*center.T, color=FAINT, linewidth=0.8, zorder=1)
     _draw_outlines(axes, border, alpha=1.0)
     _draw_points(axes, center, clusters_of(group))
+    path = [one + (other - one) * _PATH_STEPS for one, other in pairwise(center)]
     label_points(
         axes,
         center,
         [label_of(point) for point in group.points],
-        np.concatenate([_along(center), border.reshape(-1, 2)]),
+        np.concatenate([np.reshape(path, (-1, 2)), border.reshape(-1, 2)]),
         reach=0.11 * half,
     )
-    axes.set_title("Offsets" + (f"; outlines: {_outline_words(group)}" if len(border) else ""))
-    axes.set_xlabel("Δx, pixels")
-    axes.set_ylabel("Δy, pixels")
+
+
+def frame_offsets(axes: Axes, points: FloatArray) -> float:
+    """Fix the axes and the pixel grid around offsets (K, 2); return half their side, pixels."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    reach = float((high - low).max())
+    half = reach / 2 + max(_MARGIN_PIX, _MARGIN_PART * reach)
+    pixel_grid(axes, (low + high) / 2 - half, (low + high) / 2 + half)
+    axes.set(xlabel="Δx, pixels", ylabel="Δy, pixels")
+    return half
 
 
 def draw_phases(axes: Axes, group: DitherGroup) -> None:
-    """Draw one pixel and a part of its neighbours with the phases of all exposures."""
-    center, border = _centre_and_border(group)
+    """Draw one pixel and a part of its neighbors with the phases of all exposures."""
+    center, border = _center_and_border(group)
     whole = np.floor(center - PIXEL_START)
     center, border = center - whole, border - whole[None]
     draw_pixel(axes, BORDER)
-    for shift in product((-1, 0, 1), repeat=2):
-        alpha = 1.0 if shift == (0, 0) else 0.35
-        _draw_outlines(axes, border + np.array(shift), alpha=alpha)
+    for shift in NEIGHBORS:
+        _draw_outlines(axes, border + shift, alpha=0.35 if shift.any() else 1.0)
     draw_repeated(axes, center, clusters_of(group))
-    places, labels = merged(center, group)
-    # Obstacles come from the neighbouring pixels as well.
-    shifts = np.array(list(product((-1, 0, 1), repeat=2)), dtype=float)
-    around = (np.concatenate([center, border.reshape(-1, 2)])[None] + shifts[:, None]).reshape(
-        -1, 2
-    )
-    middle = PIXEL_START + 0.5
-    near = around[np.all(np.abs(around - middle) < 0.5 + BORDER, axis=1)]
-    label_points(axes, places, labels, near, reach=0.075)
-    axes.set_title("Phases in one pixel" + ("; ○ upper right of the region" if len(border) else ""))
-    axes.set_xlabel("x phase, pixels")
-    axes.set_ylabel("y phase, pixels")
+    everything = np.concatenate([center, border.reshape(-1, 2)])
+    around = np.concatenate([everything + shift for shift in NEIGHBORS])
+    near = around[np.all(np.abs(around - PIXEL_START - 0.5) < 0.5 + BORDER, axis=1)]
+    label_points(axes, *merged(center, group), near, reach=0.075)
 
 
 def draw_pixel(axes: Axes, border: float) -> None:
-    """Draw the square of one pixel, with `border` of its neighbours around it."""
+    """Draw the square of one pixel, with `border` of its neighbors around it."""
     low, high = PIXEL_START, 1 + PIXEL_START
     axes.plot([low, high, high, low, low], [low, low, high, high, low], color=INK, zorder=1)
     for line in (axes.axvline, axes.axhline):
         for phase in (0.0, 0.5):
             line(phase, color=FAINT, linewidth=0.6, linestyle=(0, (1, 2)), zorder=0)
-    axes.set_xlim(low - border, high + border)
-    axes.set_ylim(low - border, high + border)
-    axes.set_aspect("equal")
-    axes.set_xticks([0, 0.25, 0.5, 0.75])
-    axes.set_yticks([0, 0.25, 0.5, 0.75])
+    limits, ticks = (low - border, high + border), (0, 0.25, 0.5, 0.75)
+    axes.set(xlim=limits, ylim=limits, aspect="equal", xticks=ticks, yticks=ticks)
+    axes.set(xlabel="x phase, pixels", ylabel="y phase, pixels")
 
 
 def draw_repeated(axes: Axes, phases: FloatArray, series: FloatArray, size: float = 26.0) -> None:
-    """Draw phases (N, 2) of one pixel, filled, and hollow in the neighbouring pixels."""
-    for shift in product((-1, 0, 1), repeat=2):
-        _draw_points(axes, phases + np.array(shift), series, is_filled=shift == (0, 0), size=size)
+    """Draw phases (N, 2) of one pixel, filled, and hollow in the neighboring pixels."""
+    for shift in NEIGHBORS:
+        _draw_points(axes, phases + shift, series, is_filled=not shift.any(), size=size)
 
 
 def draw_table(axes: Axes, group: DitherGroup) -> None:
     """Write offsets and POS TARGs, and the coverage below them."""
     axes.set_axis_off()
     axes.set_title("POS TARGs as written")
-    rows = [
-        f"{label_of(p):>5} {decimals(p.dx_pix):>8} {decimals(p.dy_pix):>8}"
-        f" {decimals(p.pos_targ.x_arcsec):>9} {decimals(p.pos_targ.y_arcsec):>8}"
-        for p in group.points
-    ]
-    center, worst = group.coverage.center, group.coverage.worst
+    places = (group.coverage.center, group.coverage.worst)
     lines = [
         f"{'Exp.':>5} {'Δx':>8} {'Δy':>8} {'X':>9} {'Y':>8}",
         f"{'':>5} {'pixels':>8} {'pixels':>8} {'arcsec':>9} {'arcsec':>8}",
         "",
-        *rows,
+        *(
+            f"{label_of(p):>5} {decimals(p.dx_pix):>8} {decimals(p.dy_pix):>8}"
+            f" {decimals(p.pos_targ.x_arcsec):>9} {decimals(p.pos_targ.y_arcsec):>8}"
+            for p in group.points
+        ),
         "",
-        f"{'Coverage':24} {'centre':>8} {'worst':>8}",
-        f"{'efficiency E':24} {center.efficiency:8.3f} {worst.efficiency:8.3f}",
-        f"{'packing distance d/d_N':24} {center.packing_of_limit:8.3f} {worst.packing_of_limit:8.3f}",
-        f"{'largest hole, pixels':24} {center.hole:8.3f} {worst.hole:8.3f}",
+        f"{'Coverage':26} {'center':>7} {'worst':>7}",
+        *(
+            f"{label:26} {FIGURE[name].text(places[0]):>7} {FIGURE[name].text(places[1]):>7}"
+            for name, label in (
+                ("efficiency", "efficiency E"),
+                ("packing", "packing distance, pixels"),
+                ("packing_of_limit", "  fraction of maximum"),
+                ("hole", "largest hole, pixels"),
+            )
+        ),
         "",
-        f"points at least {group.min_separation_pix:.1f} pixels apart,",
-        f"the whole spans {group.span_pix:.1f} pixels",
+        f"closest pair {group.min_separation_pix:.1f}, total extent {group.span_pix:.1f} pixels",
     ]
     axes.text(
         0.0,
@@ -164,20 +182,8 @@ def draw_table(axes: Axes, group: DitherGroup) -> None:
     )
 
 
-def decimals(value: float) -> str:
-    """Return three decimals, never minus zero."""
-    return f"{round(value, 3) + 0.0:.3f}"
-
-
-def _along(points: FloatArray) -> FloatArray:
-    """Return places (M, 2) along the path through points."""
-    parts = np.linspace(0.0, 1.0, 12)[1:-1, None]
-    pairs = pairwise(points)
-    return np.reshape([one + (other - one) * parts for one, other in pairs], (-1, 2))
-
-
-def _centre_and_border(group: DitherGroup) -> tuple[FloatArray, FloatArray]:
-    """Return the offsets (N, 2) at the centre and (K, N, 2) along the border of the region.
+def _center_and_border(group: DitherGroup) -> tuple[FloatArray, FloatArray]:
+    """Return the offsets (N, 2) at the center and (K, N, 2) along the border of the region.
 
     Clusters drift apart as a whole from place to place, by more than a phase; what has to hold
     together is each by itself (ISR section 7). So the border's offsets are those from the first
@@ -196,32 +202,15 @@ def _centre_and_border(group: DitherGroup) -> tuple[FloatArray, FloatArray]:
     return center, border
 
 
-def _outline_words(group: DitherGroup) -> str:
-    return "elsewhere, in each cluster" if group.clusters > 1 else "elsewhere in the region"
-
-
 def _draw_outlines(axes: Axes, border: FloatArray, *, alpha: float) -> None:
-    for j in range(border.shape[1] if len(border) else 0):
-        if not _is_seen(axes, border[:, j]):
-            continue
-        axes.plot(*closed(border[:, j]).T, color=INK, linewidth=0.7, alpha=alpha, zorder=2)
-        # The border begins at the upper right: which way an outline lies can be read from it.
-        axes.scatter(
-            border[0, j, 0],
-            border[0, j, 1],
-            s=9,
-            facecolor=PAPER,
-            edgecolor=INK,
-            linewidth=0.7,
-            alpha=alpha,
-            zorder=3,
-        )
-
-
-def _is_seen(axes: Axes, points: FloatArray) -> bool:
-    """Tell whether the box around points (K, 2) meets what the axes show."""
+    style: dict[str, Any] = {"linewidth": 0.7, "alpha": alpha}
     low, high = np.transpose([axes.get_xlim(), axes.get_ylim()])
-    return bool(np.all(points.max(axis=0) >= low) and np.all(points.min(axis=0) <= high))
+    for line in np.moveaxis(border, 1, 0) if len(border) else ():
+        if np.any(line.max(axis=0) < low) or np.any(line.min(axis=0) > high):
+            continue
+        axes.plot(*closed(line).T, color=INK, zorder=2, **style)
+        # The first place is the upper right one: it shows how the outline is oriented.
+        draw_marks(axes, line[:1], s=9, facecolor=PAPER, edgecolor=INK, zorder=3, **style)
 
 
 def _draw_points(
@@ -234,12 +223,11 @@ def _draw_points(
 ) -> None:
     low, high = np.transpose([axes.get_xlim(), axes.get_ylim()])
     is_seen = np.all((points >= low) & (points <= high), axis=1)
-    points, series = points[is_seen], series[is_seen]
-    for number in np.unique(series):
+    for number in np.unique(series[is_seen]):
         color, marker = SERIES[int(number) % len(SERIES)]
-        axes.scatter(
-            points[series == number][:, 0],
-            points[series == number][:, 1],
+        draw_marks(
+            axes,
+            points[is_seen & (series == number)],
             s=size,
             marker=marker,
             facecolor=color if is_filled else "none",

@@ -1,12 +1,12 @@
-"""What all pictures share: ink and paper, how labels find room, and bytes that do not vary.
+"""The style of all pictures: colors, labels, title and footer, and reproducible files.
 
 A picture is a function that draws on a figure; :func:`render` gives it a figure and returns the
-file's bytes. Nothing of a user's own matplotlib settings, of the clock or of the terminal gets in:
-the same input gives the same bytes (with the same matplotlib).
+file's bytes. The user's own matplotlib settings, the clock and the terminal have no effect: the
+same input gives the same bytes (with the same matplotlib).
 
-The colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), which people with any
-kind of colour blindness tell apart, and each comes with a marker of its own, so that a print in
-black and white says the same. Maps use cividis, whose lightness rises evenly.
+The colors are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), which people with any
+kind of color blindness tell apart, and each comes with a marker of its own for prints in black and
+white. Maps use cividis, whose lightness rises evenly.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from aptdither.errors import UsageError
 from aptdither.types import FloatArray
@@ -33,7 +34,7 @@ Size = tuple[float, float]
 INK = "#1a1a1a"
 FAINT = "#8c8c8c"
 PAPER = "#ffffff"
-#: On a coloured map: the same on every ground, while a page may turn ink and paper round.
+#: On a colored map: the same on every background, while a page may swap ink and paper.
 MAP_INK = "#1a1a1b"
 MAP_PAPER = "#fffffe"
 BLUE, VERMILION, GREEN, ORANGE, SKY, PURPLE = (
@@ -44,15 +45,8 @@ BLUE, VERMILION, GREEN, ORANGE, SKY, PURPLE = (
     "#56b4e9",
     "#cc79a7",
 )
-#: Clusters or series, told apart by colour and by marker.
-SERIES = (
-    (BLUE, "o"),
-    (VERMILION, "s"),
-    (GREEN, "^"),
-    (PURPLE, "D"),
-    (ORANGE, "v"),
-    (SKY, "P"),
-)
+#: Color and marker of each cluster or series.
+SERIES = tuple(zip((BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY), "os^DvP", strict=True))
 COLOR_MAP = "cividis"
 
 SMALL_PT = 7.0
@@ -61,8 +55,10 @@ TITLE_PT = 10.5
 PNG_DPI = 160
 
 _EDGE_IN = 0.08
-_HEAD_IN = 0.32
+_HEAD_IN = 0.4
 _FOOT_LINE_IN = 0.14
+_FOOT_GAP_IN = 0.16
+_LEGEND_IN = 0.3
 _LETTERS_PER_IN = 18  # of the smallest text, on average
 _SEPARATOR = "  ·  "
 
@@ -91,7 +87,7 @@ _SETTINGS = {
 
 
 class Kind(StrEnum):
-    """What a picture file can be."""
+    """The formats of a picture file."""
 
     PNG = "png"
     SVG = "svg"
@@ -99,7 +95,7 @@ class Kind(StrEnum):
 
 
 def kind_of(path: str | PurePath) -> Kind:
-    """Return the kind of picture that a file's ending asks for.
+    """Return the format that a file's ending names.
 
     Raises
     ------
@@ -111,8 +107,8 @@ def kind_of(path: str | PurePath) -> Kind:
         return Kind(suffix.removeprefix(".").lower())
     except ValueError:
         allowed = ", ".join(f".{kind}" for kind in Kind)
-        found = f"ends in {suffix}" if suffix else "has no ending"
-        raise UsageError(f"{PurePath(path)} {found}; a picture ends in {allowed}") from None
+        ending = f"ends in {suffix}" if suffix else "has no ending"
+        raise UsageError(f"{PurePath(path)} {ending}; a picture ends in {allowed}") from None
 
 
 def render(
@@ -136,20 +132,29 @@ def render(
     kind : Kind
         PNG, SVG or PDF.
     title, description : str
-        For the file's metadata: what it is, and the numbers that it was drawn from.
+        For the file's metadata: its name, and the numbers that it was drawn from.
     dpi : int
         Pixels per inch of a PNG.
     searchable : bool
-        In an SVG, keep text as text in the reader's own fonts; otherwise it is outlines, which look
-        the same everywhere.
+        In an SVG, keep text as text in the reader's own fonts; otherwise it becomes outlines, which
+        look the same everywhere.
     """
     with _own_settings(searchable=searchable):
         figure = Figure(figsize=size_in, layout="constrained")
         draw(figure)
+        _fix_layout(figure)
         buffer = BytesIO()
         metadata = _metadata(kind, title, description)
         figure.savefig(buffer, format=str(kind), dpi=dpi, metadata=metadata)
     return buffer.getvalue()
+
+
+def _fix_layout(figure: Figure) -> None:
+    """Round the positions of the layout, whose last bits differ from run to run."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        axes.set_position(np.round(axes.get_position(original=True).bounds, 5))
 
 
 @contextmanager
@@ -163,23 +168,18 @@ def _own_settings(*, searchable: bool) -> Iterator[None]:
 
 def _metadata(kind: Kind, title: str, description: str) -> dict[str, Any]:
     maker = f"aptdither {__version__}"
+    words = {"Title": title, "Creator": maker}
     match kind:
         case Kind.PNG:
             return {"Software": maker, "Title": title, "Description": description}
         case Kind.SVG:
-            return {"Creator": maker, "Title": title, "Description": description, "Date": None}
+            return {**words, "Description": description, "Date": None}
         case Kind.PDF:
-            return {
-                "Creator": maker,
-                "Producer": maker,
-                "Title": title,
-                "Subject": description,
-                "CreationDate": None,
-            }
+            return {**words, "Producer": maker, "Subject": description, "CreationDate": None}
 
 
-def stamp(figure: Figure, title: str, facts: Sequence[str]) -> None:
-    """Write what a picture is of above it, and with what it was made below it.
+def stamp(figure: Figure, title: str, facts: Sequence[str], handles: Sequence[Line2D] = ()) -> None:
+    """Write a picture's title above it, and what it was made from below it.
 
     Parameters
     ----------
@@ -188,13 +188,27 @@ def stamp(figure: Figure, title: str, facts: Sequence[str]) -> None:
         One line.
     facts : sequence of str
         Setup, number of points, region and the like; the tool's version is added.
+    handles : sequence of Line2D
+        A legend above the facts.
     """
     width, height = figure.get_size_inches()
     line = _SEPARATOR.join((*facts, f"aptdither {__version__}"))
     lines = textwrap.wrap(plain(line), int(width * _LETTERS_PER_IN), break_long_words=False)
-    foot_in = len(lines) * _FOOT_LINE_IN + 2.5 * _EDGE_IN
-    room = (0, foot_in / height, 1, 1 - (foot_in + _HEAD_IN) / height)
-    figure.set_layout_engine("constrained", rect=room)
+    facts_in = len(lines) * _FOOT_LINE_IN + _EDGE_IN
+    foot_in = facts_in + _FOOT_GAP_IN
+    if handles:
+        legend = figure.legend(
+            handles=handles,
+            ncols=len(handles),
+            loc="lower left",
+            bbox_to_anchor=(0, facts_in / height),
+            fontsize=SMALL_PT,
+            frameon=False,
+        )
+        legend.set_in_layout(False)
+        foot_in += _LEGEND_IN
+    inside = (0, foot_in / height, 1, 1 - (foot_in + _HEAD_IN) / height)
+    figure.set_layout_engine("constrained", rect=inside)
     left = _EDGE_IN / width
     figure.text(
         left, 1 - _EDGE_IN / height, plain(title), va="top", fontsize=TITLE_PT, fontweight="bold"
@@ -204,12 +218,12 @@ def stamp(figure: Figure, title: str, facts: Sequence[str]) -> None:
     )
 
 
-_MOST_BORDERS = 24
+_MAX_BORDERS = 24
 _GRID_STEPS = (1, 5, 10, 50, 100, 500)
 
 
 def plain(text: str) -> str:
-    """Return text that matplotlib draws as it stands: a dollar sign is no formula."""
+    """Return text that matplotlib draws literally: a dollar sign is not mathematics."""
     return "".join(c if c.isprintable() else " " for c in text).replace("$", r"\$")
 
 
@@ -220,22 +234,26 @@ def pixel_grid(axes: Axes, low: FloatArray, high: FloatArray) -> None:
     ----------
     axes : Axes
     low, high : (2,) array
-        Corners of what is shown, pixels. Where it holds many, each fifth, tenth, ... is drawn.
+        Corners of the axes, pixels. With many borders only each fifth, tenth, ... is drawn.
     """
     side = float((high - low).max())
-    every = next((step for step in _GRID_STEPS if side / step <= _MOST_BORDERS), _GRID_STEPS[-1])
+    every = next((step for step in _GRID_STEPS if side / step <= _MAX_BORDERS), _GRID_STEPS[-1])
     for line, (start, stop) in zip(
         (axes.axvline, axes.axhline), zip(low, high, strict=True), strict=True
     ):
         for border in range(int(np.ceil(start)), int(np.floor(stop)) + 1):
             if border % every == 0:
                 line(border, color=FAINT, linewidth=0.6, linestyle=(0, (1, 2)), zorder=0)
-    axes.set_xlim(low[0], high[0])
-    axes.set_ylim(low[1], high[1])
-    axes.set_aspect("equal")
+    axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
 
 
-#: Directions a label may stand in, the natural one first.
+def detector_axes(axes: Axes, low: FloatArray, high: FloatArray) -> None:
+    """Fix the axes of a picture of the detector between two corners (2,), pixels."""
+    axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
+    axes.set(xlabel="detector x, pixels", ylabel="detector y, pixels")
+
+
+#: Directions from a point to its label, the preferred one first.
 _DIRECTIONS = tuple(
     (float(np.cos(angle)), float(np.sin(angle)))
     for angle in np.deg2rad([45, 135, -45, -135, 90, 0, 180, -90])
@@ -245,7 +263,7 @@ _DIRECTIONS = tuple(
 def label_points(
     axes: Axes, points: FloatArray, labels: Sequence[str], obstacles: FloatArray, reach: float
 ) -> None:
-    """Write a label beside each point, on the side where there is most room.
+    """Write a label beside each point, on the side with the most space.
 
     Parameters
     ----------
@@ -255,16 +273,16 @@ def label_points(
     labels : sequence of str
         One for each point.
     obstacles : (M, 2) array
-        What labels should keep away from, data coordinates.
+        What labels should avoid, data coordinates.
     reach : float
         Distance of a label from its point, data units.
     """
     taken = np.concatenate([points, obstacles.reshape(-1, 2)])
     for point, label in zip(points, labels, strict=True):
         places = point + reach * np.array(_DIRECTIONS)
-        room = np.hypot(*(places[:, None, :] - taken[None, :, :]).transpose(2, 0, 1)).min(axis=1)
-        # What is as free as needed is equal; then the natural side wins.
-        best = places[int(np.argmax(np.minimum(room, 0.9 * reach)))]
+        space = np.hypot(*(places[:, None, :] - taken[None, :, :]).transpose(2, 0, 1)).min(axis=1)
+        # Places with enough space are equal; then the preferred direction is taken.
+        best = places[int(np.argmax(np.minimum(space, 0.9 * reach)))]
         taken = np.concatenate([taken, best[None, :]])
         axes.text(
             float(best[0]),
@@ -276,6 +294,11 @@ def label_points(
             zorder=5,
             bbox={"facecolor": PAPER, "edgecolor": "none", "alpha": 0.75, "pad": 0.4},
         )
+
+
+def draw_marks(axes: Axes, points: FloatArray, **style: Any) -> None:
+    """Draw a marker at each of the points (N, 2)."""
+    axes.scatter(points[:, 0], points[:, 1], **style)
 
 
 def closed(outline: FloatArray) -> FloatArray:

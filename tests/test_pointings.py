@@ -10,30 +10,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aptdither.apt.patterns import pattern_points
-from aptdither.apt.proposal import AptPattern, parse_proposal
-from aptdither.dither.pattern import load_catalog
+from aptdither.apt.patterns import AptPattern, pattern_points
+from aptdither.apt.reader import parse_proposal
+from aptdither.dither.catalog import load_catalog
 from aptdither.errors import ProposalError
 from aptdither.optics.aperture import get_aperture
-from aptdither.planning.pointings import MAX_SHOTS, ObservedVisit, observe
+from aptdither.planning.pointings import MAX_POINTINGS, VisitPointings, observe
 from tests.made import box_pattern, exposure, group, proposal, visit
 
 
-def observed(*visits: str, patterns: str = "") -> ObservedVisit:
+def observed(*visits: str, patterns: str = "") -> VisitPointings:
     (found,) = observe(parse_proposal(proposal(*visits, patterns=patterns)))
     return found
 
 
-def at(found: ObservedVisit) -> list[list[tuple[str, float, float]]]:
+def at(found: VisitPointings) -> list[list[tuple[str, float, float]]]:
     """Return for each set the exposures and where they point, in the order of time."""
     return [
         [
             (
-                shot.exposure.number,
-                round(shot.pos_targ.x_arcsec, 3) + 0.0,
-                round(shot.pos_targ.y_arcsec, 3) + 0.0,
+                pointing.number,
+                round(pointing.pos_targ.x_arcsec, 3) + 0.0,
+                round(pointing.pos_targ.y_arcsec, 3) + 0.0,
             )
-            for shot in one.shots
+            for pointing in one.pointings
         ]
         for one in found.sets
     ]
@@ -51,7 +51,6 @@ def pattern(kind: str, **values: object) -> AptPattern:
         "angle_between_sides": None,
         "center_pattern": False,
         "sub": None,
-        "purpose": "DITHER",
         "coordinate_frame": "POS-TARG",
         "problems": (),
         "line": 7,
@@ -195,8 +194,10 @@ def test_pattern_points_add_to_pos_targs_and_run_all_exposures_at_each_point() -
     first, second = at(found)
     assert first == [("1", round(1 + x, 3), y) for x, y in box]
     assert second == [("2", x, y) for x, y in box]
-    order = sorted((shot for one in found.sets for shot in one.shots), key=lambda s: s.when)
-    assert [shot.exposure.number for shot in order] == ["1", "2"] * 4
+    order = sorted(
+        (pointing for one in found.sets for pointing in one.pointings), key=lambda s: s.when
+    )
+    assert [pointing.number for pointing in order] == ["1", "2"] * 4
 
 
 def test_same_pos_as_shares_the_place_point_by_point() -> None:
@@ -222,14 +223,13 @@ def test_same_pos_as_shares_the_place_point_by_point() -> None:
 
 def test_iterations_repeat_and_orbits_are_dealt_out() -> None:
     found = observed(visit(exposure(1, iterations=3, orbits=(2,)), exposure(2, orbits=(2, 3))))
-    shots = found.sets[0].shots
-    assert [(s.exposure.number, s.orbit) for s in shots] == [
+    pointings = found.sets[0].pointings
+    assert [(one.number, one.orbit) for one in pointings] == [
         ("1", 2),
         ("1", 2),
         ("1", 2),
         ("2", None),  # two orbits for one exposure: which one is not known
     ]
-    assert found.sets[0].orbits == (2,)
 
 
 def test_sets_are_of_one_target_and_setup() -> None:
@@ -285,7 +285,7 @@ def test_what_looks_at_no_sky_or_moves_by_itself_is_left_out() -> None:
         )
     )
     assert at(found) == [[("4", 0.0, 0.0)]]
-    assert not found.unjudged
+    assert not found.unresolved
 
 
 @pytest.mark.parametrize(
@@ -299,14 +299,14 @@ def test_what_looks_at_no_sky_or_moves_by_itself_is_left_out() -> None:
             "coordinated parallel",
             False,
         ),
-        ([exposure(1, iterations=MAX_SHOTS + 1)], "more than", False),
+        ([exposure(1, iterations=MAX_POINTINGS + 1)], "more than", False),
     ],
 )
 def test_what_cannot_be_followed_is_said(children: list[str], said: str, is_missing: bool) -> None:
     found = observed(visit(*children))
     assert not found.sets
-    assert said in found.unjudged[0].reason
-    assert found.unjudged[0].is_missing is is_missing
+    assert said in found.unresolved[0].reason
+    assert found.unresolved[0].is_missing is is_missing
 
 
 def test_nested_patterns_of_any_size_cost_nothing() -> None:
@@ -317,7 +317,7 @@ def test_nested_patterns_of_any_size_cost_nothing() -> None:
     line = box_pattern(points=1000).replace("BOX-MIN", "LINE")
     found = observed(visit(inner), patterns=line)
     assert not found.sets
-    assert "more than" in found.unjudged[0].reason
+    assert "more than" in found.unresolved[0].reason
 
 
 @given(st.lists(st.integers(1, 3), min_size=1, max_size=4), st.integers(1, 3))
@@ -328,8 +328,8 @@ def test_the_number_of_shots_is_the_product(sizes: list[int], iterations: int) -
         inner = group(inner, attributes=f' Type="Pattern" Pattern="{number}"')
         made += box_pattern(number, points=size).replace("BOX-MIN", "LINE")
     found = observed(visit(inner), patterns=made)
-    assert len(found.sets[0].shots) == iterations * np.prod(sizes)
-    times = [shot.when for shot in found.sets[0].shots]
+    assert len(found.sets[0].pointings) == iterations * np.prod(sizes)
+    times = [pointing.when for pointing in found.sets[0].pointings]
     assert all(before < after for before, after in itertools.pairwise(times))
 
 

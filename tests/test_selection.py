@@ -6,9 +6,10 @@ import re
 
 import pytest
 
-from aptdither.apt.proposal import parse_proposal
-from aptdither.errors import AptDitherError
-from aptdither.planning.selection import DitherSet, SetOptions, find_sets
+from aptdither.apt.reader import parse_proposal
+from aptdither.errors import AptDitherError, raise_all
+from aptdither.planning.refusals import SetOptions
+from aptdither.planning.selection import DitherSet, select_sets
 from aptdither.types import PosTarg
 from tests.made import box_pattern, exposure, group, proposal, six, visit
 
@@ -16,11 +17,13 @@ ZERO = PosTarg(x_arcsec=0.0, y_arcsec=0.0)
 
 
 def sets_of(source: bytes, **options: bool) -> tuple[DitherSet, ...]:
-    return find_sets(parse_proposal(source), SetOptions(**options))[0]
+    selected = select_sets(parse_proposal(source), SetOptions(**options))
+    raise_all(selected.errors)
+    return selected.sets
 
 
 def numbers(dither_set: DitherSet) -> list[str]:
-    return [unit.exposure.number for unit in dither_set.units]
+    return [member.exposure.number for member in dither_set.members]
 
 
 def test_a_tag_in_a_group_covers_the_innermost_group() -> None:
@@ -74,8 +77,8 @@ def test_setups_are_kept_apart_in_document_order() -> None:
     ]
     (found,) = sets_of(proposal(visit(group(*exposures))))
     assert [
-        (setup.element, [unit.exposure.number for unit in units])
-        for setup, units in found.by_setup().items()
+        (setup.element, [member.exposure.number for member in members])
+        for setup, members in found.by_setup().items()
     ] == [("F160W", ["1", "3"]), ("F125W", ["2", "4"])]
 
 
@@ -181,7 +184,9 @@ REFUSED = [
         id="two targets",
     ),
     pytest.param(
-        proposal(visit(group(exposure(1, comments="@dither"), exposure(2, comments="@dither")))),
+        proposal(
+            visit(group(exposure(1, comments="@dither"), exposure(2, comments="@dither n=2")))
+        ),
         None,
         "two tags for one set",
         id="two tags in one group",
@@ -300,15 +305,39 @@ def test_a_replaced_pattern_counts_as_its_points() -> None:
         patterns=box_pattern(points=4),
     )
     (found,) = sets_of(source, replace_patterns=True)
-    assert [unit.runs for unit in found.units] == [4]
+    assert [member.runs for member in found.members] == [4]
     assert len(found.unwrapped) == 1
+
+
+def test_the_same_tag_on_every_exposure_of_a_group_is_one_tag() -> None:
+    source = proposal(visit(group(*(exposure(i, comments="@dither n=3") for i in (1, 2, 3)))))
+    (found,) = sets_of(source)
+    assert numbers(found) == ["1", "2", "3"]
+
+
+def test_an_exposure_belongs_to_one_set() -> None:
+    source = proposal(
+        visit(
+            exposure(1, comments="@dither id=a\n@dither id=b"), exposure(2, comments="@dither id=b")
+        )
+    )
+    with pytest.raises(AptDitherError, match=r"exposure 1.*into different sets.*id=a.*id=b"):
+        sets_of(source)
+
+
+def test_one_wrong_set_does_not_hide_the_others() -> None:
+    wrong = group(exposure(1, comments="@dither", scan=True), exposure(2))
+    source = proposal(visit(wrong, group(exposure(3, comments="@dither"), exposure(4))))
+    selected = select_sets(parse_proposal(source))
+    assert [numbers(found) for found in selected.sets] == [["3", "4"]]
+    assert len(selected.errors) == 1
 
 
 def test_words_that_only_look_like_tags_are_told() -> None:
     source = proposal(visit(exposure(1, comments="please @dither n=4")))
-    sets, findings = find_sets(parse_proposal(source), SetOptions())
-    assert sets == ()
-    (finding,) = findings
+    selected = select_sets(parse_proposal(source))
+    assert selected.sets == ()
+    (finding,) = selected.findings
     assert (finding.code, finding.visit, finding.exposure) == ("ADT102", "01", "1")
 
 

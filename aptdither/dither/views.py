@@ -1,0 +1,174 @@
+"""Views: the detectors that see one dither, each with its aperture, spectral element and region.
+
+A POS TARG is a displacement in the ideal frame of the prime aperture, hence in (V2, V3); every
+detector sees that displacement. Direct and grism exposures of one set are two views, and so are a
+prime and its coordinated parallel. The field points of several views are evaluated together, one
+view after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from aptdither.dither.region import FieldPoints, IntArray, sample_region
+from aptdither.dither.sampling import AliasingModel
+from aptdither.optics.aperture import Aperture, plain
+from aptdither.optics.filters import SpectralElement
+from aptdither.optics.siaf import Frame
+from aptdither.types import FloatArray, Region
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One detector that sees a dither.
+
+    Attributes
+    ----------
+    aperture : Aperture
+        Its frame, chips and distortion.
+    element : SpectralElement
+        Its wavelength sets the band.
+    region : Region
+        Where the coverage matters.
+    prime : Frame or None
+        The frame the POS TARGs are given in; None: the aperture's own.
+    """
+
+    aperture: Aperture
+    element: SpectralElement
+    region: Region
+    prime: Frame | None = None
+
+    def own_postarg(self, postargs: npt.ArrayLike) -> FloatArray:
+        """Return POS TARGs (..., 2), arcsec, in the aperture's own frame."""
+        return _turned(postargs, self.prime, self.aperture.frame)
+
+    def prime_postarg(self, postargs: npt.ArrayLike) -> FloatArray:
+        """Return POS TARGs (..., 2), arcsec, of the aperture's own frame in the prime's frame."""
+        return _turned(postargs, self.aperture.frame, self.prime)
+
+    def postargs_of(self, offsets_pix: npt.ArrayLike) -> FloatArray:
+        """Return the POS TARGs (..., 2), arcsec, of offsets at the aperture's reference point."""
+        offsets = np.asarray(offsets_pix, dtype=float)
+        postargs = self.aperture.postarg_from_offset(offsets[..., 0], offsets[..., 1])
+        return self.prime_postarg(np.stack(postargs, axis=-1))
+
+    def offsets_of(self, postargs: npt.ArrayLike) -> FloatArray:
+        """Return the offsets (..., 2), pixels at the aperture's reference point, of POS TARGs."""
+        own = self.own_postarg(postargs)
+        return np.stack(self.aperture.offset_from_postarg(own[..., 0], own[..., 1]), axis=-1)
+
+
+Views: TypeAlias = View | Sequence[View]
+
+
+def _turned(postargs: npt.ArrayLike, given: Frame | None, wanted: Frame | None) -> FloatArray:
+    values = np.asarray(postargs, dtype=float)
+    if given is None or wanted is None:
+        return values
+    return np.stack(wanted.postarg_from(given, values[..., 0], values[..., 1]), axis=-1)
+
+
+def as_views(views: Views) -> tuple[View, ...]:
+    """Return one view or several as a tuple.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    several = (views,) if isinstance(views, View) else tuple(views)
+    if not several:
+        raise ValueError("there is no view to evaluate")
+    return several
+
+
+def field_points(views: Views, *, base: Any = (0.0, 0.0), grid: int = 9) -> FieldPoints:
+    """Return the field points of the regions of all views, one view after the other.
+
+    Parameters
+    ----------
+    views : View or sequence of View
+    base : (2,) array_like, arcsec, or Quantity
+        POS TARG that all exposures share: each region lies about where the target then lands.
+    grid : int
+        Points on a side, see :func:`~aptdither.dither.region.sample_region`.
+    """
+    shared = plain(base, "arcsec")
+    fields = []
+    for view in as_views(views):
+        x, y = view.own_postarg(shared)
+        fields.append(sample_region(view.region, view.aperture, (float(x), float(y)), grid))
+    return FieldPoints(
+        x_pix=np.concatenate([field.x_pix for field in fields]),
+        y_pix=np.concatenate([field.y_pix for field in fields]),
+        chip=np.concatenate([field.chip for field in fields]),
+        view=np.repeat(np.arange(len(fields)), [len(field.x_pix) for field in fields]),
+        index_of_center=fields[0].index_of_center,
+    )
+
+
+def offsets_at(postargs_arcsec: FloatArray, views: Views, field: FieldPoints) -> FloatArray:
+    """Return the offsets (F, N, 2), pixels, that POS TARGs (N, 2) are at each field point.
+
+    A star that the base pointing puts at p lands at ``inverse(forward(p) + POS TARG)``: the full
+    distortion model, nothing linear about it.
+    """
+    offsets = np.empty((len(field.x_pix), len(postargs_arcsec), 2))
+    for view, chip, members in _by_chip(as_views(views), field):
+        own = view.own_postarg(postargs_arcsec)
+        dx, dy = view.aperture.offset_from_postarg(
+            own[None, :, 0],
+            own[None, :, 1],
+            at=(field.x_pix[members, None], field.y_pix[members, None]),
+            chip=chip,
+        )
+        offsets[members] = np.stack([dx, dy], axis=-1)
+    return offsets
+
+
+def scales_at(views: Views, field: FieldPoints) -> tuple[FloatArray, FloatArray]:
+    """Return the pixel scales (F,) in x and y at each field point, arcsec per pixel."""
+    x_scale, y_scale = np.empty(len(field.x_pix)), np.empty(len(field.x_pix))
+    for view, chip, members in _by_chip(as_views(views), field):
+        x_scale[members], y_scale[members] = view.aperture.scale_at(
+            field.x_pix[members], field.y_pix[members], chip=chip
+        )
+    return x_scale, y_scale
+
+
+def band_at(views: Views, field: FieldPoints, **options: Any) -> AliasingModel:
+    """Return the aliasing model with each field point's own wavelength and pixel scale.
+
+    Parameters
+    ----------
+    views : View or sequence of View
+    field : FieldPoints
+    **options
+        Of :class:`~aptdither.dither.sampling.AliasingModel`.
+    """
+    wavelengths = np.array([view.element.wavelength_nm for view in as_views(views)])[field.view]
+    arrays = (wavelengths, *scales_at(views, field))
+    return _band(*(array.tobytes() for array in arrays), **options)
+
+
+@lru_cache(maxsize=32)
+def _band(wavelength_nm: bytes, x_scale: bytes, y_scale: bytes, **options: Any) -> AliasingModel:
+    """Return the model of equal scales once: its tables cost more than evaluating a pattern."""
+    arrays = (np.frombuffer(values) for values in (wavelength_nm, x_scale, y_scale))
+    return AliasingModel(*arrays, **options)
+
+
+def _by_chip(views: tuple[View, ...], field: FieldPoints) -> Iterator[tuple[View, int, IntArray]]:
+    """Yield each view and chip that has field points, and the indices of these."""
+    for index, view in enumerate(views):
+        for chip in view.aperture.chips:
+            members = np.flatnonzero((field.view == index) & (field.chip == chip.number))
+            if len(members):
+                yield view, chip.number, members

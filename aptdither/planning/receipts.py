@@ -1,0 +1,230 @@
+"""What the receipts of an earlier run say, and whether the file still agrees with them.
+
+`apply` leaves a receipt in the Comments of each exposure that it dithers: which point of which
+pattern it is, and the POS TARG that it had before. People edit files afterwards. This module is the
+one place that compares receipts with POS TARGs and with each other; `apply` refuses what it finds,
+and `check` reports it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from aptdither.apt.proposal import Exposure
+from aptdither.apt.tags import Receipt
+from aptdither.dither.catalog import Catalog
+from aptdither.dither.clusters import offset_clusters
+from aptdither.errors import AptDitherError
+from aptdither.optics.aperture import Aperture
+from aptdither.planning.choice import sizes_of
+from aptdither.types import NO_OFFSET, PosTarg
+from aptdither.version import __version__
+
+#: POS TARGs that differ by less are equal: three decimals, rounded twice, arcsec.
+EQUAL_ARCSEC = 0.0015
+
+
+class ProblemKind(StrEnum):
+    """What is wrong with a receipt."""
+
+    CONTRADICTS = "contradicts the other receipts of its set"
+    MOVED = "the POS TARG is another"
+    INCOMPLETE = "points are missing or repeated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptProblem:
+    """A receipt that contradicts its exposure, or other receipts.
+
+    Attributes
+    ----------
+    kind : ProblemKind
+        What is wrong. Where points are missing or repeated, a new run repairs it: the POS TARGs
+        before the dither are certain.
+    exposure : Exposure
+        Where it stands.
+    message : str
+        What contradicts what.
+    way_out : str
+        What to do about it.
+    """
+
+    kind: ProblemKind
+    exposure: Exposure
+    message: str
+    way_out: str
+
+
+def base_of(receipt: Receipt) -> PosTarg:
+    """Return the POS TARG that an exposure had before it was dithered."""
+    return PosTarg(x_arcsec=receipt.base_x_arcsec, y_arcsec=receipt.base_y_arcsec)
+
+
+def offset_of(receipt: Receipt, catalog: Catalog, aperture: Aperture) -> PosTarg | None:
+    """Return the offset that a receipt stands for; None where the pattern is not known.
+
+    Parameters
+    ----------
+    receipt : Receipt
+    catalog : Catalog
+        The patterns that are known; a designed pattern (``optimized-6``) is not among them, and
+        only its first point, which has no offset, is known.
+    aperture : Aperture
+        The aperture that the set was dithered for.
+    """
+    offsets = _offsets_of(receipt, catalog, aperture)
+    if offsets is not None:
+        return offsets[receipt.index - 1]
+    return NO_OFFSET if receipt.index == 1 and receipt.pattern.startswith("optimized-") else None
+
+
+def _offsets_of(
+    receipt: Receipt, catalog: Catalog, aperture: Aperture
+) -> tuple[PosTarg, ...] | None:
+    names = receipt.pattern.split("+")
+    sizes = sizes_of(receipt.pattern, receipt.total, catalog)
+    if sizes is None or any(name not in catalog for name in names):
+        return None
+    by_size = {catalog.get(name).n: catalog.get(name).postargs(aperture) for name in names}
+    if len(sizes) == 1:
+        offsets = by_size[sizes[0]]
+    else:
+        try:
+            offsets = offset_clusters(
+                [by_size[n] for n in sizes], aperture, base=base_of(receipt).xy_arcsec
+            )
+        except AptDitherError:
+            return None
+    return tuple(PosTarg(x_arcsec=float(x), y_arcsec=float(y)) for x, y in offsets)
+
+
+def receipt_problems(
+    receipts: Mapping[Exposure, Receipt],
+    catalog: Catalog,
+    aperture: Aperture,
+    *,
+    must_be_complete: bool = True,
+) -> Iterator[ReceiptProblem]:
+    """Yield what is wrong with the receipts of one setup of one set.
+
+    Parameters
+    ----------
+    receipts : Mapping of Exposure to Receipt
+        In document order; exposures without a receipt are left out.
+    catalog : Catalog
+        The patterns that receipts name.
+    aperture : Aperture
+        The aperture that the set was dithered for.
+    must_be_complete : bool
+        Whether points that no exposure has are a problem.
+    """
+    # A single exposure at one point is not dithered: what an earlier version wrote says nothing.
+    receipts = {exposure: one for exposure, one in receipts.items() if one.total > 1}
+    if not receipts:
+        return
+    disagreeing = list(_disagreeing(receipts))
+    yield from disagreeing
+    if disagreeing:
+        return
+    yield from _moved(receipts, catalog, aperture)
+    yield from _incomplete(receipts, must_be_complete=must_be_complete)
+
+
+def _disagreeing(receipts: Mapping[Exposure, Receipt]) -> Iterator[ReceiptProblem]:
+    """Yield a problem for each receipt that says something else than most of its set."""
+    said = {exposure: (one.pattern, one.total, base_of(one)) for exposure, one in receipts.items()}
+    (usual, count), *_ = Counter(said.values()).most_common(1)
+    if count == len(said):
+        return
+    pattern, total, base = usual
+    for exposure, (own_pattern, own_total, own_base) in said.items():
+        if (own_pattern, own_total, own_base) == usual:
+            continue
+        own, others = f"{own_total} points of {own_pattern}", f"{total} points of {pattern}"
+        if own == others:
+            own, others = f"base {own_base.text}", f"base {base.text}"
+        yield ReceiptProblem(
+            kind=ProblemKind.CONTRADICTS,
+            exposure=exposure,
+            message=f"its receipt says {own}, those of the other exposures of the set say {others}",
+            way_out="correct the receipt, or remove it and set the POS TARG that the exposure had "
+            "before it was dithered",
+        )
+
+
+def _moved(
+    receipts: Mapping[Exposure, Receipt], catalog: Catalog, aperture: Aperture
+) -> Iterator[ReceiptProblem]:
+    """Yield a problem for POS TARGs that are not those that the receipts stand for."""
+    shifts: dict[Exposure, tuple[PosTarg, PosTarg]] = {}
+    known = 0
+    for exposure, receipt in receipts.items():
+        offset = offset_of(receipt, catalog, aperture)
+        if offset is None:
+            continue
+        known += 1
+        wanted = base_of(receipt) + offset
+        shift = (exposure.pos_targ or NO_OFFSET) - wanted
+        if shift.length_arcsec > EQUAL_ARCSEC:
+            shifts[exposure] = (wanted, shift)
+    # Another version's catalog may differ: some points that agree prove that it does not.
+    if len(shifts) == known and any(one.version != __version__ for one in receipts.values()):
+        return
+    way_out = (
+        "restore the POS TARG, or give --rebase to dither about the POS TARGs that the file has now"
+    )
+    distinct = [shift for _, shift in shifts.values()]
+    if (
+        len(shifts) > 1
+        and len(shifts) == known
+        and all((shift - distinct[0]).length_arcsec <= EQUAL_ARCSEC for shift in distinct)
+    ):
+        yield ReceiptProblem(
+            kind=ProblemKind.MOVED,
+            exposure=next(iter(shifts)),
+            message=f"all {len(shifts)} exposures were moved by ({distinct[0].text}) arcsec since "
+            "they were dithered",
+            way_out=way_out,
+        )
+        return
+    for exposure, (wanted, _) in shifts.items():
+        receipt = receipts[exposure]
+        yield ReceiptProblem(
+            kind=ProblemKind.MOVED,
+            exposure=exposure,
+            message=f"its receipt says point {receipt.index} of {receipt.total} of "
+            f"{receipt.pattern}, which is POS TARG ({wanted.text}), but it has "
+            f"({(exposure.pos_targ or NO_OFFSET).text})",
+            way_out=way_out,
+        )
+
+
+def _incomplete(
+    receipts: Mapping[Exposure, Receipt], *, must_be_complete: bool
+) -> Iterator[ReceiptProblem]:
+    """Yield a problem for points that several exposures have, or none; a new run repairs both."""
+    by_index: dict[int, list[Exposure]] = {}
+    for exposure, receipt in receipts.items():
+        by_index.setdefault(receipt.index, []).append(exposure)
+    first, receipt = next(iter(receipts.items()))
+    doubled = [exposures for exposures in by_index.values() if len(exposures) > 1]
+    if doubled:
+        yield ReceiptProblem(
+            kind=ProblemKind.INCOMPLETE,
+            exposure=doubled[0][-1],
+            message="several exposures are the same point of the pattern: exposures "
+            + "; ".join(", ".join(one.number for one in exposures) for exposures in doubled),
+            way_out="run aptdither apply again",
+        )
+    missing = receipt.total - len(by_index)
+    if missing and must_be_complete:
+        yield ReceiptProblem(
+            kind=ProblemKind.INCOMPLETE,
+            exposure=first,
+            message=f"the receipts are of {receipt.total} points, and {missing} of them "
+            f"{'is' if missing == 1 else 'are'} missing from the set",
+            way_out="run aptdither apply again",
+        )

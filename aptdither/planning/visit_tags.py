@@ -1,0 +1,103 @@
+"""The tags and receipts of a visit, and a set of exposures that a tag names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from aptdither.apt.proposal import Exposure, Visit
+from aptdither.apt.tags import CommentTags, DitherRequest, Receipt, Tag, parse_comments
+from aptdither.errors import AptDitherError, Location
+
+
+class VisitTags:
+    """The tags and receipts in the Comments of one visit, read once.
+
+    Parameters
+    ----------
+    visit : Visit
+
+    Attributes
+    ----------
+    slots : tuple of (Exposure, tuple of ExposureGroup)
+        Each exposure with the groups around it, in document order.
+    comments : dict of int to CommentTags
+        What the Comments of each exposure say, by its node; nothing for those that break the
+        grammar of tags.
+    visit_comments : CommentTags
+        What the Comments of the visit say.
+    errors : list of AptDitherError
+        Lines that break the grammar of tags.
+    """
+
+    def __init__(self, visit: Visit) -> None:
+        self.visit = visit
+        self.errors: list[AptDitherError] = []
+        self.slots = tuple(visit.walk())
+        self.groups_of = {exposure.node: groups for exposure, groups in self.slots}
+        self.visit_comments = self._read(visit.comments, None)
+        self.comments = {
+            exposure.node: self._read(exposure.comments, exposure) for exposure, _ in self.slots
+        }
+
+    def _read(self, text: str, exposure: Exposure | None) -> CommentTags:
+        try:
+            return parse_comments(text)
+        except AptDitherError as error:
+            self.errors.append(error.located(self.location(exposure)))
+            return CommentTags()
+
+    @property
+    def has_tags(self) -> bool:
+        """Whether a tag stands in the visit."""
+        return any(read.tags for read in (self.visit_comments, *self.comments.values()))
+
+    def location(self, exposure: Exposure | None = None) -> Location:
+        """Return the location of the visit, or of one of its exposures."""
+        if exposure is None:
+            return Location(visit=self.visit.number, line=self.visit.line)
+        return Location(visit=self.visit.number, exposure=exposure.number, line=exposure.line)
+
+    def receipt(self, exposure: Exposure) -> Receipt | None:
+        """Return what an earlier run wrote into the exposure's Comments."""
+        receipts = self.comments[exposure.node].receipts
+        return receipts[0] if receipts else None
+
+    def stray_lines(self) -> Iterator[tuple[Location, str]]:
+        """Yield the lines that hold the word @dither and are no tag, with their locations."""
+        for stray in self.visit_comments.strays:
+            yield self.location(), stray
+        for exposure, _ in self.slots:
+            for stray in self.comments[exposure.node].strays:
+                yield self.location(exposure), stray
+
+
+def mentions_tag(visit: Visit) -> bool:
+    """Tell whether a visit has anything for this tool in its Comments."""
+    texts = (visit.comments, *(exposure.comments for exposure in visit.exposures))
+    return any("@dith" in text.lower() for text in texts)
+
+
+@dataclass(slots=True, kw_only=True)
+class SetCandidate:
+    """The exposures that a tag covers, before it is known whether they may be dithered.
+
+    Attributes
+    ----------
+    tags_of_visit : VisitTags
+        Tags and receipts of the visit.
+    exposures : list of Exposure
+        All that the tag covers, those of other instruments too.
+    tags : list of (Tag, Exposure or None)
+        The tags that name the set, each with the exposure that holds it (None: the visit).
+    requests : set of DitherRequest
+        What those tags ask for, each once.
+    joins_by_id : bool
+        Whether an ``id`` joins them: then several tags add up.
+    """
+
+    tags_of_visit: VisitTags
+    exposures: list[Exposure]
+    tags: list[tuple[Tag, Exposure | None]] = field(default_factory=list)
+    requests: set[DitherRequest] = field(default_factory=set)
+    joins_by_id: bool = False

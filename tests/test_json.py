@@ -1,0 +1,91 @@
+"""Every command's JSON obeys its schema, and says what the terminal says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from typer.testing import CliRunner
+
+from aptdither.cli import app
+from tests.made import exposure, proposal, visit
+
+ROOT = Path(__file__).parents[1]
+SCHEMA = json.loads((ROOT / "schemas" / "report.schema.json").read_text(encoding="utf-8"))
+
+COMMANDS = (
+    "apply in.apt --dry-run",
+    "check in.apt --statistics",
+    "patterns",
+    "patterns tight-4",
+    "evaluate --pattern tight-2",
+    "evaluate --postargs 0,0",
+    "evaluate --proposal in.apt",
+    "optimize -n 2 --size point",
+    "optimize -n 2 --size 10arcsec --tradeoff",
+    f"fit {ROOT / 'examples' / 'table2.ecsv'}",
+    "convert --pixels 3.5,1.5",
+    "convert --postargs 1,2 --at 30,40",
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    source = proposal(
+        visit(exposure(1, comments="@dither pattern=tight-2"), exposure(2, postarg=("1", "1")))
+    )
+    (tmp_path / "in.apt").write_bytes(source)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def report_of(command: str) -> dict[str, Any]:
+    result = CliRunner().invoke(app, [*command.split(), "--format", "json"])
+    assert result.exit_code in (0, 1), result.output
+    report: dict[str, Any] = json.loads(result.stdout)
+    return report
+
+
+def test_the_schema_is_a_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_report_obeys_the_schema(command: str, folder: Path) -> None:
+    report = report_of(command)
+    jsonschema.validate(report, SCHEMA)
+    assert report["report_version"] == 2
+
+
+@pytest.mark.parametrize("key", ["config", "snr", "points", "coverage"])
+def test_the_schema_wants_every_key(key: str, folder: Path) -> None:
+    report = report_of("evaluate --pattern tight-2")
+    del report["groups"][0][key]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(report, SCHEMA)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 12])
+@pytest.mark.parametrize("element", ["F160W", "F105W"])
+def test_no_result_beats_what_is_possible(n: int, element: str, folder: Path) -> None:
+    postargs = " ".join(f"{0.474 * k:.3f},{0.424 * k:.3f}" for k in range(n))
+    command = ["evaluate", "--postargs", postargs, "--element", element, "--format", "json"]
+    (group,) = json.loads(CliRunner().invoke(app, command).stdout)["groups"]
+    coverage = group["coverage"]
+    possible = coverage["possible"]
+    for place in ("center", "worst"):
+        assert coverage[place]["efficiency"] <= possible["efficiency"] <= 1 + 1e-9
+        assert coverage[place]["packing"] <= possible["packing"]
+        assert coverage[place]["packing_of_limit"] <= possible["packing_of_limit"] == 1
+        assert possible["hole"] is None or coverage[place]["hole"] >= possible["hole"]
+
+
+def test_the_terminal_shows_the_same_figures(folder: Path) -> None:
+    (group,) = report_of("evaluate --pattern tight-3")["groups"]
+    text = CliRunner().invoke(app, ["evaluate", "--pattern", "tight-3"]).stdout
+    line = next(line for line in text.splitlines() if line.startswith("  efficiency E "))
+    numbers = [group["coverage"][place]["efficiency"] for place in ("center", "worst", "possible")]
+    assert line.split()[2:] == [f"{number:.3f}" for number in numbers]

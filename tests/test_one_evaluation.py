@@ -1,0 +1,117 @@
+"""Every command says the same of the same exposures: they ask one evaluation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from astropy.table import Table
+from typer.testing import CliRunner
+
+from aptdither.cli.app import app
+from tests.made import box_pattern, exposure, group, proposal, six, visit
+
+RUNNER = CliRunner()
+
+PATTERN = ' Type="Pattern" Pattern="1"'
+TAGGED = {
+    "six": six(),
+    "expanded": proposal(visit(exposure(1, comments="@dither n=4 size=20arcsec pattern=wide-4"))),
+    "a base": proposal(
+        visit(group(*(exposure(i, comments="@dither", postarg=("3.1", "-2")) for i in (1, 2, 3))))
+    ),
+    "clusters": proposal(visit(group(*(exposure(i) for i in range(1, 13))), comments="@dither")),
+    "two setups": proposal(
+        visit(
+            group(
+                *(exposure(i, element="F125W" if i % 2 else "F160W") for i in range(1, 9)),
+            ),
+            comments="@dither",
+        )
+    ),
+}
+AS_WRITTEN = {
+    "by hand": proposal(
+        visit(exposure(1, postarg=("0.1", "0.2")), exposure(2, postarg=("0.5", "0.45")))
+    ),
+    "off the reference point": proposal(
+        visit(exposure(1, postarg=("9", "3")), exposure(2, postarg=("9.45", "3.4")))
+    ),
+    "a stock pattern": proposal(
+        visit(group(exposure(1, positions=4), attributes=PATTERN)), patterns=box_pattern()
+    ),
+    "a mosaic": proposal(
+        visit(
+            exposure(1, postarg=("-40", "0")),
+            exposure(2, postarg=("-39.5", "0.4")),
+            exposure(3, postarg=("40", "0")),
+            exposure(4, postarg=("40.5", "0.4")),
+        )
+    ),
+}
+
+
+def run_json(*arguments: str) -> Any:
+    ended = RUNNER.invoke(app, [*arguments, "--format", "json"])
+    assert ended.exit_code in (0, 1), ended.output
+    return json.loads(ended.stdout)
+
+
+def groups_of_check(path: Path) -> list[dict[str, Any]]:
+    (checked,) = run_json("check", str(path))["files"]
+    groups: list[dict[str, Any]] = checked["groups"]
+    return groups
+
+
+def exported(path: Path) -> list[dict[str, Any]]:
+    ended = RUNNER.invoke(app, ["export", "--proposal", str(path)])
+    assert ended.exit_code == 0, ended.output
+    facts: list[dict[str, Any]] = Table.read(ended.stdout, format="ascii.ecsv").meta["groups"]
+    return facts
+
+
+def without_origin(group: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what differs on purpose: where the pattern comes from."""
+    return {key: value for key, value in group.items() if key != "pattern"} | {
+        "pattern": group["pattern"]["name"]
+    }
+
+
+@pytest.mark.parametrize("name", TAGGED)
+def test_the_report_of_apply_is_what_the_file_gives(name: str, tmp_path: Path) -> None:
+    given, written = tmp_path / "in.apt", tmp_path / "out.apt"
+    given.write_bytes(TAGGED[name])
+    applied = run_json("apply", str(given), "-o", str(written))["groups"]
+    evaluated = run_json("evaluate", "--proposal", str(written))["groups"]
+    assert list(map(without_origin, applied)) == list(map(without_origin, evaluated))
+    assert groups_of_check(written) == evaluated
+    again = run_json("apply", str(written), "--dry-run")["groups"]
+    assert again == applied
+
+
+@pytest.mark.parametrize("name", AS_WRITTEN)
+def test_check_evaluate_and_export_agree(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "in.apt"
+    path.write_bytes(AS_WRITTEN[name])
+    evaluated = run_json("evaluate", "--proposal", str(path))["groups"]
+    assert evaluated
+    assert groups_of_check(path) == evaluated
+    for facts, group_ in zip(exported(path), evaluated, strict=True):
+        for place in ("center", "worst"):
+            metrics = group_["coverage"][place]
+            assert facts[f"efficiency_{place}"] == pytest.approx(metrics["efficiency"], abs=1e-4)
+            assert facts[f"packing_of_limit_{place}"] == pytest.approx(
+                metrics["packing_of_limit"], abs=1e-4
+            )
+
+
+def test_a_mosaic_has_a_group_for_each_tile(tmp_path: Path) -> None:
+    path = tmp_path / "in.apt"
+    path.write_bytes(AS_WRITTEN["a mosaic"])
+    groups = run_json("evaluate", "--proposal", str(path))["groups"]
+    assert [[point["exposure"] for point in one["points"]] for one in groups] == [
+        ["1", "2"],
+        ["3", "4"],
+    ]
