@@ -102,6 +102,7 @@ def test_diff_is_what_patch_applies(tagged: Path, tmp_path: Path) -> None:
         input=result.stdout.replace(str(tagged), "one.apt").replace(str(done), "one.apt"),
         text=True,
         cwd=tmp_path,
+        env={**os.environ, "GIT_CEILING_DIRECTORIES": str(tmp_path.parent)},
         capture_output=True,
         check=False,
     )
