@@ -89,9 +89,7 @@ def read_decimal(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def read_pos_targ(
-    element: etree._Element, line: int
-) -> tuple[PosTarg | None, tuple[Problem, ...]]:
+def read_pos_targ(element: etree._Element, line: int) -> tuple[PosTarg | None, tuple[Problem, ...]]:
     """Read a PosTarg element; an axis that it lacks is 0."""
     values, problems = [], []
     for axis in ("X", "Y"):
