@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-settings.register_profile(
-    "quick", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.register_profile(
-    "nightly", max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+from aptdither.planning import choice, evaluation
+
+#: Examples of each property: for the desk, for CI, and for a night.
+for profile, examples in {"quick": 30, "ci": 100, "nightly": 2000}.items():
+    settings.register_profile(
+        profile,
+        max_examples=examples,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
 settings.load_profile(os.environ.get("APTDITHER_HYPOTHESIS", "quick"))
 
 
@@ -31,3 +39,46 @@ def apt_dir() -> Path:
     if folder is None:
         pytest.skip("no folder of .apt files (set APTDITHER_APT_DIR)")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """Let tests interrupt what they start, also where the tests run in a shell's background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the terminal that runs the tests out of what the commands print."""
+    monkeypatch.setenv("COLUMNS", "80")
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "APTDITHER_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="module")
+def remembered() -> Iterator[None]:
+    """Evaluate each set of POS TARGs once, as one run does, but for all tests of a module.
+
+    What is remembered are pure functions of their arguments.
+    """
+
+    def once(function: Callable[..., Any]) -> Callable[..., Any]:
+        answers: dict[object, Any] = {}
+
+        def answer(postargs: Any, *args: Any, **named: Any) -> Any:
+            key = (np.asarray(postargs).tobytes(), args, tuple(sorted(named.items())))
+            if key not in answers:
+                answers[key] = function(postargs, *args, **named)
+            return answers[key]
+
+        return answer
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in (
+            (evaluation, "evaluate"),
+            (evaluation, "expect"),
+            (choice, "evaluate"),
+        ):
+            patch.setattr(module, name, once(getattr(module, name)))
+        yield

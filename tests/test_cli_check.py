@@ -21,6 +21,7 @@ from aptdither.cli import app
 from aptdither.review.rules import RULES
 from tests.made import exposure, proposal, visit
 from tests.test_checks import BOX, GO_13417, TRIGGERS, applied, dithered
+from tests.watched import run
 
 SCHEMA = json.loads(
     (Path(__file__).parents[1] / "schemas" / "report.schema.json").read_text(encoding="utf-8")
@@ -247,6 +248,7 @@ def many(folder: Path, count: int) -> None:
         (folder / f"{number:03}.apt").write_bytes(dithered(points))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("killed_by", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_signal_stops_everything(folder: Path, killed_by: signal.Signals) -> None:
     many(folder, 600)
@@ -286,6 +288,17 @@ def _are_gone(group: int, *, seconds: float) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def test_a_long_temporary_folder_is_no_obstacle(tmp_path: Path) -> None:
+    """The server that forks workers has a socket there, whose name must be short."""
+    many(tmp_path, 40)
+    temporary = tmp_path / ("long" * 30)
+    temporary.mkdir()
+    command = ("check", tmp_path, "--format", "jsonl", "-j", "2")
+    ended = run(*command, environment={"TMPDIR": str(temporary)})
+    assert ended.said == ""
+    assert len(ended.out.splitlines()) == 40
 
 
 def test_progress_is_on_a_terminals_standard_error_alone(folder: Path) -> None:

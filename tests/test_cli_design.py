@@ -106,8 +106,9 @@ def test_optimize_writes_a_catalogue_that_apply_reads(tmp_path: Path) -> None:
     assert invoke(*run, "--format", "json").stdout == invoke(*run, "--format", "json").stdout
 
 
+@pytest.mark.slow
 def test_tradeoff_prints_the_whole_curve() -> None:
-    run = ("optimize", "-n", "2", "--size", "20arcsec", "--tradeoff")
+    run = ("optimize", "-n", "2", "--size", "point", "--tradeoff")
     curve = json.loads(invoke(*run, "--format", "json").stdout)["tradeoff"]
     spacings = [point["spacing_pix"] for point in curve]
     assert spacings == sorted(spacings)

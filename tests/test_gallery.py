@@ -24,6 +24,7 @@ def numbers_of(picture: Path) -> str:
         return str(image.text["Description"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "command"), ALL, ids=lambda value: getattr(value, "picture", ""))
 def test_the_command_makes_the_picture(
     page: Path, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

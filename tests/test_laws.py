@@ -2,7 +2,7 @@
 
 Nothing is stubbed: every example is parsed, planned, rewritten, proven and read again. The patterns
 are named, so that no example waits for a search, and equal questions about coverage are answered
-once for all examples (:func:`remembered`). ``APTDITHER_HYPOTHESIS=nightly`` takes 2,000
+once for all examples (the fixture `remembered`). ``APTDITHER_HYPOTHESIS=nightly`` takes 2,000
 examples of each law.
 """
 
@@ -12,9 +12,8 @@ import math
 import re
 import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -31,8 +30,6 @@ from aptdither.dither.views import View
 from aptdither.errors import AptDitherError, RewriteError
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
-from aptdither.planning import choice as choose
-from aptdither.planning import evaluation as judge
 from aptdither.planning.plan import Options, Plan, make_plan
 from aptdither.planning.refusals import SetOptions
 from tests.strategies import LAYOUTS, Layout, proposals
@@ -54,29 +51,7 @@ SETUPS = (("IR", "F160W"), ("IR", "F125W"), ("IR", "G141"), ("IR-FIX", "F140W"))
 BASES = (None, None, ("1.25", "-3"), ("0.0004", "-0.61181"), (None, ".5"))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def remembered() -> Iterator[None]:
-    """Evaluator each set of POS TARGs once, as one run does, but over all examples.
-
-    What is remembered are pure functions of their arguments; the law about coverage asks the
-    functions themselves.
-    """
-
-    def once(function: Callable[..., Any]) -> Callable[..., Any]:
-        answers: dict[object, Any] = {}
-
-        def asked(postargs: Any, *args: Any, **named: Any) -> Any:
-            key = (np.asarray(postargs).tobytes(), args, tuple(sorted(named.items())))
-            if key not in answers:
-                answers[key] = function(postargs, *args, **named)
-            return answers[key]
-
-        return asked
-
-    with pytest.MonkeyPatch.context() as patch:
-        for room, name in ((judge, "evaluate"), (judge, "expect"), (choose, "evaluate")):
-            patch.setattr(room, name, once(getattr(room, name)))
-        yield
+pytestmark = pytest.mark.usefixtures("remembered")
 
 
 # Proposals whose tags can be carried out ----------------------------------------------------------

@@ -1,8 +1,9 @@
 """Terminals and machines: text from a file does nothing, JSON is JSON, exit code and words agree.
 
-Every command runs as a process on a proposal whose every text is hostile: control characters that
-XML allows, marks that turn the reading direction, markup of rich and of HTML. A new command belongs
-into the table; a test sees to that.
+Every command runs on a proposal whose every text is hostile: control characters that XML allows,
+marks that turn the reading direction, markup of rich and of HTML. A new command belongs into the
+table; a test sees to that. The commands run in this process; that a process of its own prints the
+same bytes is one test.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typer.main import get_command
 
 from aptdither.cli import app
 from tests.made import exposure, group, proposal, visit
-from tests.watched import Run, run
+from tests.watched import Run, run, run_here
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"
 
@@ -220,6 +221,11 @@ def harmless(shown: str) -> bool:
 
 def command(folder: Path, arguments: list[str], **environment: str) -> Run:
     settings = {"PYTHONIOENCODING": "utf-8", "NO_COLOR": "1", **environment}
+    return run_here(*arguments, folder=folder, environment=settings)
+
+
+def in_a_process(folder: Path, arguments: list[str], **environment: str) -> Run:
+    settings = {"PYTHONIOENCODING": "utf-8", "NO_COLOR": "1", **environment}
     words = [os.fsencode(word) for word in arguments]
     return run(*words, folder=folder, environment=settings, seconds=120)
 
@@ -249,6 +255,26 @@ def test_what_is_printed_does_nothing(folder: Path, kind: str, arguments: list[s
         case "diff":
             # For another program: exact, and still UTF-8. The names in its head are on one line.
             assert ended.out.startswith("--- ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment"),
+    [
+        (["apply", NAME, "--dry-run"], {}),
+        (["apply", "good.apt", "--dry-run", "--diff"], {"PYTHONIOENCODING": "ascii"}),
+        (["check", NAME], {"FORCE_COLOR": "1", "NO_COLOR": "", "TERM": "xterm-256color"}),
+        (["check", "good.apt", NAME, "--format", "json"], {}),
+        (["apply", "bad tag.apt"], {}),
+        (["apply", WORD], {}),
+    ],
+    ids=str,
+)
+def test_a_process_prints_what_these_tests_read(
+    folder: Path, arguments: list[str], environment: dict[str, str]
+) -> None:
+    assert in_a_process(folder, arguments, **environment) == command(
+        folder, arguments, **environment
+    )
 
 
 @pytest.mark.parametrize(
@@ -300,11 +326,7 @@ def test_a_file_that_fails_is_told_in_json_and_in_words(folder: Path, fmt: str) 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-16", "cp1252:strict"])
 def test_a_terminal_of_another_encoding_gets_what_it_can_show(folder: Path, encoding: str) -> None:
     for arguments in (["apply", NAME, "--dry-run"], ["apply", "good.apt", "--dry-run", "--diff"]):
-        ended = run(
-            *map(os.fsencode, arguments),
-            folder=folder,
-            environment={"PYTHONIOENCODING": encoding, "NO_COLOR": "1"},
-        )
+        ended = command(folder, arguments, PYTHONIOENCODING=encoding)
         assert ended.code == 0, ended.stderr
 
 

@@ -41,7 +41,7 @@ TIGHT_SPACING_PIX, WIDEST_SPACING_PIX = WFC3_IR.tight_spacing_pix, WFC3_IR.wides
 
 IR = get_aperture("IR", "F125W")
 F125W, F160W = get_element("F125W", "WFC3/IR"), get_element("F160W", "WFC3/IR")
-SMALL = Effort(layouts=200, climbers=8, moves=0)
+SMALL = Effort(layouts=120, climbers=6, moves=0)
 
 
 @cache
@@ -142,8 +142,7 @@ def test_an_ascent_never_falls_and_finds_a_known_optimum() -> None:
 # Results -------------------------------------------------------------------------------------------
 
 
-@given(n=st.integers(1, 6), spacing=st.sampled_from([0.0, 2.0, 5.0, 12.0]))
-@settings(max_examples=8)
+@pytest.mark.parametrize(("n", "spacing"), [(1, 2.0), (2, 12.0), (3, 0.0), (4, 5.0), (6, 2.0)])
 def test_what_is_returned_is_what_it_says(n: int, spacing: float) -> None:
     result = small(n, 0, spacing)
     postargs = np.array(result.postargs)
@@ -162,12 +161,14 @@ def test_what_is_returned_is_what_it_says(n: int, spacing: float) -> None:
     assert result.sentence()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_pattern_and_another_may_not() -> None:
-    again = optimize(5, View(IR, F125W, Region.full()), seed=0, effort=SMALL)
-    assert again == small(5)
-    assert small(5, seed=1).postargs != again.postargs
+    again = optimize(4, View(IR, F125W, Region.full()), seed=0, effort=SMALL)
+    assert again == small(4)
+    assert small(4, seed=1).postargs != again.postargs
 
 
+@pytest.mark.slow
 def test_a_design_beats_the_stock_patterns() -> None:
     stock = load_catalog()
     for n, element, name in (
@@ -259,6 +260,7 @@ def test_the_bound_over_a_region_is_that_of_its_largest_pixels() -> None:
 # Spacing -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_widest_spacing_costs_no_more_than_the_tolerance() -> None:
     half = Region.disc(diameter_pix=CENTRAL_HALF_PIX)
     found = widest_spacing(3, View(IR, F160W, half), effort=SMALL)
@@ -275,9 +277,10 @@ def test_a_point_source_takes_the_widest_spacing() -> None:
     assert found.result.asked_spacing_pix == WIDEST_SPACING_PIX
 
 
+@pytest.mark.slow
 def test_the_tradeoff_falls() -> None:
     spacings = (12.0, 2.0, 6.0)
-    points = tradeoff(4, View(IR, F125W, Region.full()), spacings, effort=SMALL)
+    points = tradeoff(3, View(IR, F125W, Region.full()), spacings, effort=SMALL)
     assert [point.spacing_pix for point in points] == sorted(spacings)
     for tighter, wider in itertools.pairwise(points):
         assert tighter.result.best_efficiency >= wider.result.best_efficiency - EQUAL_EFFICIENCY

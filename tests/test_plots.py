@@ -56,6 +56,7 @@ def texts_of(svg: bytes) -> str:
     return " | ".join(re.findall(r"<text[^>]*>([^<]*)</text>", svg.decode()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_input_gives_the_same_svg(kind: str, tmp_path: Path) -> None:
     one, two = tmp_path / "one.svg", tmp_path / "two.svg"

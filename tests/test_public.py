@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -45,3 +47,9 @@ def test_module_runs_as_a_program() -> None:
         [sys.executable, "-m", "aptdither", "--version"], capture_output=True, text=True, check=True
     )
     assert run.stdout.strip() == f"aptdither {aptdither.__version__}"
+
+
+def test_the_citation_has_the_version() -> None:
+    text = (Path(__file__).parents[1] / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.findall(r"^version: (.+)$", text, re.MULTILINE) == [aptdither.__version__]
+    assert "doi:" not in text

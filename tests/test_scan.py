@@ -107,8 +107,11 @@ def test_leaving_early_ends_the_workers() -> None:
     with closing(map_in_order(stall, ["a", "b", "c", "d"], jobs=2)) as running:
         thread = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
         thread.start()
-        with pytest.raises(KeyboardInterrupt):
-            next(running)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                next(running)
+        finally:
+            thread.cancel()  # or it would interrupt another test
     for child in multiprocessing.active_children():
         child.join(5)
     assert not multiprocessing.active_children()

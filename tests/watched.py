@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import resource
 import subprocess
 import sys
+import warnings
 from collections.abc import Mapping
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
+
+from aptdither.cli import run as run_program
 
 #: The program as ``aptdither`` starts it.
 PROGRAM = (sys.executable, "-c", "from aptdither.cli import run; run()")
@@ -64,3 +70,35 @@ def run(
         preexec_fn=bound,
     )
     return Run(code=ended.returncode, stdout=ended.stdout, stderr=ended.stderr)
+
+
+def run_here(
+    *arguments: str, environment: Mapping[str, str] | None = None, folder: Path | None = None
+) -> Run:
+    """Run a command like :func:`run`, in this process: a hundred times faster to start."""
+    settings = {"COLUMNS": "80", "PYTHONIOENCODING": "utf-8", **(environment or {})}
+    encoding, _, errors = settings["PYTHONIOENCODING"].partition(":")
+    stdin, stdout, stderr = (
+        io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors=errors or "strict")
+        for _ in range(3)
+    )
+    code: object = 0
+    with (
+        mock.patch.multiple(sys, argv=["aptdither", *arguments]),
+        mock.patch.multiple(sys, stdin=stdin, stdout=stdout, stderr=stderr),
+        mock.patch.dict(os.environ, settings),
+        chdir(folder or Path.cwd()),
+        warnings.catch_warnings(),
+    ):
+        try:
+            run_program()
+        except SystemExit as ended:
+            code = ended.code or 0
+        stdout.flush()
+        stderr.flush()
+    assert isinstance(code, int)
+    return Run(
+        code=code,
+        stdout=stdout.buffer.getvalue(),
+        stderr=stderr.buffer.getvalue(),
+    )

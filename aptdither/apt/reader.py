@@ -89,9 +89,7 @@ def read_decimal(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _read_pos_targ(
-    element: etree._Element, line: int
-) -> tuple[PosTarg | None, tuple[Problem, ...]]:
+def read_pos_targ(element: etree._Element, line: int) -> tuple[PosTarg | None, tuple[Problem, ...]]:
     """Read a PosTarg element; an axis that it lacks is 0."""
     values, problems = [], []
     for axis in ("X", "Y"):
@@ -177,7 +175,7 @@ def _read_exposure(element: etree._Element, node: int, line: int) -> Exposure:
                 comments = child.text or ""
             case "PosTarg" if not has_pos_targ:
                 has_pos_targ = True
-                pos_targ, problems = _read_pos_targ(child, line)
+                pos_targ, problems = read_pos_targ(child, line)
             case "PosTarg":
                 problems += (
                     Problem(field="PosTarg", found="two of them", allowed="one", line=line),

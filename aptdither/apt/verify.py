@@ -30,7 +30,7 @@ from aptdither.apt.document import (
     spans_outside,
 )
 from aptdither.apt.proposal import Visit
-from aptdither.apt.reader import _read_pos_targ
+from aptdither.apt.reader import read_pos_targ
 from aptdither.apt.tags import LINE_END, LineKind, kind_of_line
 from aptdither.errors import DocumentError, Location, RewriteError
 
@@ -230,7 +230,7 @@ def _prove_exposure(row: NewExposure, was: etree._Element, element: etree._Eleme
         if _attributes(new_pos_targ) != _attributes(old_pos_targ) or new_text != old_text:
             _fail(f"exposure {row.number} changed, which the plan does not name")
         return
-    found = None if new_pos_targ is None else _read_pos_targ(new_pos_targ, 0)[0]
+    found = None if new_pos_targ is None else read_pos_targ(new_pos_targ, 0)[0]
     if found != row.pos_targ:
         _fail(f"exposure {row.number} points to {found}, not to {row.pos_targ}")
     axes = {"X", "Y"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -24,6 +25,9 @@ CHUNK = 16
 
 #: Chunks that each worker has at most under way or waiting, which bounds the memory.
 MAX_PENDING_CHUNKS = 4
+
+#: Longest temporary folder, bytes, in which a socket (107 bytes) fits.
+MAX_SOCKET_FOLDER = 70
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,8 +186,12 @@ def _death(error: Exception) -> str:
 
 def _new_pool(jobs: int, preload: Sequence[str]) -> ProcessPoolExecutor:
     # A fork copies the threads' locks of this process and can hang; the other methods are safe.
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    # The fork server has a socket in the temporary folder, and a socket's name must be short.
+    has_server = (
+        "forkserver" in multiprocessing.get_all_start_methods()
+        and len(os.fsencode(tempfile.gettempdir())) <= MAX_SOCKET_FOLDER
+    )
+    context = multiprocessing.get_context("forkserver" if has_server else "spawn")
     context.set_forkserver_preload(list(preload))
     return ProcessPoolExecutor(jobs, mp_context=context, initializer=_prepare_worker)
 

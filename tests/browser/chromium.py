@@ -129,6 +129,7 @@ def browser(program: str, profile: Path) -> Iterator[Page]:
         ],
         preexec_fn=place_pipes,  # noqa: PLW1509  (the tests start no threads)
         close_fds=False,
+        env={**os.environ, "TMPDIR": "/tmp"},  # for its socket, whose name must be short
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
