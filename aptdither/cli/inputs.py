@@ -1,23 +1,14 @@
-"""What a command is about: an aperture and element, a pattern, POS TARGs, or a proposal's groups."""
+"""What a command evaluates: an aperture and spectral element, a pattern, POS TARGs, or a proposal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from aptdither.cli.options import (
-    as_usage_error,
-    open_catalog,
-    parse_pairs,
-    parse_size_option,
-    print_status,
-    progress_bar,
-)
+from aptdither.cli import options as opt
 from aptdither.errors import AptDitherError, Location, UsageError
 from aptdither.types import Region, Setup
 
@@ -25,50 +16,20 @@ if TYPE_CHECKING:
     from aptdither.apt.proposal import Proposal
     from aptdither.io.files import Source
     from aptdither.optics.aperture import Aperture
+    from aptdither.optics.detector import Detector
     from aptdither.optics.filters import SpectralElement
     from aptdither.planning.evaluation import DitherGroup
     from aptdither.planning.survey import Survey
 
-ConfigOption = Annotated[
-    str | None,
-    typer.Option(
-        "--config",
-        help="Instrument and detector, e.g. WFC3/IR; needed only where the aperture does not say.",
-    ),
-]
-ApertureOption = Annotated[
-    str | None, typer.Option("--aperture", help="APT aperture, e.g. IR, IR-FIX, IRSUB256.")
-]
-ElementOption = Annotated[
-    str | None, typer.Option("--element", help="Spectral element, e.g. F160W, G141.")
-]
-PatternsOption = Annotated[
-    list[str] | None,
-    typer.Option("--pattern", metavar="NAME", help="A catalog pattern; map takes several."),
-]
-PostargsOption = Annotated[
-    list[str] | None,
-    typer.Option("--postargs", metavar='"X,Y ..."', help="POS TARGs, arcsec; map takes several."),
-]
-ProposalOption = Annotated[
-    Path | None, typer.Option("--proposal", metavar="IN.apt", help="The groups of a proposal.")
-]
-VisitOption = Annotated[
-    str | None, typer.Option("--visit", help="One visit of the proposal; all by default.")
-]
-GroupOption = Annotated[
-    int | None, typer.Option("--group", min=1, help="One of the groups, counted from 1.")
-]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class SetupInputs:
-    """Which aperture and spectral element a command is about, as given on the command line.
+    """The aperture and spectral element given on the command line.
 
     Attributes
     ----------
     config, aperture, element : str or None
-        The detector's defaults stand in for what is left out.
+        None for the detector's default.
     distortion : Path or None
         A distortion file in place of the SIAF's model.
     """
@@ -78,8 +39,8 @@ class SetupInputs:
     element: str | None = None
     distortion: Path | None = None
 
-    def setup(self) -> Setup:
-        """Return the setup, with the detector's defaults.
+    def detector(self) -> Detector:
+        """Return the detector that the configuration or the aperture names.
 
         Raises
         ------
@@ -89,16 +50,33 @@ class SetupInputs:
         from aptdither.optics.aperture import get_aperture
         from aptdither.optics.detector import get_detector, supported_configs
 
-        with as_usage_error():
+        with opt.as_usage_error():
             if self.aperture is None:
-                detector = get_detector(self.config or supported_configs()[0])
-                aperture, config = detector.default_aperture, detector.config
-            else:
-                named = get_aperture(self.aperture, config=self.config)
-                aperture, config, detector = named.name, named.config, named.detector
-            return Setup(
-                config=config, aperture=aperture, element=self.element or detector.default_element
-            )
+                return get_detector(self.config or supported_configs()[0])
+            return get_aperture(self.aperture, config=self.config).detector
+
+    def setup(self) -> Setup:
+        """Return the setup, completed with the detector's defaults."""
+        from aptdither.optics.aperture import get_aperture
+
+        detector = self.detector()
+        with opt.as_usage_error():
+            name = self.aperture or detector.default_aperture
+            aperture = get_aperture(name, config=detector.config)
+        return Setup(
+            config=aperture.config,
+            aperture=aperture.name,
+            element=self.element or detector.default_element,
+        )
+
+    def for_fit(self) -> SetupInputs:
+        """Return the inputs completed with the detector's defaults for fits of observed dithers."""
+        detector = self.detector()
+        return replace(
+            self,
+            aperture=self.aperture or detector.fit_aperture,
+            element=self.element or detector.fit_element,
+        )
 
     def optics(self) -> tuple[Aperture, SpectralElement]:
         """Return the aperture and the spectral element.
@@ -112,7 +90,7 @@ class SetupInputs:
         from aptdither.optics.filters import get_element
 
         setup = self.setup()
-        with as_usage_error():
+        with opt.as_usage_error():
             aperture = get_aperture(
                 setup.aperture,
                 setup.element,
@@ -122,22 +100,9 @@ class SetupInputs:
             return aperture, get_element(setup.element, setup.config)
 
 
-def fit_setup(inputs: SetupInputs) -> SetupInputs:
-    """Return the inputs with the detector's defaults for fits, which are those of the ISR's data."""
-    from aptdither.optics.detector import get_detector
-
-    detector = get_detector(inputs.setup().config)
-    return SetupInputs(
-        config=detector.config,
-        aperture=inputs.aperture or detector.fit_aperture,
-        element=inputs.element or detector.fit_element,
-        distortion=inputs.distortion,
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupInputs:
-    """Which groups a command is about, as given on the command line."""
+    """The groups given on the command line: patterns, POS TARGs, or a proposal."""
 
     setup: SetupInputs
     patterns: Sequence[str] = ()
@@ -155,8 +120,8 @@ class GroupInputs:
         Parameters
         ----------
         with_plan : bool
-            Whether the tags of a proposal are carried out; without it its exposures are evaluated
-            as they stand.
+            Evaluate what `apply` would write for the tags of a proposal; otherwise its exposures
+            as they are.
 
         Raises
         ------
@@ -167,7 +132,7 @@ class GroupInputs:
         if is_direct == (self.proposal is not None):
             raise UsageError("give one of --postargs, --pattern and --proposal")
         if self.visit is not None and self.proposal is None:
-            raise UsageError("--visit says which visit of a --proposal; give that too")
+            raise UsageError("--visit needs --proposal")
         groups = self._given() if self.proposal is None else self._of_proposal(with_plan)
         if self.group is None:
             return groups
@@ -175,20 +140,35 @@ class GroupInputs:
             raise UsageError(f"there is no group {self.group}; there are {_listed(groups)}")
         return [groups[self.group - 1]]
 
+    def require_groups(self) -> list[DitherGroup]:
+        """Return the groups as `apply` would write them.
+
+        Raises
+        ------
+        UsageError
+            As :meth:`groups`, and if there are none.
+        """
+        groups = self.groups(with_plan=True)
+        if not groups:
+            raise UsageError(f"{self.proposal} has no exposures of a supported detector")
+        return groups
+
     def _given(self) -> list[DitherGroup]:
         from aptdither.planning.choice import PatternChoice
         from aptdither.planning.evaluation import Evaluator
 
         setup, (aperture, _) = self.setup.setup(), self.setup.optics()
-        with as_usage_error():
-            catalog = open_catalog(self.catalog)
+        with opt.as_usage_error():
+            catalog = opt.open_catalog(self.catalog)
             choices = [
                 PatternChoice.from_catalog(catalog.get(name), aperture) for name in self.patterns
             ]
-        choices += [PatternChoice.given(parse_pairs(text, "--postargs")) for text in self.postargs]
+        choices += [
+            PatternChoice.given(opt.parse_pairs(text, "--postargs")) for text in self.postargs
+        ]
         evaluator = Evaluator(seed=self.seed, distortion=self.setup.distortion)
-        region = parse_size_option(self.size)
-        with as_usage_error():
+        region = opt.parse_size_option(self.size) or Region.full()
+        with opt.as_usage_error():
             return [evaluator.evaluate_pattern(choice, setup, region) for choice in choices]
 
     def _of_proposal(self, with_plan: bool) -> list[DitherGroup]:
@@ -197,7 +177,7 @@ class GroupInputs:
         assert self.proposal is not None
         _, found = survey_file(
             files.read_input(self.proposal),
-            None if self.size is None else parse_size_option(self.size),
+            opt.parse_size_option(self.size),
             with_plan=with_plan,
             visit=self.visit,
             catalog=self.catalog,
@@ -205,7 +185,7 @@ class GroupInputs:
             seed=self.seed,
         )
         for problem in found.problems:
-            print_status(problem)
+            opt.print_status(problem)
         return list(found.groups)
 
 
@@ -219,19 +199,19 @@ def survey_file(
     distortion: Path | None,
     seed: int,
 ) -> tuple[Proposal, Survey]:
-    """Return a proposal and what it dithers, errors located in its file."""
+    """Return a proposal and its evaluated groups; errors name its file."""
     from aptdither.apt.reader import parse_proposal
     from aptdither.planning.survey import survey
 
     try:
-        with progress_bar("planning") as progress:
+        with opt.progress_bar("planning") as progress:
             proposal = parse_proposal(source.data, path=str(source.path))
             found = survey(
                 proposal,
                 visit=visit,
                 region=region,
                 with_plan=with_plan,
-                catalog=open_catalog(catalog),
+                catalog=opt.open_catalog(catalog),
                 distortion=distortion,
                 seed=seed,
                 progress=progress,
@@ -242,16 +222,16 @@ def survey_file(
 
 
 def one_position(text: str | None, aperture: Aperture, option: str = "--at") -> tuple[float, float]:
-    """Read a position on the detector; the reference point when none is given.
+    """Read a position on the detector; None is the reference point.
 
     Raises
     ------
     UsageError
-        If it is not one position, or lies off the detector.
+        If it is not one position, or is off the detector.
     """
     if text is None:
         return aperture.x_ref_pix, aperture.y_ref_pix
-    positions = parse_pairs(text, option)
+    positions = opt.parse_pairs(text, option)
     if len(positions) > 1:
         raise UsageError(f"{option} takes one position: x and y joined by a comma")
     if not aperture.detector.contains(*positions[0]):
@@ -264,7 +244,7 @@ def one_position(text: str | None, aperture: Aperture, option: str = "--at") -> 
 
 
 def too_many_groups(groups: Sequence[DitherGroup], reason: str) -> UsageError:
-    """Return the error that says which groups there are to choose from."""
+    """Return an error that lists the groups to choose from."""
     return UsageError(f"{reason}, and there are {_listed(groups)}; give --visit or --group")
 
 
@@ -279,13 +259,13 @@ def _listed(groups: Sequence[DitherGroup]) -> str:
 
 @contextmanager
 def with_plot_extra() -> Iterator[None]:
-    """Say in one line what is missing where the packages of the extra are not installed."""
+    """Raise a usage error if the packages of the extra `plot` are not installed."""
     try:
         yield
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("matplotlib", "jinja2"):
             raise
         raise UsageError(
-            f"pictures and pages need {error.name}, which is not installed: "
+            f"plot and report need {error.name}, which is not installed: "
             "pip install 'aptdither[plot]'"
         ) from error
