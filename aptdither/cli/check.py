@@ -122,8 +122,7 @@ def check_proposals(
             bar = stack.enter_context(_bar(total))
             for checked, is_supported in stack.enter_context(closing(files)):
                 done += 1
-                with bar(done):
-                    writer.write(checked, is_supported=is_supported)
+                bar(done, functools.partial(writer.write, checked, is_supported=is_supported))
         writer.finish()
     except KeyboardInterrupt:
         opt.print_status(f"aptdither: stopped after {done} of {total} files")
@@ -282,33 +281,32 @@ def _dumped(value: object) -> str:
 
 
 @contextmanager
-def _bar(total: int) -> Iterator[Callable[[int], ExitStack]]:
-    """Yield a progress bar on standard error that is hidden while a file is printed."""
+def _bar(total: int) -> Iterator[Callable[[int, Callable[[], None]], None]]:
+    """Yield a function that prints a file while the progress bar on standard error is hidden."""
     if not sys.stderr.isatty() or total < 2:
-        yield lambda done: ExitStack()
+        yield lambda done, write: write()
         return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich import progress
 
-    columns = (TextColumn("checking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        progress.TextColumn("checking"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(),
+    )
     # Standard output may be a pipe, so the bar must not redirect it.
-    with Progress(
+    with progress.Progress(
         *columns, console=opt.stderr_console(), transient=True, redirect_stdout=False
     ) as bar:
         task = bar.add_task("checking", total=total)
 
-        def aside(done: int) -> ExitStack:
+        def aside(done: int, write: Callable[[], None]) -> None:
             bar.update(task, completed=done)
-            stack = ExitStack()
             if sys.stdout.isatty():
                 bar.stop()
-                stack.callback(bar.start)
-            return stack
+            write()
+            if sys.stdout.isatty():
+                bar.start()
 
         yield aside
 

@@ -47,7 +47,7 @@ def fit_measurements(
     from aptdither.report import json
     from aptdither.report.text import fit_summary
 
-    optics = SetupInputs(config, aperture, element, distortion).for_fit().optics()
+    optics = SetupInputs(config, aperture, element, distortion).optics(for_fit=True)
     position = one_position(at, optics[0])
     view = View(*optics, opt.parse_size_option(size) or Region.full())
     fits = [fit_dithers(measured, optics[0]) for measured in read_measurements(file, at=position)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from aptdither.apt.proposal import Proposal
     from aptdither.io.files import Source
     from aptdither.optics.aperture import Aperture
-    from aptdither.optics.detector import Detector
     from aptdither.optics.filters import SpectralElement
     from aptdither.planning.evaluation import DitherGroup
     from aptdither.planning.survey import Survey
@@ -39,8 +38,8 @@ class SetupInputs:
     element: str | None = None
     distortion: Path | None = None
 
-    def detector(self) -> Detector:
-        """Return the detector that the configuration or the aperture names.
+    def setup(self, *, for_fit: bool = False) -> Setup:
+        """Return the setup, completed with the detector's defaults (those for fits, or for design).
 
         Raises
         ------
@@ -52,33 +51,15 @@ class SetupInputs:
 
         with opt.as_usage_error():
             if self.aperture is None:
-                return get_detector(self.config or supported_configs()[0])
-            return get_aperture(self.aperture, config=self.config).detector
+                detector = get_detector(self.config or supported_configs()[0])
+                name = detector.fit_aperture if for_fit else detector.default_aperture
+            else:
+                aperture = get_aperture(self.aperture, config=self.config)
+                detector, name = aperture.detector, aperture.name
+        default_element = detector.fit_element if for_fit else detector.default_element
+        return Setup(config=detector.config, aperture=name, element=self.element or default_element)
 
-    def setup(self) -> Setup:
-        """Return the setup, completed with the detector's defaults."""
-        from aptdither.optics.aperture import get_aperture
-
-        detector = self.detector()
-        with opt.as_usage_error():
-            name = self.aperture or detector.default_aperture
-            aperture = get_aperture(name, config=detector.config)
-        return Setup(
-            config=aperture.config,
-            aperture=aperture.name,
-            element=self.element or detector.default_element,
-        )
-
-    def for_fit(self) -> SetupInputs:
-        """Return the inputs completed with the detector's defaults for fits of observed dithers."""
-        detector = self.detector()
-        return replace(
-            self,
-            aperture=self.aperture or detector.fit_aperture,
-            element=self.element or detector.fit_element,
-        )
-
-    def optics(self) -> tuple[Aperture, SpectralElement]:
+    def optics(self, *, for_fit: bool = False) -> tuple[Aperture, SpectralElement]:
         """Return the aperture and the spectral element.
 
         Raises
@@ -89,7 +70,7 @@ class SetupInputs:
         from aptdither.optics.aperture import get_aperture
         from aptdither.optics.filters import get_element
 
-        setup = self.setup()
+        setup = self.setup(for_fit=for_fit)
         with opt.as_usage_error():
             aperture = get_aperture(
                 setup.aperture,
@@ -100,7 +81,7 @@ class SetupInputs:
             return aperture, get_element(setup.element, setup.config)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class GroupInputs:
     """The groups given on the command line: patterns, POS TARGs, or a proposal."""
 
@@ -175,50 +156,32 @@ class GroupInputs:
         from aptdither.io import files
 
         assert self.proposal is not None
-        _, found = survey_file(
-            files.read_input(self.proposal),
-            opt.parse_size_option(self.size),
-            with_plan=with_plan,
-            visit=self.visit,
-            catalog=self.catalog,
-            distortion=self.setup.distortion,
-            seed=self.seed,
-        )
+        _, found = self.survey(files.read_input(self.proposal), with_plan=with_plan)
         for problem in found.problems:
             opt.print_status(problem)
         return list(found.groups)
 
+    def survey(self, source: Source, *, with_plan: bool = True) -> tuple[Proposal, Survey]:
+        """Return a proposal and its evaluated groups; errors name its file."""
+        from aptdither.apt.reader import parse_proposal
+        from aptdither.planning.survey import survey
 
-def survey_file(
-    source: Source,
-    region: Region | None,
-    *,
-    with_plan: bool = True,
-    visit: str | None = None,
-    catalog: Path | None,
-    distortion: Path | None,
-    seed: int,
-) -> tuple[Proposal, Survey]:
-    """Return a proposal and its evaluated groups; errors name its file."""
-    from aptdither.apt.reader import parse_proposal
-    from aptdither.planning.survey import survey
-
-    try:
-        with opt.progress_bar("planning") as progress:
-            proposal = parse_proposal(source.data, path=str(source.path))
-            found = survey(
-                proposal,
-                visit=visit,
-                region=region,
-                with_plan=with_plan,
-                catalog=opt.open_catalog(catalog),
-                distortion=distortion,
-                seed=seed,
-                progress=progress,
-            )
-    except AptDitherError as error:
-        raise error.located(Location(path=str(source.path))) from error
-    return proposal, found
+        region, catalog = opt.parse_size_option(self.size), opt.open_catalog(self.catalog)
+        try:
+            with opt.progress_bar("planning") as progress:
+                proposal = parse_proposal(source.data, path=str(source.path))
+                return proposal, survey(
+                    proposal,
+                    visit=self.visit,
+                    region=region,
+                    with_plan=with_plan,
+                    catalog=catalog,
+                    distortion=self.setup.distortion,
+                    seed=self.seed,
+                    progress=progress,
+                )
+        except AptDitherError as error:
+            raise error.located(Location(path=str(source.path))) from error
 
 
 def one_position(text: str | None, aperture: Aperture, option: str = "--at") -> tuple[float, float]:

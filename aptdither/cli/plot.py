@@ -182,7 +182,7 @@ def _spec_fit(kind: Picture, inputs: GroupInputs, measured: Path | None) -> Plot
 
     if measured is None:
         raise UsageError(f"{kind} needs --measured FILE, the table that `aptdither fit` reads")
-    aperture, element = inputs.setup.for_fit().optics()
+    aperture, element = inputs.setup.optics(for_fit=True)
     at = (aperture.x_ref_pix, aperture.y_ref_pix)
     fits = [fit_dithers(one, aperture) for one in read_measurements(measured, at=at)]
     counts = ", ".join(str(len(found.positions_pix)) for found in fits)
