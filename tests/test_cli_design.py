@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from aptdither.cli import app
+from aptdither.dither import pattern
 from aptdither.dither.pattern import load_catalog
 from tests.made import box_pattern, exposure, group, proposal, visit
 
@@ -131,6 +132,15 @@ def test_tradeoff_prints_the_whole_curve() -> None:
     assert spacings[-1] == 15.0
     assert all(p["min_separation_pix"] >= p["spacing_pix"] - 0.01 for p in curve)
     assert "spacing" in invoke(*run).stdout
+
+
+def test_an_interrupt_is_one_line_and_exit_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pattern, "load_catalog", interrupted)
+    result = invoke("patterns")
+    assert (result.exit_code, result.stdout, result.stderr) == (130, "", "aptdither: stopped\n")
 
 
 def test_convert_there_and_back() -> None:

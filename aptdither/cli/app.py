@@ -21,6 +21,7 @@ app = typer.Typer(
     help="Sub-pixel dithers for HST proposals: turns @dither tags in APT into explicit POS TARGs, "
     "and reports the pixel-phase coverage.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -70,9 +71,6 @@ def run() -> None:
         warnings.simplefilter("ignore")
     try:
         app()
-    except KeyboardInterrupt:
-        opt.print_status("aptdither: stopped")
-        sys.exit(opt.EXIT_INTERRUPTED)
     except Exception as error:
         if os.environ.get("APTDITHER_DEBUG"):
             raise

@@ -36,7 +36,7 @@ def convert_offsets(
     fmt: Annotated[ConvertFormat, option("--format", "Text, JSON or CSV.")] = ConvertFormat.TEXT,
     no_color: opt.NoColorOption = False,
 ) -> None:
-    """Convert offsets in pixels to POS TARGs, or POS TARGs to offsets in pixels.
+    """Convert offsets in pixels to POS TARGs, or back.
 
     A star at the position --at moves by the offset when the exposure has the POS TARG. +X is
     roughly +x (increasing column), +Y roughly +y (increasing row). The position is a pixel of the

@@ -34,9 +34,9 @@ def fit_measurements(
     fmt: opt.FormatOption = opt.Format.TEXT,
     no_color: opt.NoColorOption = False,
 ) -> None:
-    """Fit the scale and roll of observed dithers, and evaluate the achieved coverage.
+    """Fit the scale and roll of observed dithers.
 
-    A and B are those of ISR WFC3 2016-14: pixels per arcsec in a frame without distortion. Scale
+    The achieved coverage is evaluated too. A and B are those of ISR WFC3 2016-14: pixels per arcsec in a frame without distortion. Scale
     and roll are relative to the SIAF: 1 and 0 if the telescope executes the dithers exactly.
     """
     from rich.console import Group

@@ -150,6 +150,9 @@ def exit_on_error(command: Callable[P, Any]) -> Callable[P, None]:
             if len(lines) > MOST_LINES:
                 print_status(f"aptdither: and {len(lines) - MOST_LINES} more errors", style="red")
             raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt:
+            print_status("aptdither: stopped")
+            raise typer.Exit(EXIT_INTERRUPTED) from None
         except BrokenPipeError:
             # Otherwise Python prints a message of its own when it flushes standard output at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
