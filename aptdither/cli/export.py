@@ -71,7 +71,7 @@ def export_groups(
         size=size,
         catalog=catalog,
         seed=seed,
-    ).require_groups()
+    ).groups(with_plan=True)
     match fmt:
         case ExportFormat.ECSV:
             text = tables.ecsv(groups)

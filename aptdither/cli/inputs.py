@@ -101,8 +101,8 @@ class GroupInputs:
         Parameters
         ----------
         with_plan : bool
-            Evaluate what `apply` would write for the tags of a proposal; otherwise its exposures
-            as they are.
+            Evaluate what `apply` would write for the tags of a proposal, which must have exposures
+            of a supported detector; otherwise evaluate its exposures as they are.
 
         Raises
         ------
@@ -115,24 +115,13 @@ class GroupInputs:
         if self.visit is not None and self.proposal is None:
             raise UsageError("--visit needs --proposal")
         groups = self._given() if self.proposal is None else self._of_proposal(with_plan)
+        if with_plan and not groups:
+            raise UsageError(f"{self.proposal} has no exposures of a supported detector")
         if self.group is None:
             return groups
         if self.group > len(groups):
             raise UsageError(f"there is no group {self.group}; there are {_listed(groups)}")
         return [groups[self.group - 1]]
-
-    def require_groups(self) -> list[DitherGroup]:
-        """Return the groups as `apply` would write them.
-
-        Raises
-        ------
-        UsageError
-            As :meth:`groups`, and if there are none.
-        """
-        groups = self.groups(with_plan=True)
-        if not groups:
-            raise UsageError(f"{self.proposal} has no exposures of a supported detector")
-        return groups
 
     def _given(self) -> list[DitherGroup]:
         from aptdither.planning.choice import PatternChoice
@@ -156,10 +145,10 @@ class GroupInputs:
         from aptdither.io import files
 
         assert self.proposal is not None
-        _, found = self.survey(files.read_input(self.proposal), with_plan=with_plan)
-        for problem in found.problems:
+        _, survey = self.survey(files.read_input(self.proposal), with_plan=with_plan)
+        for problem in survey.problems:
             opt.print_status(problem)
-        return list(found.groups)
+        return list(survey.groups)
 
     def survey(self, source: Source, *, with_plan: bool = True) -> tuple[Proposal, Survey]:
         """Return a proposal and its evaluated groups; errors name its file."""

@@ -119,7 +119,7 @@ def _spec_groups(kind: Picture, inputs: GroupInputs) -> PlotSpec:
     from aptdither.report.plots.geometry import nine_places
     from aptdither.report.tables import coverage_sentence
 
-    groups = inputs.require_groups()
+    groups = inputs.groups(with_plan=True)
     numbers = "; ".join(
         coverage_sentence(group)
         + ": "
@@ -185,9 +185,9 @@ def _spec_fit(kind: Picture, inputs: GroupInputs, measured: Path | None) -> Plot
     aperture, element = inputs.setup.optics(for_fit=True)
     at = (aperture.x_ref_pix, aperture.y_ref_pix)
     fits = [fit_dithers(one, aperture) for one in read_measurements(measured, at=at)]
-    counts = ", ".join(str(len(found.positions_pix)) for found in fits)
+    counts = ", ".join(str(len(fit.positions_pix)) for fit in fits)
     facts = [aperture_words(aperture), element.name, f"N = {counts}"]
-    numbers = " ".join(f"A={found.isr.a:.4f},B={found.isr.b:.4f}" for found in fits)
+    numbers = " ".join(f"A={fit.isr.a:.4f},B={fit.isr.b:.4f}" for fit in fits)
     if kind is Picture.SCALE:
         draw = partial(curves.draw_solutions, fits=fits, facts=facts)
         return PlotSpec(draw, curves.SCALE_IN, numbers)
