@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     #: A file, and whether it has exposures of a supported detector.
     Reviewed = tuple[CheckedFile, bool]
 
+_dumped = functools.partial(json.dumps, allow_nan=False)
+
 #: What workers import before they get their first file.
 PRELOAD = ("aptdither.cli.check", "aptdither.review.reviewer", "aptdither.report.check")
 
@@ -176,11 +178,7 @@ def _reviewer(options: ReviewOptions) -> Reviewer:
 
 
 def _checked(
-    paths: Sequence[str],
-    work: Callable[[str], Reviewed],
-    *,
-    jobs: int,
-    executor: Executor | None,
+    paths: Sequence[str], work: Callable[[str], Reviewed], *, jobs: int, executor: Executor | None
 ) -> tuple[Generator[Reviewed, None, None], int]:
     """Return the checked files in order, and their number."""
     from aptdither.io.batch import Outcome, find_proposals, map_in_order
@@ -274,10 +272,6 @@ def _json_head() -> str:
     from aptdither.report.json import header
 
     return f'{_dumped(header("check"))[:-1]}, "files": [\n'
-
-
-def _dumped(value: object) -> str:
-    return json.dumps(value, allow_nan=False)
 
 
 @contextmanager

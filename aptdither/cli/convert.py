@@ -20,10 +20,9 @@ class ConvertFormat(StrEnum):
     CSV = "csv"
 
 
+@opt.with_inputs
 def convert_offsets(
-    config: opt.ConfigOption = None,
-    aperture: opt.ApertureOption = None,
-    element: opt.ElementOption = None,
+    inputs: SetupInputs,
     pixels: Annotated[
         str | None, option("--pixels", "Offsets to convert, pixels.", metavar='"DX,DY ..."')
     ] = None,
@@ -32,7 +31,6 @@ def convert_offsets(
         str | None,
         option("--at", "Pixel of the calibrated image (default: reference point).", metavar="X,Y"),
     ] = None,
-    distortion: opt.DistortionOption = None,
     fmt: Annotated[ConvertFormat, option("--format", "Text, JSON or CSV.")] = ConvertFormat.TEXT,
     no_color: opt.NoColorOption = False,
 ) -> None:
@@ -46,7 +44,7 @@ def convert_offsets(
         raise UsageError("give either --pixels or --postargs")
     import numpy as np
 
-    used, _ = SetupInputs(config, aperture, element, distortion).optics()
+    used, _ = inputs.optics()
     location = one_position(at, used)
     if pixels is not None:
         dx, dy = np.array(opt.parse_pairs(pixels, "--pixels")).T
@@ -60,27 +58,16 @@ def convert_offsets(
     if fmt is ConvertFormat.JSON:
         from aptdither.report.json import REPORT_VERSION
 
-        opt.print_json(
-            {
-                "report_version": REPORT_VERSION,
-                "aperture": used.name,
-                "at": [float(value) for value in location],
-                "points": [
-                    dict(zip(names, (round(value, 9) for value in row), strict=True))
-                    for row in rows
-                ],
-            }
-        )
+        points = [dict(zip(names, (round(value, 9) for value in row), strict=True)) for row in rows]
+        at_pix = [float(value) for value in location]
+        report = {"aperture": used.name, "at": at_pix, "points": points}
+        opt.print_json({"report_version": REPORT_VERSION, **report})
     elif fmt is ConvertFormat.CSV:
         lines = [",".join(names), *(",".join(f"{value:.9f}" for value in row) for row in rows)]
         sys.stdout.write("\n".join(lines) + "\n")
     else:
-        from rich.text import Text
-
         from aptdither.report.text import offsets_table
 
         console = opt.stdout_console(no_color=no_color)
-        console.print(
-            Text(f"{used.name} at ({location[0]:g}, {location[1]:g}) of the full-frame image")
-        )
+        console.print(f"{used.name} at ({location[0]:g}, {location[1]:g}) of the full-frame image")
         console.print(offsets_table(rows))

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from aptdither.cli import options as opt
-from aptdither.cli.inputs import GroupInputs, SetupInputs
+from aptdither.cli.inputs import GroupInputs
 from aptdither.errors import UsageError
 
 
+@opt.with_inputs
 def evaluate_coverage(
-    postargs: opt.PostargsOption = None,
-    pattern: opt.PatternOption = None,
-    proposal: opt.ProposalOption = None,
-    visit: opt.VisitOption = None,
-    config: opt.ConfigOption = None,
-    aperture: opt.ApertureOption = None,
-    element: opt.ElementOption = None,
-    size: opt.SizeOption = None,
-    catalog: opt.CatalogOption = None,
-    distortion: opt.DistortionOption = None,
-    seed: opt.SeedOption = 0,
+    inputs: GroupInputs,
     fmt: opt.FormatOption = opt.Format.TEXT,
     no_color: opt.NoColorOption = False,
 ) -> None:
@@ -27,19 +18,10 @@ def evaluate_coverage(
     Coverage is given at the center and at the worst place of the region. With --proposal, the
     exposures' own apertures and spectral elements are used.
     """
-    if sum(one is not None for one in (postargs, pattern, proposal)) != 1:
+    if len([*(inputs.patterns or ()), *(inputs.postargs or ())]) > 1:
         raise UsageError("give one of --postargs, --pattern and --proposal")
-    groups = GroupInputs(
-        setup=SetupInputs(config, aperture, element, distortion),
-        patterns=() if pattern is None else (pattern,),
-        postargs=() if postargs is None else (postargs,),
-        proposal=proposal,
-        visit=visit,
-        size=size,
-        catalog=catalog,
-        seed=seed,
-    ).groups(with_plan=False)
+    groups = inputs.groups(with_plan=False)
     if not groups:
-        where = f"visit {visit} of {proposal}" if visit is not None else str(proposal)
+        where = f"visit {inputs.visit} of {inputs.proposal}" if inputs.visit else inputs.proposal
         opt.print_status(f"{where} has no exposures of a supported detector to evaluate")
-    opt.print_groups("evaluate", groups, fmt, seed=seed, no_color=no_color)
+    opt.print_groups("evaluate", groups, fmt, seed=inputs.seed, no_color=no_color)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from aptdither.cli import options as opt
-from aptdither.cli.inputs import GroupInputs, SetupInputs
+from aptdither.cli.inputs import GroupInputs
 from aptdither.cli.options import option
 from aptdither.errors import UsageError
 
@@ -29,20 +29,13 @@ class ExportFormat(StrEnum):
     DS9_DETECTOR = "ds9-detector"
 
 
+@opt.with_inputs
 def export_groups(
+    inputs: GroupInputs,
     fmt: Annotated[
         ExportFormat, option("--format", "Table (ecsv, markdown, latex), or DS9 regions.")
     ] = ExportFormat.ECSV,
     output: opt.FileOption = None,
-    pattern: opt.PatternsOption = None,
-    postargs: opt.PostargsListOption = None,
-    proposal: opt.ProposalOption = None,
-    visit: opt.VisitOption = None,
-    group: opt.GroupOption = None,
-    config: opt.ConfigOption = None,
-    aperture: opt.ApertureOption = None,
-    element: opt.ElementOption = None,
-    size: opt.SizeOption = None,
     orient: Annotated[
         float | None, option("--orient", "ds9-sky: ORIENT of the visit (angle of U3), degrees.")
     ] = None,
@@ -51,9 +44,6 @@ def export_groups(
         option("--position", "ds9-sky: target (default: the proposal's).", metavar='"RA DEC"'),
     ] = None,
     force: opt.ForceOption = False,
-    catalog: opt.CatalogOption = None,
-    distortion: opt.DistortionOption = None,
-    seed: opt.SeedOption = 0,
 ) -> None:
     """Write POS TARGs as a table, or footprints as DS9 regions."""
     from aptdither.io import files
@@ -61,17 +51,7 @@ def export_groups(
 
     if output is not None:
         files.check_output(output, force=force)
-    groups = GroupInputs(
-        setup=SetupInputs(config, aperture, element, distortion),
-        patterns=pattern or (),
-        postargs=postargs or (),
-        proposal=proposal,
-        visit=visit,
-        group=group,
-        size=size,
-        catalog=catalog,
-        seed=seed,
-    ).groups(with_plan=True)
+    groups = inputs.groups(with_plan=True)
     match fmt:
         case ExportFormat.ECSV:
             text = tables.ecsv(groups)
@@ -80,7 +60,7 @@ def export_groups(
         case ExportFormat.LATEX:
             text = tables.latex(groups)
         case ExportFormat.DS9_SKY:
-            text = tables.ds9_sky(groups, _sky(proposal, groups, orient, position))
+            text = tables.ds9_sky(groups, _sky(inputs.proposal, groups, orient, position))
         case ExportFormat.DS9_DETECTOR:
             text = tables.ds9_detector(groups)
     if output is None:

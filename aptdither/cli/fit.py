@@ -13,7 +13,9 @@ from aptdither.cli.options import option
 from aptdither.types import Region
 
 
+@opt.with_inputs
 def fit_measurements(
+    inputs: SetupInputs,
     file: Annotated[
         Path,
         typer.Argument(
@@ -22,15 +24,11 @@ def fit_measurements(
             "dy_pix); also dataset if there are several.",
         ),
     ],
-    config: opt.ConfigOption = None,
-    aperture: opt.ApertureOption = None,
-    element: opt.ElementOption = None,
     at: Annotated[
         str | None,
         option("--at", "Origin of dx_pix, dy_pix (default: reference point).", metavar="X,Y"),
     ] = None,
     size: opt.SizeOption = None,
-    distortion: opt.DistortionOption = None,
     fmt: opt.FormatOption = opt.Format.TEXT,
     no_color: opt.NoColorOption = False,
 ) -> None:
@@ -47,10 +45,10 @@ def fit_measurements(
     from aptdither.report import json
     from aptdither.report.text import fit_summary
 
-    optics = SetupInputs(config, aperture, element, distortion).optics(for_fit=True)
-    position = one_position(at, optics[0])
+    optics = inputs.optics(for_fit=True)
     view = View(*optics, opt.parse_size_option(size) or Region.full())
-    fits = [fit_dithers(measured, optics[0]) for measured in read_measurements(file, at=position)]
+    tables = read_measurements(file, at=one_position(at, optics[0]))
+    fits = [fit_dithers(measured, optics[0]) for measured in tables]
     # Both the commanded and the achieved offsets are relative to the first exposure.
     coverages = [
         tuple(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aptdither.cli import options as opt
@@ -23,20 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SetupInputs:
-    """The aperture and spectral element given on the command line.
+    """Options that give an aperture and a spectral element; None is the detector's default."""
 
-    Attributes
-    ----------
-    config, aperture, element : str or None
-        None for the detector's default.
-    distortion : Path or None
-        A distortion file in place of the SIAF's model.
-    """
-
-    config: str | None = None
-    aperture: str | None = None
-    element: str | None = None
-    distortion: Path | None = None
+    config: opt.ConfigOption = None
+    aperture: opt.ApertureOption = None
+    element: opt.ElementOption = None
+    distortion: opt.DistortionOption = None
 
     def setup(self, *, for_fit: bool = False) -> Setup:
         """Return the setup, completed with the detector's defaults (those for fits, or for design).
@@ -73,27 +64,23 @@ class SetupInputs:
         setup = self.setup(for_fit=for_fit)
         with opt.as_usage_error():
             aperture = get_aperture(
-                setup.aperture,
-                setup.element,
-                config=setup.config,
-                distortion_file=self.distortion,
+                setup.aperture, setup.element, config=setup.config, distortion_file=self.distortion
             )
             return aperture, get_element(setup.element, setup.config)
 
 
 @dataclass(frozen=True, slots=True)
-class GroupInputs:
-    """The groups given on the command line: patterns, POS TARGs, or a proposal."""
+class GroupInputs(SetupInputs):
+    """Options that give groups of exposures: patterns, POS TARGs, or a proposal."""
 
-    setup: SetupInputs
-    patterns: Sequence[str] = ()
-    postargs: Sequence[str] = ()
-    proposal: Path | None = None
-    visit: str | None = None
-    group: int | None = None
-    size: str | None = None
-    catalog: Path | None = None
-    seed: int = 0
+    patterns: opt.PatternsOption = None
+    postargs: opt.PostargsListOption = None
+    proposal: opt.ProposalOption = None
+    visit: opt.VisitOption = None
+    group: opt.GroupOption = None
+    size: opt.SizeOption = None
+    catalog: opt.CatalogOption = None
+    seed: opt.SeedOption = 0
 
     def groups(self, *, with_plan: bool) -> list[DitherGroup]:
         """Return the groups, evaluated.
@@ -109,12 +96,20 @@ class GroupInputs:
         UsageError
             If the options contradict each other, or name what does not exist.
         """
+        from aptdither.io import files
+
         is_direct = bool(self.patterns or self.postargs)
         if is_direct == (self.proposal is not None):
             raise UsageError("give one of --postargs, --pattern and --proposal")
         if self.visit is not None and self.proposal is None:
             raise UsageError("--visit needs --proposal")
-        groups = self._given() if self.proposal is None else self._of_proposal(with_plan)
+        if self.proposal is None:
+            groups = self._given()
+        else:
+            _, survey = self.survey(files.read_input(self.proposal), with_plan=with_plan)
+            for problem in survey.problems:
+                opt.print_status(problem)
+            groups = list(survey.groups)
         if with_plan and not groups:
             raise UsageError(f"{self.proposal} has no exposures of a supported detector")
         if self.group is None:
@@ -127,28 +122,20 @@ class GroupInputs:
         from aptdither.planning.choice import PatternChoice
         from aptdither.planning.evaluation import Evaluator
 
-        setup, (aperture, _) = self.setup.setup(), self.setup.optics()
+        setup, (aperture, _) = self.setup(), self.optics()
         with opt.as_usage_error():
             catalog = opt.open_catalog(self.catalog)
             choices = [
-                PatternChoice.from_catalog(catalog.get(name), aperture) for name in self.patterns
+                PatternChoice.from_catalog(catalog.get(name), aperture)
+                for name in self.patterns or ()
             ]
         choices += [
-            PatternChoice.given(opt.parse_pairs(text, "--postargs")) for text in self.postargs
+            PatternChoice.given(opt.parse_pairs(text, "--postargs")) for text in self.postargs or ()
         ]
-        evaluator = Evaluator(seed=self.seed, distortion=self.setup.distortion)
+        evaluator = Evaluator(seed=self.seed, distortion=self.distortion)
         region = opt.parse_size_option(self.size) or Region.full()
         with opt.as_usage_error():
             return [evaluator.evaluate_pattern(choice, setup, region) for choice in choices]
-
-    def _of_proposal(self, with_plan: bool) -> list[DitherGroup]:
-        from aptdither.io import files
-
-        assert self.proposal is not None
-        _, survey = self.survey(files.read_input(self.proposal), with_plan=with_plan)
-        for problem in survey.problems:
-            opt.print_status(problem)
-        return list(survey.groups)
 
     def survey(self, source: Source, *, with_plan: bool = True) -> tuple[Proposal, Survey]:
         """Return a proposal and its evaluated groups; errors name its file."""
@@ -165,7 +152,7 @@ class GroupInputs:
                     region=region,
                     with_plan=with_plan,
                     catalog=catalog,
-                    distortion=self.setup.distortion,
+                    distortion=self.distortion,
                     seed=self.seed,
                     progress=progress,
                 )

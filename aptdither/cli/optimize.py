@@ -11,18 +11,16 @@ from aptdither.cli.options import option
 from aptdither.types import Region
 
 
+@opt.with_inputs
 def design_pattern(
+    inputs: SetupInputs,
     n: Annotated[int, option("-n", "Number of points.", min=1)],
-    config: opt.ConfigOption = None,
-    aperture: opt.ApertureOption = None,
-    element: opt.ElementOption = None,
     size: opt.SizeOption = None,
     spacing: opt.SpacingOption = None,
     tradeoff: Annotated[bool, option("--tradeoff", "List the coverage at each spacing.")] = False,
     output: opt.FileOption = None,
     name: Annotated[str | None, option("--name", "Name of the pattern in the file.")] = None,
     force: opt.ForceOption = False,
-    distortion: opt.DistortionOption = None,
     seed: opt.SeedOption = 0,
     fmt: opt.FormatOption = opt.Format.TEXT,
     no_color: opt.NoColorOption = False,
@@ -37,7 +35,6 @@ def design_pattern(
     from aptdither.planning.evaluation import Evaluator
     from aptdither.report import json, text
 
-    inputs = SetupInputs(config, aperture, element, distortion)
     region = opt.parse_size_option(size) or Region.full()
     if output is not None:
         # A search can take a minute, so the name is checked first.
@@ -71,7 +68,7 @@ def design_pattern(
         write_ecsv(choice.as_pattern(name or output.stem), table)
         hint = f": use it with --catalog {output}"
         opt.write_file(output, table.getvalue(), force=force, hint=hint)
-    group = Evaluator(seed=seed, distortion=distortion).evaluate_pattern(
+    group = Evaluator(seed=seed, distortion=inputs.distortion).evaluate_pattern(
         choice, inputs.setup(), region
     )
     opt.print_groups("optimize", [group], fmt, seed=seed, no_color=no_color)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, get_type_hints
 
 import typer
 
@@ -78,7 +80,6 @@ ApertureOption = Annotated[
     str | None, option("--aperture", "APT aperture, e.g. IR, IR-FIX, IRSUB256.")
 ]
 ElementOption = Annotated[str | None, option("--element", "Spectral element, e.g. F160W, G141.")]
-PatternOption = Annotated[str | None, option("--pattern", "A catalog pattern.", metavar="NAME")]
 PostargsOption = Annotated[
     str | None, option("--postargs", "POS TARGs, arcsec.", metavar='"X,Y ..."')
 ]
@@ -164,6 +165,33 @@ def exit_on_error(command: Callable[P, Any]) -> Callable[P, None]:
             raise typer.Exit(EXIT_USAGE) from error
         raise typer.Exit(code or EXIT_FINE)
 
+    return wrapper
+
+
+def with_inputs(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Replace the parameter `inputs` of a command, a dataclass, by an option for each field.
+
+    typer reads options from the signature of a function, so that each command would have to list
+    the options that it shares with others.
+    """
+    parameters = dict(inspect.signature(command, eval_str=True).parameters)
+    kind = parameters.pop("inputs").annotation
+    hints = get_type_hints(kind, include_extras=True)
+    own = {field.name: (hints[field.name], field.default) for field in fields(kind)}
+    shared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=hint, default=default)
+        for name, (hint, default) in own.items()
+    ]
+
+    def wrapper(**values: Any) -> Any:
+        return command(inputs=kind(**{name: values.pop(name) for name in own}), **values)
+
+    own_options = (one.replace(kind=one.KEYWORD_ONLY) for one in parameters.values())
+    listed = [*shared, *own_options]
+    functools.update_wrapper(wrapper, command)
+    del wrapper.__wrapped__  # type: ignore[attr-defined]
+    wrapper.__signature__ = inspect.Signature(listed)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {one.name: one.annotation for one in listed}
     return wrapper
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -11,17 +12,15 @@ from aptdither.cli.inputs import GroupInputs, SetupInputs
 from aptdither.cli.options import option
 
 
+@opt.with_inputs
 def list_patterns(
+    inputs: SetupInputs,
     name: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="Show this pattern in full.")
     ] = None,
     coverage: Annotated[bool, option("--coverage", "Compare the coverage of all.")] = False,
-    config: opt.ConfigOption = None,
-    aperture: opt.ApertureOption = None,
-    element: opt.ElementOption = None,
     size: opt.SizeOption = None,
     catalog: opt.CatalogOption = None,
-    distortion: opt.DistortionOption = None,
     seed: opt.SeedOption = 0,
     fmt: opt.FormatOption = opt.Format.TEXT,
     no_color: opt.NoColorOption = False,
@@ -43,11 +42,7 @@ def list_patterns(
         return
     names = [name] if name is not None else sorted(known.names, key=lambda one: known.get(one).n)
     groups = GroupInputs(
-        setup=SetupInputs(config, aperture, element, distortion),
-        patterns=names,
-        size=size,
-        catalog=catalog,
-        seed=seed,
+        **asdict(inputs), patterns=names, size=size, catalog=catalog, seed=seed
     ).groups(with_plan=False)
     if name is None and fmt is opt.Format.TEXT:
         opt.stdout_console(no_color=no_color).print(text.comparison_table(groups))

@@ -11,14 +11,13 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from aptdither.cli import options as opt
-from aptdither.cli.inputs import GroupInputs, SetupInputs, too_many_groups, with_plot_extra
+from aptdither.cli.inputs import GroupInputs, too_many_groups, with_plot_extra
 from aptdither.cli.options import option
 from aptdither.errors import UsageError
 from aptdither.types import Region
 
 #: Most rows of a figure.
-MOST_MAPS = 4
-MOST_FITS = 4
+MOST_ROWS = 4
 
 
 class Picture(StrEnum):
@@ -41,7 +40,9 @@ class PlotSpec(NamedTuple):
     numbers: str
 
 
+@opt.with_inputs
 def draw_plot(
+    inputs: GroupInputs,
     kind: Annotated[
         Picture,
         typer.Argument(
@@ -52,15 +53,6 @@ def draw_plot(
         ),
     ],
     output: Annotated[Path, option("-o --output", "A .png, .svg or .pdf file.", metavar="FILE")],
-    pattern: opt.PatternsOption = None,
-    postargs: opt.PostargsListOption = None,
-    proposal: opt.ProposalOption = None,
-    visit: opt.VisitOption = None,
-    group: opt.GroupOption = None,
-    config: opt.ConfigOption = None,
-    aperture: opt.ApertureOption = None,
-    element: opt.ElementOption = None,
-    size: opt.SizeOption = None,
     step: Annotated[
         str, option("--step", "distortion: steps, pixels.", metavar='"DX,DY ..."')
     ] = "10,0 0,10",
@@ -70,26 +62,12 @@ def draw_plot(
     ] = None,
     dpi: Annotated[int, option("--dpi", "Pixels per inch of a PNG.", min=50, max=600)] = 160,
     force: opt.ForceOption = False,
-    catalog: opt.CatalogOption = None,
-    distortion: opt.DistortionOption = None,
-    seed: opt.SeedOption = 0,
 ) -> None:
     """Draw a figure as PNG, SVG or PDF."""
     from aptdither.io import files
 
     with with_plot_extra():
         from aptdither.report.plots.style import kind_of, render
-    inputs = GroupInputs(
-        setup=SetupInputs(config, aperture, element, distortion),
-        patterns=pattern or (),
-        postargs=postargs or (),
-        proposal=proposal,
-        visit=visit,
-        group=group,
-        size=size,
-        catalog=catalog,
-        seed=seed,
-    )
     file_kind = kind_of(output)
     files.check_output(output, force=force)
     match kind:
@@ -129,8 +107,8 @@ def _spec_groups(kind: Picture, inputs: GroupInputs) -> PlotSpec:
         for group in groups
     )
     if kind is Picture.MAP:
-        if len(groups) > MOST_MAPS:
-            raise too_many_groups(groups, f"a map shows at most {MOST_MAPS} groups")
+        if len(groups) > MOST_ROWS:
+            raise too_many_groups(groups, f"a map shows at most {MOST_ROWS} groups")
         coverages = [coverage_map(group, maps.GRID) for group in groups]
         draw = partial(maps.draw_maps, groups=groups, coverages=coverages)
         return PlotSpec(draw, maps.size_of(groups), numbers)
@@ -149,7 +127,7 @@ def _spec_distortion(inputs: GroupInputs, step: str) -> PlotSpec:
     from aptdither.report.plots import field
 
     steps = opt.parse_pairs(step, "--step")
-    aperture, _ = inputs.setup.optics()
+    aperture, _ = inputs.optics()
     draw = partial(field.draw_distortion, aperture=aperture, steps_pix=steps)
     return PlotSpec(draw, field.size_of_distortion(steps), f"steps {step}")
 
@@ -158,7 +136,7 @@ def _spec_tradeoff(inputs: GroupInputs, n: int) -> PlotSpec:
     from aptdither.planning.choice import PatternChooser
     from aptdither.report.plots import captions, curves
 
-    aperture, element = inputs.setup.optics()
+    aperture, element = inputs.optics()
     region = opt.parse_size_option(inputs.size) or Region.full()
     with opt.progress_bar("searching") as progress:
         chooser = PatternChooser(
@@ -182,7 +160,7 @@ def _spec_fit(kind: Picture, inputs: GroupInputs, measured: Path | None) -> Plot
 
     if measured is None:
         raise UsageError(f"{kind} needs --measured FILE, the table that `aptdither fit` reads")
-    aperture, element = inputs.setup.optics(for_fit=True)
+    aperture, element = inputs.optics(for_fit=True)
     at = (aperture.x_ref_pix, aperture.y_ref_pix)
     fits = [fit_dithers(one, aperture) for one in read_measurements(measured, at=at)]
     counts = ", ".join(str(len(fit.positions_pix)) for fit in fits)
@@ -191,7 +169,7 @@ def _spec_fit(kind: Picture, inputs: GroupInputs, measured: Path | None) -> Plot
     if kind is Picture.SCALE:
         draw = partial(curves.draw_solutions, fits=fits, facts=facts)
         return PlotSpec(draw, curves.SCALE_IN, numbers)
-    if len(fits) > MOST_FITS:
-        raise UsageError(f"{measured} has {len(fits)} datasets; fit shows at most {MOST_FITS}")
+    if len(fits) > MOST_ROWS:
+        raise UsageError(f"{measured} has {len(fits)} datasets; fit shows at most {MOST_ROWS}")
     draw = partial(curves.draw_fits, fits=fits, facts=facts)
     return PlotSpec(draw, curves.size_of_fit(fits), numbers)

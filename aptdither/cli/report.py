@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from aptdither.cli import options as opt
-from aptdither.cli.inputs import GroupInputs, SetupInputs, with_plot_extra
+from aptdither.cli.inputs import GroupInputs, with_plot_extra
 from aptdither.cli.options import option
 
 
@@ -37,7 +37,7 @@ def write_report(
     source = files.read_input(proposal)
     files.check_output(output, source=source, force=force)
     region = opt.parse_size_option(size)
-    inputs = GroupInputs(SetupInputs(distortion=distortion), size=size, catalog=catalog, seed=seed)
+    inputs = GroupInputs(distortion=distortion, size=size, catalog=catalog, seed=seed)
     parsed, survey = inputs.survey(source)
     reviewer = Reviewer(
         ReviewOptions(size=region, catalog=catalog, distortion=distortion, seed=seed)
