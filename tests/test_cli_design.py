@@ -58,6 +58,12 @@ def test_evaluate_takes_pos_targs_or_a_pattern_and_they_agree() -> None:
     assert json.loads(given.stdout)["command"] == "evaluate"
 
 
+def test_evaluate_takes_several_patterns() -> None:
+    arguments = ("--pattern", "tight-4", "--pattern", "tight-6", "--format", "json")
+    groups = json.loads(invoke("evaluate", *arguments).stdout)["groups"]
+    assert [one["pattern"]["name"] for one in groups] == ["tight-4", "tight-6"]
+
+
 def test_evaluate_judges_a_proposal_as_it_stands(tmp_path: Path) -> None:
     path = tmp_path / "in.apt"
     path.write_bytes(

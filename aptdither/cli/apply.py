@@ -75,8 +75,9 @@ def apply_tags(
     from aptdither.planning.plan import Options, make_plan
     from aptdither.planning.refusals import SetOptions
 
+    defaults = _defaults(n=n, size=size, pattern=pattern, method=method, spacing=spacing)
     options = Options(
-        defaults=_defaults(n=n, size=size, pattern=pattern, method=method, spacing=spacing),
+        defaults=defaults,
         sets=SetOptions(
             replace=replace,
             replace_patterns=replace_patterns,
@@ -126,7 +127,7 @@ def apply_tags(
         from aptdither.report.text import print_plan
 
         print_plan(opt.stdout_console(no_color=no_color), plan, path=proposal)
-    for line in _unused_options(plan, options.defaults):
+    for line in _unused_options(plan, defaults):
         opt.print_status(line)
     _print_outcome(plan, source, new, written, check=check)
     return opt.EXIT_FINDINGS if check and new != source.data else opt.EXIT_FINE

@@ -56,7 +56,8 @@ def check_proposals(
         CheckFormat, option("--format", "text, json, jsonl (one line per file), sarif (2.1.0).")
     ] = CheckFormat.TEXT,
     select: Annotated[
-        list[str] | None, option("--select", "Report these codes or prefixes.", metavar="CODES")
+        list[str] | None,
+        option("--select", "Report only these codes or prefixes.", metavar="CODES"),
     ] = None,
     ignore: Annotated[
         list[str] | None, option("--ignore", "Skip these codes or prefixes.", metavar="CODES")

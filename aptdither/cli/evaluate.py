@@ -18,7 +18,7 @@ def evaluate_coverage(
     Coverage is given at the center and at the worst place of the region. With --proposal, the
     exposures' own apertures and spectral elements are used.
     """
-    if len([*(inputs.patterns or ()), *(inputs.postargs or ())]) > 1:
+    if inputs.patterns and inputs.postargs:
         raise UsageError("give one of --postargs, --pattern and --proposal")
     groups = inputs.groups(with_plan=False)
     if not groups:

@@ -41,7 +41,9 @@ def export_groups(
     ] = None,
     position: Annotated[
         str | None,
-        option("--position", "ds9-sky: target (default: the proposal's).", metavar='"RA DEC"'),
+        option(
+            "--position", "ds9-sky: target position (default: the proposal's).", metavar='"RA DEC"'
+        ),
     ] = None,
     force: opt.ForceOption = False,
 ) -> None:

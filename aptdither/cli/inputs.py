@@ -123,18 +123,14 @@ class GroupInputs(SetupInputs):
         from aptdither.planning.evaluation import Evaluator
 
         setup, (aperture, _) = self.setup(), self.optics()
-        with opt.as_usage_error():
-            catalog = opt.open_catalog(self.catalog)
-            choices = [
-                PatternChoice.from_catalog(catalog.get(name), aperture)
-                for name in self.patterns or ()
-            ]
-        choices += [
-            PatternChoice.given(opt.parse_pairs(text, "--postargs")) for text in self.postargs or ()
-        ]
         evaluator = Evaluator(seed=self.seed, distortion=self.distortion)
         region = opt.parse_size_option(self.size) or Region.full()
+        pairs = [opt.parse_pairs(text, "--postargs") for text in self.postargs or ()]
         with opt.as_usage_error():
+            catalog = opt.open_catalog(self.catalog)
+            patterns = [catalog.get(name) for name in self.patterns or ()]
+            choices = [PatternChoice.from_catalog(pattern, aperture) for pattern in patterns]
+            choices += map(PatternChoice.given, pairs)
             return [evaluator.evaluate_pattern(choice, setup, region) for choice in choices]
 
     def survey(self, source: Source, *, with_plan: bool = True) -> tuple[Proposal, Survey]:

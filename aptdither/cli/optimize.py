@@ -25,9 +25,9 @@ def design_pattern(
     fmt: opt.FormatOption = opt.Format.TEXT,
     no_color: opt.NoColorOption = False,
 ) -> None:
-    """Design a pattern.
+    """Design a dither pattern.
 
-    It is designed for the aperture, spectral element, region and smallest step given. With -o, the pattern is written as ECSV, for use with --catalog.
+    It is optimized for the aperture, spectral element, region and smallest step given. With -o, the pattern is written as ECSV, for use with --catalog.
     """
     from aptdither.dither.pattern import check_name, write_ecsv
     from aptdither.io import files

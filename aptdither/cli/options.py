@@ -65,7 +65,8 @@ CatalogOption = Annotated[
     Path | None, option("--catalog", "Also use the patterns of this ECSV file.", metavar="FILE")
 ]
 DistortionOption = Annotated[
-    Path | None, option("--distortion", "Use this IDCTAB (FITS), not the SIAF.", metavar="FILE")
+    Path | None,
+    option("--distortion", "IDCTAB (FITS) instead of the SIAF distortion.", metavar="FILE"),
 ]
 SizeOption = Annotated[
     str | None, option("--size", "Region: full, point, or a diameter: 30arcsec, 150pix.")
@@ -74,7 +75,7 @@ SpacingOption = Annotated[
     str | None, option("--spacing", "Smallest step: tight, wide, 12pix, 1.5arcsec.")
 ]
 ConfigOption = Annotated[
-    str | None, option("--config", "E.g. WFC3/IR; only if the aperture does not imply it.")
+    str | None, option("--config", "Config, e.g. WFC3/IR; needed if the aperture is ambiguous.")
 ]
 ApertureOption = Annotated[
     str | None, option("--aperture", "APT aperture, e.g. IR, IR-FIX, IRSUB256.")
@@ -97,7 +98,7 @@ ProposalOption = Annotated[
     Path | None, option("--proposal", "The exposures of a proposal.", metavar="IN.apt")
 ]
 VisitOption = Annotated[str | None, option("--visit", "One visit of the proposal (default: all).")]
-GroupOption = Annotated[int | None, option("--group", "One of the groups, from 1.", min=1)]
+GroupOption = Annotated[int | None, option("--group", "Only this group, counted from 1.", min=1)]
 
 
 def stdout_console(*, no_color: bool = False) -> Console:
@@ -171,27 +172,29 @@ def exit_on_error(command: Callable[P, Any]) -> Callable[P, None]:
 def with_inputs(command: Callable[..., Any]) -> Callable[..., Any]:
     """Replace the parameter `inputs` of a command, a dataclass, by an option for each field.
 
-    typer reads options from the signature of a function, so that each command would have to list
-    the options that it shares with others.
+    typer reads options from the signature of a function; without this, each command would have to
+    list the options that it shares with others.
     """
     parameters = dict(inspect.signature(command, eval_str=True).parameters)
     kind = parameters.pop("inputs").annotation
     hints = get_type_hints(kind, include_extras=True)
-    own = {field.name: (hints[field.name], field.default) for field in fields(kind)}
-    shared = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=hint, default=default)
-        for name, (hint, default) in own.items()
+    defaults = {field.name: field.default for field in fields(kind)}
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    options = [
+        *(
+            inspect.Parameter(k, keyword, annotation=hints[k], default=defaults[k])
+            for k in defaults
+        ),
+        *(parameter.replace(kind=keyword) for parameter in parameters.values()),
     ]
 
     def wrapper(**values: Any) -> Any:
-        return command(inputs=kind(**{name: values.pop(name) for name in own}), **values)
+        return command(inputs=kind(**{name: values.pop(name) for name in defaults}), **values)
 
-    own_options = (one.replace(kind=one.KEYWORD_ONLY) for one in parameters.values())
-    listed = [*shared, *own_options]
     functools.update_wrapper(wrapper, command)
     del wrapper.__wrapped__  # type: ignore[attr-defined]
-    wrapper.__signature__ = inspect.Signature(listed)  # type: ignore[attr-defined]
-    wrapper.__annotations__ = {one.name: one.annotation for one in listed}
+    wrapper.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {one.name: one.annotation for one in options}
     return wrapper
 
 
