@@ -1,6 +1,6 @@
-"""Sub-pixel dithers for WFC3/IR proposals: from a tag in APT to explicit POS TARGs.
+"""Sub-pixel dithers for HST proposals: from a tag in APT to explicit POS TARGs.
 
-The road in three steps; nothing is read from or written to a disk::
+Three steps; none reads or writes a file::
 
     proposal = parse_proposal(source, path="17000.apt")
     plan = make_plan(proposal)
@@ -17,29 +17,6 @@ from typing import TYPE_CHECKING, Any
 from aptdither.types import PosTarg, Region
 from aptdither.version import __version__
 
-#: Where each public name lives. Names are fetched when they are used: the command line's ``--help``
-#: needs none of them, and they need numpy and lxml.
-_HOMES = {
-    "AptDitherError": "aptdither.errors",
-    "Aperture": "aptdither.optics.aperture",
-    "Coverage": "aptdither.dither.coverage",
-    "Options": "aptdither.planning.plan",
-    "Pattern": "aptdither.dither.pattern",
-    "Plan": "aptdither.planning.plan",
-    "PosTarg": "aptdither.types",
-    "Proposal": "aptdither.apt.proposal",
-    "Region": "aptdither.types",
-    "SetOptions": "aptdither.planning.refusals",
-    "evaluate": "aptdither.dither.coverage",
-    "get_aperture": "aptdither.optics.aperture",
-    "get_element": "aptdither.optics.filters",
-    "load_catalog": "aptdither.dither.catalog",
-    "make_plan": "aptdither.planning.plan",
-    "optimize": "aptdither.dither.optimizer.optimize",
-    "parse_proposal": "aptdither.apt.reader",
-    "rewrite_proposal": "aptdither.apt.writer",
-}
-
 if TYPE_CHECKING:
     from aptdither.apt.proposal import Proposal
     from aptdither.apt.reader import parse_proposal
@@ -53,6 +30,23 @@ if TYPE_CHECKING:
     from aptdither.optics.filters import get_element
     from aptdither.planning.plan import Options, Plan, make_plan
     from aptdither.planning.refusals import SetOptions
+
+#: The modules that define the other public names, light ones first. They are imported when a name
+#: is first used (PEP 562), since ``aptdither --help`` must not import numpy and lxml.
+_MODULES = (
+    "aptdither.errors",
+    "aptdither.apt.proposal",
+    "aptdither.apt.reader",
+    "aptdither.apt.writer",
+    "aptdither.optics.aperture",
+    "aptdither.optics.filters",
+    "aptdither.dither.pattern",
+    "aptdither.dither.catalog",
+    "aptdither.dither.coverage",
+    "aptdither.dither.optimizer.optimize",
+    "aptdither.planning.refusals",
+    "aptdither.planning.plan",
+)
 
 __all__ = [
     "Aperture",
@@ -78,10 +72,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Fetch a public name from its room."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'aptdither' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    """Return a public name from the module that defines it."""
+    if name in __all__:
+        for module in map(import_module, _MODULES):
+            value = vars(module).get(name)
+            if getattr(value, "__module__", None) == module.__name__:
+                return value
+    raise AttributeError(f"module 'aptdither' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

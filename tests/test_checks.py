@@ -422,7 +422,16 @@ def test_registry_is_whole() -> None:
 def test_severities() -> None:
     """What cannot have been meant is an error; what is merely poor, or done on purpose, is not."""
     errors = {code for code, rule in RULES.items() if rule.severity is Severity.ERROR}
-    assert errors == {"ADT101", "ADT103", "ADT104", "ADT105", "ADT106", "ADT306", "ADT402", "ADT406"}
+    assert errors == {
+        "ADT101",
+        "ADT103",
+        "ADT104",
+        "ADT105",
+        "ADT106",
+        "ADT306",
+        "ADT402",
+        "ADT406",
+    }
 
 
 def test_every_code_has_one_rule() -> None:

@@ -75,6 +75,9 @@ def test_in_place_keeps_a_backup_and_twice_is_once(tagged: Path) -> None:
     result = invoke("apply", tagged, "--in-place")
     assert result.exit_code == 0
     assert (tagged.read_bytes(), backup.read_bytes()) == (once, before)
+    assert "nothing to change" in result.stderr
+    assert "wrote" not in result.stderr
+    assert invoke("apply", tagged, "--in-place", "--format", "json").stdout.count('"output": null')
 
 
 @pytest.mark.parametrize("flags", [["--dry-run"], ["--check"], ["--dry-run", "--diff"]])
@@ -119,6 +122,32 @@ def test_nothing_tagged(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == [path]
     assert invoke("apply", path, "-o", out).exit_code == 0
     assert out.read_bytes() == path.read_bytes()
+
+
+def test_in_place_without_a_tag_writes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "plain.apt"
+    path.write_bytes(proposal(visit(exposure(1))))
+    result = invoke("apply", path, "--in-place")
+    assert (result.exit_code, result.stderr) == (0, "nothing was written\n")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_option_that_a_tag_overrides_is_reported(tmp_path: Path) -> None:
+    path = tmp_path / "in.apt"
+    path.write_bytes(
+        proposal(
+            visit(exposure(1, comments="@dither n=4 size=full pattern=tight-4")),
+            visit(exposure(1, comments="@dither n=4 size=full pattern=tight-4"), number="02"),
+            visit(exposure(1, comments="@dither n=4 pattern=tight-4"), number="03"),
+        )
+    )
+    result = invoke("apply", path, "--dry-run", "--size", "5arcsec", "-n", "3")
+    n, size = (line for line in result.stderr.splitlines() if "is not used" in line)
+    assert result.exit_code == 0
+    assert n == "-n 3 is not used: the tags of visits 01, 02, 03 set n=4"
+    assert size == "--size 5arcsec is not used: the tags of visits 01, 02 set size=full"
+    same = invoke("apply", path, "--dry-run", "--size", "full", "-n", "4", "--spacing", "2pix")
+    assert "is not used" not in same.stderr
 
 
 def test_all_errors_are_listed_and_nothing_is_written(tmp_path: Path) -> None:

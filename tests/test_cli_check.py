@@ -18,6 +18,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from aptdither.cli import app
+from aptdither.findings import Severity
 from aptdither.review.rules import RULES
 from tests.made import exposure, proposal, visit
 from tests.test_checks import BOX, GO_13417, TRIGGERS, applied, dithered
@@ -47,14 +48,39 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_nothing_found_prints_nothing(folder: Path) -> None:
+def test_nothing_found_is_one_line_on_standard_error(folder: Path) -> None:
     result = invoke(folder / "deep" / "fine.apt")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "1 file checked, no findings\n"
+    for fmt in ("json", "jsonl", "sarif"):
+        assert invoke(folder / "deep" / "fine.apt", "--format", fmt).stderr == ""
 
 
-def test_other_instruments_print_nothing(apt_dir: Path) -> None:
-    result = invoke(apt_dir / "go-13012.apt", apt_dir / "go-15490.apt")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+def test_files_without_a_supported_detector_are_counted(apt_dir: Path, folder: Path) -> None:
+    paths = [folder / "deep" / "fine.apt", apt_dir / "go-13012.apt", apt_dir / "go-15490.apt"]
+    result = invoke(*paths)
+    assert (result.exit_code, result.stdout) == (0, "")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("3 files checked, no findings")
+    assert "2 without exposures of a supported detector" in line
+
+
+def test_notes_alone_are_fine_unless_they_are_made_to_fail(folder: Path) -> None:
+    notes, warnings = folder / "deep" / "box.apt", folder / "by-hand.apt"
+    assert "note" in invoke(notes).stdout
+    codes = {
+        fail_on: [invoke(path, *fail_on).exit_code for path in (notes, warnings)]
+        for fail_on in [(), ("--strict",), *(("--fail-on", s) for s in Severity)]
+    }
+    assert codes == {
+        (): [0, 1],
+        ("--strict",): [1, 1],
+        ("--fail-on", "note"): [1, 1],
+        ("--fail-on", "warning"): [0, 1],
+        ("--fail-on", "error"): [0, 0],
+    }
+    assert invoke(notes, "--fail-on", "never").exit_code == 2
+    assert invoke(folder / "broken.apt", "--fail-on", "error").exit_code == 3
 
 
 def test_text_is_grouped_by_visit_and_fits_80_columns(tmp_path: Path) -> None:
@@ -62,12 +88,12 @@ def test_text_is_grouped_by_visit_and_fits_80_columns(tmp_path: Path) -> None:
     children = [exposure(i, postarg=p) for i, p in enumerate(BOX, 1)]
     path.write_bytes(proposal(visit(*children), visit(*children, number="02"), visit(number="03")))
     result = invoke(path)
-    assert result.exit_code == 1
+    assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert lines[1] == "  Visit 01"
     assert lines[2].split() == ["ADT302", "note", "exposure", "1,", "line", "10"]
     assert sum(line.startswith("  Visit") for line in lines) == 2
-    assert lines[-1] == "2 findings in 1 of 1 file: 2 notes"
+    assert result.stderr == "2 findings in 1 of 1 file: 2 notes\n"
     assert max(map(len, lines[1:])) <= 80
     assert not any(line.endswith(" ") for line in lines)
     assert "\x1b" not in result.stdout
@@ -76,13 +102,11 @@ def test_text_is_grouped_by_visit_and_fits_80_columns(tmp_path: Path) -> None:
 def test_a_bad_file_does_not_stop_the_others(folder: Path) -> None:
     result = invoke(folder)
     assert result.exit_code == 3
-    assert "broken.apt: line 1" in result.stderr
-    assert result.stderr.count("\n") == 1
+    failed, summary = result.stderr.splitlines()
+    assert "broken.apt: line 1" in failed
+    assert summary.startswith("4 findings in 2 of 3 files: 2 warnings, 2 notes")
     assert "by-hand.apt" in result.stdout
     assert "box.apt" in result.stdout
-    assert result.stdout.splitlines()[-1].startswith(
-        "4 findings in 2 of 4 files: 2 warnings, 2 notes"
-    )
 
 
 @pytest.mark.parametrize("name", ["missing.apt", "two\nlines\x1b[31m.apt"])
@@ -90,7 +114,7 @@ def test_a_file_that_is_not_there(tmp_path: Path, name: str) -> None:
     result = invoke(tmp_path / name)
     assert result.exit_code == 3
     assert result.stdout == ""
-    assert result.stderr.count("\n") == 1
+    assert result.stderr.count("\n") == 2  # the error and the summary
     assert "\x1b" not in result.stderr
     assert "no such file" in result.stderr
 

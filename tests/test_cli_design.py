@@ -13,12 +13,14 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from aptdither.cli import app
+from aptdither.dither import catalog
 from aptdither.dither.catalog import load_catalog
 from tests.made import box_pattern, exposure, group, proposal, visit
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = json.loads((ROOT / "schemas" / "report.schema.json").read_text())
 TABLE2 = ROOT / "examples" / "table2.ecsv"
+TIGHT6 = ROOT / "examples" / "tight6.apt"
 
 
 def invoke(*arguments: str | Path) -> Result:
@@ -56,6 +58,12 @@ def test_evaluate_takes_pos_targs_or_a_pattern_and_they_agree() -> None:
     assert json.loads(given.stdout)["command"] == "evaluate"
 
 
+def test_evaluate_takes_several_patterns() -> None:
+    arguments = ("--pattern", "tight-4", "--pattern", "tight-6", "--format", "json")
+    groups = json.loads(invoke("evaluate", *arguments).stdout)["groups"]
+    assert [one["pattern"]["name"] for one in groups] == ["tight-4", "tight-6"]
+
+
 def test_evaluate_judges_a_proposal_as_it_stands(tmp_path: Path) -> None:
     path = tmp_path / "in.apt"
     path.write_bytes(
@@ -87,6 +95,21 @@ def test_evaluate_judges_a_proposal_as_it_stands(tmp_path: Path) -> None:
     assert invoke("evaluate", "--proposal", path, "--visit", "09").exit_code == 2
 
 
+def test_a_visit_with_nothing_to_evaluate_is_reported(tmp_path: Path) -> None:
+    path = tmp_path / "in.apt"
+    path.write_bytes(
+        proposal(
+            visit(exposure(1), exposure(2)),
+            visit(exposure(1, config="WFC3/UVIS", aperture="UVIS", element="F606W"), number="02"),
+        )
+    )
+    result = invoke("evaluate", "--proposal", path, "--visit", "02")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == (
+        f"visit 02 of {path} has no exposures of a supported detector to evaluate\n"
+    )
+
+
 def test_optimize_writes_a_catalogue_that_apply_reads(tmp_path: Path) -> None:
     path, source = tmp_path / "mine.ecsv", tmp_path / "in.apt"
     run = ("optimize", "-n", "2", "--size", "point", "--spacing", "3pix", "--seed", "5")
@@ -116,6 +139,15 @@ def test_tradeoff_prints_the_whole_curve() -> None:
     assert spacings[-1] == 15.0
     assert all(p["min_separation_pix"] >= p["spacing_pix"] - 0.01 for p in curve)
     assert "spacing" in invoke(*run).stdout
+
+
+def test_an_interrupt_is_one_line_and_exit_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(catalog, "load_catalog", interrupted)
+    result = invoke("patterns")
+    assert (result.exit_code, result.stdout, result.stderr) == (130, "", "aptdither: stopped\n")
 
 
 def test_convert_there_and_back() -> None:
@@ -151,6 +183,21 @@ def test_fit_finds_the_scale_of_table_2_and_not_the_misprint() -> None:
     assert "8.319" in invoke("fit", TABLE2).stdout
 
 
+def test_fit_and_its_figures_agree(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    fitted = json.loads(invoke("fit", TABLE2, "--format", "json").stdout)
+    numbers = " ".join(f"A={one['a']:.4f},B={one['b']:.4f}" for one in fitted["datasets"])
+    heading = invoke("fit", TABLE2).stdout
+    assert "IR-FIX F125W" in heading
+    for kind in ("fit", "scale"):
+        path = tmp_path / f"{kind}.svg"
+        assert invoke("plot", kind, "--measured", TABLE2, "-o", path).exit_code == 0
+        picture = path.read_text(encoding="utf-8")
+        assert numbers in picture
+        assert "IR-FIX" in picture
+        assert "F125W" in picture
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -169,6 +216,9 @@ def test_fit_finds_the_scale_of_table_2_and_not_the_misprint() -> None:
         ["convert", "--aperture", "nowhere", "--pixels", "1,1"],
         ["convert", "--pixels", "1,1", "--at", "1,2 3,4"],
         ["convert", "--pixels", "nan,1"],
+        ["convert", "--postargs", "1,0", "--at", "2000,5"],
+        ["convert", "--pixels", "1,0", "--at", "0,500"],
+        ["convert", "--pixels", "1,1", "--element", "F999W"],
         ["fit", str(TABLE2), "--aperture", "nowhere"],
     ],
     ids=" ".join,
@@ -181,7 +231,15 @@ def test_usage_errors_are_one_line_and_exit_2(arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["fit", "none.ecsv"], ["evaluate", "--proposal", "none.apt"]], ids=" ".join
+    "arguments",
+    [
+        ["fit", "none.ecsv"],
+        ["evaluate", "--proposal", "none.apt"],
+        ["evaluate", "--proposal", str(TIGHT6), "--catalog", "none.ecsv"],
+        ["check", str(TIGHT6), "--catalog", "none.ecsv"],
+        ["apply", str(TIGHT6), "--dry-run", "--catalog", "none.ecsv"],
+    ],
+    ids=" ".join,
 )
 def test_missing_files_exit_3(arguments: list[str]) -> None:
     result = invoke(*arguments)

@@ -729,7 +729,7 @@ def test_of_thousands_of_errors_some_are_listed_and_the_rest_counted(tmp_path: P
     lines = ended.said.splitlines()
     assert (ended.code, ended.stdout) == (3, b"")
     assert len(lines) == 201
-    assert lines[-1] == "aptdither: and 1300 more like these"
+    assert lines[-1] == "aptdither: and 1300 more errors"
 
 
 def test_a_long_list_is_cut(tmp_path: Path) -> None:

@@ -115,3 +115,26 @@ def test_a_mosaic_has_a_group_for_each_tile(tmp_path: Path) -> None:
         ["1", "2"],
         ["3", "4"],
     ]
+
+
+@pytest.mark.parametrize("name", ["six", "two setups"])
+def test_the_page_and_the_figure_show_the_figures_of_apply(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    given, page, picture = (tmp_path / file for file in ("in.apt", "out.html", "out.svg"))
+    given.write_bytes(TAGGED[name])
+    groups = run_json("apply", str(given), "--dry-run")["groups"]
+    assert RUNNER.invoke(app, ["report", str(given), "-o", str(page)]).exit_code == 0
+    shown = page.read_text(encoding="utf-8")
+    for group_ in groups:
+        for place in ("center", "worst"):
+            assert f"{group_['coverage'][place]['efficiency']:.3f}" in shown
+        for point in group_["points"]:
+            assert f"{point['postarg_x']:.3f}" in shown
+            assert f"{point['postarg_y']:.3f}" in shown
+    drawn = ["plot", "layout", "--proposal", str(given), "--group", str(len(groups))]
+    assert RUNNER.invoke(app, [*drawn, "-o", str(picture)]).exit_code == 0
+    last = groups[-1]
+    numbers = picture.read_text(encoding="utf-8")
+    assert " ".join(f"{p['postarg_x']:.3f},{p['postarg_y']:.3f}" for p in last["points"]) in numbers
+    center, worst = (last["coverage"][place]["efficiency"] for place in ("center", "worst"))
+    assert f"efficiency {center:.3f} at the center and {worst:.3f}" in numbers

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from aptdither.apt.tags import parse_size
 from aptdither.cli import app
 from aptdither.dither.views import View
 from aptdither.planning.evaluation import DitherGroup, Evaluator
@@ -19,7 +20,7 @@ pytest.importorskip("matplotlib")
 
 from matplotlib.figure import Figure
 
-from aptdither.cli.options import parse_pairs, parse_size_option
+from aptdither.cli.options import parse_pairs
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
 from aptdither.optics.pointing_fit import Measured, fit_dithers
@@ -48,7 +49,7 @@ def options(kind: str) -> list[str]:
 def group(postargs: str = GO_13417, *, aperture: str = "IR-FIX", size: str = "full") -> DitherGroup:
     choice = PatternChoice.given(parse_pairs(postargs, "--postargs"))
     setup = Setup(config="WFC3/IR", aperture=aperture, element="F125W")
-    return Evaluator().evaluate_pattern(choice, setup, parse_size_option(size))
+    return Evaluator().evaluate_pattern(choice, setup, parse_size(size))
 
 
 def texts_of(svg: bytes) -> str:

@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import aptdither
+from aptdither.cli.app import COMMANDS, app
 from tests.made import exposure, proposal, visit
 
 
@@ -36,10 +38,19 @@ def test_help_imports_no_heavy_package() -> None:
     code = (
         "import sys; from typer.testing import CliRunner; from aptdither.cli import app;"
         "result = CliRunner().invoke(app, ['--help']); assert result.exit_code == 0;"
-        "print([m for m in ('numpy', 'lxml', 'astropy', 'matplotlib') if m in sys.modules])"
+        "print([m for m in ('numpy', 'lxml', 'astropy', 'matplotlib', 'rich') if m in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_fits_80_columns_and_is_whole(command: str) -> None:
+    shown = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "80"})
+    assert shown.exit_code == 0
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    cut_off = [line for line in shown.stdout.splitlines() if re.search(r"\w\.\.\.$", line)]
+    assert cut_off == []
 
 
 def test_module_runs_as_a_program() -> None:

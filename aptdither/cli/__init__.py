@@ -1,8 +1,6 @@
-"""The command line: parse, call, render, exit code.
+"""The command line: one module for each command, with shared options and inputs.
 
-Each command has a room of its own here; what they share (option types, consoles, the way from an
-error to an exit code) is in :mod:`aptdither.cli.options`. Working rooms are imported inside the
-commands, so that ``--help`` stays quick.
+Commands import the rest of the package when they run, so that ``--help`` stays quick.
 """
 
 from __future__ import annotations

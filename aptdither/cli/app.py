@@ -1,4 +1,4 @@
-"""The application: its commands and its last resort."""
+"""The application: its commands, and the handling of unexpected errors."""
 
 from __future__ import annotations
 
@@ -6,47 +6,40 @@ import io
 import os
 import sys
 import warnings
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
-from aptdither.cli import (
-    apply,
-    check,
-    convert,
-    evaluate,
-    export,
-    fit,
-    optimize,
-    patterns,
-    plot,
-    report,
-)
-from aptdither.cli.options import EXIT_INPUT, print_status
+from aptdither.cli import apply, check, convert, evaluate, export, fit, optimize, patterns, plot
+from aptdither.cli import options as opt
+from aptdither.cli import report as report_command
 from aptdither.version import __version__
 
 app = typer.Typer(
     name="aptdither",
-    help="Sub-pixel dithers for WFC3/IR proposals: from an @dither tag in APT to explicit "
-    "POS TARGs, with the phase coverage they give.",
+    help="Sub-pixel dithers for HST proposals: turns @dither tags in APT into explicit POS TARGs, "
+    "and reports the pixel-phase coverage.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (
-    apply,
-    check,
-    patterns,
-    evaluate,
-    optimize,
-    convert,
-    plot,
-    report,
-    export,
-    fit,
-):
-    command.register(app)
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "apply": apply.apply_tags,
+    "check": check.check_proposals,
+    "patterns": patterns.list_patterns,
+    "evaluate": evaluate.evaluate_coverage,
+    "optimize": optimize.design_pattern,
+    "convert": convert.convert_offsets,
+    "plot": plot.draw_plot,
+    "report": report_command.write_report,
+    "export": export.export_groups,
+    "fit": fit.fit_measurements,
+}
+for name, command in COMMANDS.items():
+    app.command(name)(opt.exit_on_error(command))
 
 
 def _print_version(wanted: bool) -> None:
@@ -59,18 +52,16 @@ def _print_version(wanted: bool) -> None:
 def _main(
     version: Annotated[
         bool,
-        typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version."
-        ),
+        opt.option("--version", "Print the version.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
-    """Sub-pixel dithers for WFC3/IR proposals."""
+    """Accept the options that come before a command."""
 
 
 def run() -> None:
-    """Run the command line; an internal error becomes one line, not a traceback."""
+    """Run the command line; an unexpected error is one line, not a traceback."""
     for stream in (sys.stdout, sys.stderr):
-        # Characters that a terminal cannot show are spelled out.
+        # Characters that a terminal cannot show are escaped.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     if not os.environ.get("APTDITHER_DEBUG"):
@@ -78,16 +69,13 @@ def run() -> None:
         warnings.simplefilter("ignore")
     try:
         app()
-    except KeyboardInterrupt:
-        print_status("aptdither: stopped")
-        sys.exit(130)
     except Exception as error:
         if os.environ.get("APTDITHER_DEBUG"):
             raise
-        print_status(
+        opt.print_status(
             f"aptdither: internal error ({type(error).__name__}: {error}); nothing more was "
             "written. Please report it, with the output of the same command under "
             "APTDITHER_DEBUG=1",
             style="red",
         )
-        sys.exit(EXIT_INPUT)
+        sys.exit(opt.EXIT_INPUT)

@@ -3,31 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from aptdither.cli.options import (
-    EXIT_FINDINGS,
-    EXIT_FINE,
-    CatalogOption,
-    DistortionOption,
-    ForceOption,
-    Format,
-    FormatOption,
-    NoColorOption,
-    SeedOption,
-    SizeOption,
-    SpacingOption,
-    exit_on_error,
-    open_catalog,
-    print_json,
-    print_status,
-    progress_bar,
-    require_distortion,
-    stdout_console,
-)
+from aptdither.cli import options as opt
+from aptdither.cli.options import option
 from aptdither.errors import AptDitherError, Location, UsageError
 
 if TYPE_CHECKING:
@@ -36,84 +18,59 @@ if TYPE_CHECKING:
     from aptdither.planning.plan import Plan
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("apply")(apply_tags)
-
-
-@exit_on_error
 def apply_tags(
-    proposal: Annotated[
-        Path, typer.Argument(metavar="IN.apt", help="The proposal, as APT saves it.")
-    ],
+    proposal: opt.ProposalArgument,
     output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="OUT", help="Where to write; IN.dithered.apt."),
+        Path | None, option("-o --output", "Write to this file (default IN.dithered.apt).")
     ] = None,
-    in_place: Annotated[
-        bool, typer.Option("--in-place", help="Write IN.apt itself and keep IN.apt.bak.")
-    ] = False,
-    force: ForceOption = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Plan and report; write nothing.")
-    ] = False,
-    diff: Annotated[
-        bool, typer.Option("--diff", help="Print a unified diff in place of the summary.")
-    ] = False,
+    in_place: Annotated[bool, option("--in-place", "Overwrite IN.apt; keep IN.apt.bak.")] = False,
+    force: opt.ForceOption = False,
+    dry_run: Annotated[bool, option("--dry-run", "Plan and report; write nothing.")] = False,
+    diff: Annotated[bool, option("--diff", "Print a diff instead of the summary.")] = False,
     check: Annotated[
-        bool,
-        typer.Option("--check", help="Write nothing; exit 1 if the file would change."),
+        bool, option("--check", "Write nothing; exit 1 if the file would change.")
     ] = False,
-    n: Annotated[
-        int | None, typer.Option("-n", min=1, help="Points, for tags that do not set n.")
+    n: Annotated[int | None, option("-n", "Points, for tags without n.", min=1)] = None,
+    size: Annotated[
+        str | None, option("--size", "Region, for tags without size: full, point, 30arcsec.")
     ] = None,
-    size: SizeOption = None,
     pattern: Annotated[
-        str | None,
-        typer.Option("--pattern", help="Catalog pattern, for tags that do not set pattern."),
+        str | None, option("--pattern", "Catalog pattern, for tags without pattern.")
     ] = None,
     method: Annotated[
-        str | None,
-        typer.Option(
-            "--method", help="auto, catalog or optimize, for tags that do not set method."
-        ),
+        str | None, option("--method", "auto, catalog, optimize; for tags without method.")
     ] = None,
-    spacing: SpacingOption = None,
+    spacing: Annotated[
+        str | None, option("--spacing", "Smallest step, for tags without spacing: tight, 12pix.")
+    ] = None,
     replace: Annotated[
-        bool,
-        typer.Option("--replace", help="Start all exposures of a set from the first's POS TARG."),
+        bool, option("--replace", "Dither each set about its first exposure's POS TARG.")
     ] = False,
     replace_patterns: Annotated[
-        bool, typer.Option("--replace-patterns", help="Dither in place of an APT pattern.")
+        bool, option("--replace-patterns", "Dither instead of an APT pattern.")
     ] = False,
     split_iterations: Annotated[
-        bool,
-        typer.Option("--split-iterations", help="Make iterations exposures of their own."),
+        bool, option("--split-iterations", "Turn iterations into separate exposures.")
     ] = False,
     rebase: Annotated[
-        bool,
-        typer.Option(
-            "--rebase", help="Dither about the POS TARGs of today, not those that receipts tell."
-        ),
+        bool, option("--rebase", "Dither about today's POS TARGs, not those in receipts.")
     ] = False,
-    all_visits: Annotated[
-        bool, typer.Option("--all-visits", help="Dither completed visits too.")
-    ] = False,
-    catalog: CatalogOption = None,
-    distortion: DistortionOption = None,
-    seed: SeedOption = 0,
-    fmt: FormatOption = Format.TEXT,
-    no_color: NoColorOption = False,
+    all_visits: Annotated[bool, option("--all-visits", "Dither completed visits too.")] = False,
+    catalog: opt.CatalogOption = None,
+    distortion: opt.DistortionOption = None,
+    seed: opt.SeedOption = 0,
+    fmt: opt.FormatOption = opt.Format.TEXT,
+    no_color: opt.NoColorOption = False,
 ) -> int:
     """Give the tagged exposures of a proposal explicit POS TARGs.
 
-    Every byte that need not change stays as it is. Exit codes: 0 fine, 1 --check would change the
-    file, 2 usage, 3 the proposal is not usable or a tag is refused (then nothing is written).
+    Nothing else in the file changes. Exit codes: 0 done; 1 with --check, the file would change; 2
+    usage error; 3 the proposal is unusable or a tag is refused (nothing is written).
     """
     if in_place and output is not None:
-        raise UsageError("-o and --in-place name two places for one result; give one of them")
-    if diff and fmt is Format.JSON:
-        raise UsageError("--diff and --format json both want standard output; give one of them")
+        raise UsageError("give either -o or --in-place, not both")
+    if diff and fmt is opt.Format.JSON:
+        raise UsageError("give either --diff or --format json, not both")
 
     from aptdither.apt.reader import parse_proposal
     from aptdither.io import files
@@ -122,8 +79,9 @@ def apply_tags(
     from aptdither.review.acceptance import accept_plan
     from aptdither.review.options import ReviewOptions
 
+    defaults = _defaults(n=n, size=size, pattern=pattern, method=method, spacing=spacing)
     options = Options(
-        defaults=_defaults(n, size, pattern, method, spacing),
+        defaults=defaults,
         sets=SetOptions(
             replace=replace,
             replace_patterns=replace_patterns,
@@ -131,21 +89,21 @@ def apply_tags(
             all_visits=all_visits,
             rebase=rebase,
         ),
-        catalog=open_catalog(catalog),
+        catalog=opt.open_catalog(catalog),
         distortion=distortion,
         seed=seed,
     )
-    require_distortion(distortion)
+    opt.require_distortion(distortion)
     source = files.read_input(proposal)
     may_write = not (dry_run or check)
     target = proposal if in_place else output or files.default_output(proposal)
     if may_write and output is not None:
-        # Before a minute of searching, not after it. Without -o it is not known yet whether anything
-        # will be written.
+        # A search can take a minute, so this comes first. Without -o it is not known yet whether
+        # anything will be written.
         files.check_output(target, source=source, force=force)
     try:
         parsed = parse_proposal(source.data, path=str(proposal))
-        with progress_bar("planning") as progress:
+        with opt.progress_bar("planning") as progress:
             plan = make_plan(parsed, options, progress=progress)
             review = ReviewOptions(
                 size=options.defaults.size, catalog=catalog, distortion=distortion, seed=seed
@@ -155,9 +113,9 @@ def apply_tags(
         raise error.located(Location(path=str(proposal))) from error
 
     written: files.Written | None = None
-    if may_write and in_place:
+    if may_write and in_place and new != source.data:
         written = files.replace_input(source, new, force=force)
-    elif may_write and (plan.groups or output is not None):
+    elif may_write and not in_place and (plan.groups or output is not None):
         written = files.write_output(target, new, source=source, force=force)
 
     if diff:
@@ -167,66 +125,67 @@ def apply_tags(
         text = unified_diff(
             source.data, new, encoding=parsed.document.source_encoding, names=(proposal, target)
         )
-        # What goes to another program is exact; what goes to a terminal is harmless.
+        # Unsafe characters are escaped for a terminal only: another program needs the exact text.
         sys.stdout.write(safe_text(text) if sys.stdout.isatty() else text)
-    elif fmt is Format.JSON:
+    elif fmt is opt.Format.JSON:
         from aptdither.report.json import apply_report
 
-        print_json(apply_report(plan, source=source, written=written))
+        opt.print_json(apply_report(plan, source=source, written=written))
     else:
         from aptdither.report.text import print_plan
 
-        print_plan(stdout_console(no_color=no_color), plan, path=proposal)
+        print_plan(opt.stdout_console(no_color=no_color), plan, path=proposal)
+    for line in _unused_options(plan, defaults):
+        opt.print_status(line)
     _print_outcome(plan, source, new, written, check=check)
-    return EXIT_FINDINGS if check and new != source.data else EXIT_FINE
+    return opt.EXIT_FINDINGS if check and new != source.data else opt.EXIT_FINE
 
 
 def _print_outcome(
     plan: Plan, source: Source, new: bytes, written: Written | None, *, check: bool
 ) -> None:
-    """Print one line on standard error: what happened to which file."""
+    """Print on standard error which file was written, or why none was."""
     changed = new != source.data
     if written is not None:
-        kept = f"; {written.backup} is what it was" if written.backup else ""
-        same = "" if changed else ", the same bytes as the input"
-        print_status(f"wrote {written.path}{same}{kept}")
+        kept = f"; the original is in {written.backup}" if written.backup else ""
+        same = "" if changed else ", identical to the input"
+        opt.print_status(f"wrote {written.path}{same}{kept}")
         if changed:
-            print_status(
+            opt.print_status(
                 "the orbit plan of the changed visits is out of date: run the Orbit Planner in APT"
             )
     elif not plan.groups:
-        print_status("nothing was written")
+        opt.print_status("nothing was written")
     elif not changed:
-        print_status(f"{source.path} is dithered already: nothing to change")
+        opt.print_status(f"{source.path} is dithered already: nothing to change")
     elif check:
-        print_status(f"{source.path} would change")
+        opt.print_status(f"{source.path} would change")
     else:
-        print_status("dry run: nothing was written")
+        opt.print_status("dry run: nothing was written")
 
 
-def _defaults(
-    n: int | None,
-    size: str | None,
-    pattern: str | None,
-    method: str | None,
-    spacing: str | None,
-) -> DitherRequest:
-    """Read the options that speak for silent tags, with the grammar of the tags."""
+def _defaults(**values: int | str | None) -> DitherRequest:
+    """Read the options for what a tag does not set, with the grammar of the tags."""
     from aptdither.apt.tags import parse_tag
-    from aptdither.errors import TagError
 
-    words = [
-        f"{key}={value}"
-        for key, value in (
-            ("n", n),
-            ("size", size),
-            ("pattern", pattern),
-            ("method", method),
-            ("spacing", spacing),
-        )
-        if value is not None
-    ]
-    try:
+    words = [f"{key}={value}" for key, value in values.items() if value is not None]
+    with opt.as_usage_error():
         return parse_tag(" ".join(["@dither", *words])).request
-    except TagError as error:
-        raise UsageError(error.message) from error
+
+
+def _unused_options(plan: Plan, defaults: DitherRequest) -> Iterator[str]:
+    """Yield a line for each option that tags override, with their visits."""
+    visits: dict[tuple[str, str], list[str]] = {}
+    for group in plan.groups:
+        assert group.exposures.dither_set is not None  # groups of a plan have a tag
+        request = group.exposures.dither_set.request
+        for key in (field.name for field in fields(defaults)):
+            given, own = (getattr(one, key) for one in (defaults, request))
+            if None not in (given, own) and own != given:
+                option, value = (getattr(one, "text", one) for one in (given, own))
+                line = f"{'-' if key == 'n' else '--'}{key} {option}", f"{key}={value}"
+                visits.setdefault(line, []).append(str(group.visit))
+    for (option, value), numbers in visits.items():
+        listed = ", ".join(dict.fromkeys(numbers))
+        tags = f"tags of visits {listed} set" if "," in listed else f"tag of visit {listed} sets"
+        yield f"{option} is not used: the {tags} {value}"

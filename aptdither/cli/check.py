@@ -15,24 +15,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aptdither.cli.options import (
-    EXIT_FINDINGS,
-    EXIT_FINE,
-    EXIT_INPUT,
-    CatalogOption,
-    DistortionOption,
-    NoColorOption,
-    SizeOption,
-    exit_on_error,
-    open_catalog,
-    print_status,
-    require_distortion,
-    stderr_console,
-    stdout_console,
-)
+from aptdither.cli import options as opt
+from aptdither.cli.options import option
 from aptdither.errors import AptDitherError, UsageError
-from aptdither.findings import Selection
-from aptdither.types import Region
+from aptdither.findings import Selection, Severity
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -41,15 +27,17 @@ if TYPE_CHECKING:
     from aptdither.review.options import ReviewOptions
     from aptdither.review.reviewer import Reviewer
 
-#: What a shell says of a program that Ctrl-C ended.
-EXIT_INTERRUPTED = 130
+    #: A file, and whether it has exposures of a supported detector.
+    Reviewed = tuple[CheckedFile, bool]
+
+_dumped = functools.partial(json.dumps, allow_nan=False)
 
 #: What workers import before they get their first file.
 PRELOAD = ("aptdither.cli.check", "aptdither.review.reviewer", "aptdither.report.check")
 
 
 class CheckFormat(StrEnum):
-    """How ``check`` prints what it finds."""
+    """How ``check`` prints its findings."""
 
     TEXT = "text"
     JSON = "json"
@@ -57,78 +45,58 @@ class CheckFormat(StrEnum):
     SARIF = "sarif"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("check")(check_proposals)
-
-
-@exit_on_error
 def check_proposals(
     paths: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="IN.apt|DIR...", help="Proposals, and folders to look through for .apt files."
+            metavar="IN.apt|DIR...", help="Proposals, and folders to search for .apt files."
         ),
     ] = None,
     fmt: Annotated[
-        CheckFormat,
-        typer.Option("--format", help="text, json, jsonl (one line a file) or sarif (2.1.0)."),
+        CheckFormat, option("--format", "text, json, jsonl (one line per file), sarif (2.1.0).")
     ] = CheckFormat.TEXT,
     select: Annotated[
         list[str] | None,
-        typer.Option(
-            "--select", metavar="CODES", help="Comma-separated codes or prefixes to report."
-        ),
+        option("--select", "Report only these codes or prefixes.", metavar="CODES"),
     ] = None,
     ignore: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--ignore", metavar="CODES", help="Comma-separated codes or prefixes to skip."
-        ),
+        list[str] | None, option("--ignore", "Skip these codes or prefixes.", metavar="CODES")
     ] = None,
-    size: SizeOption = None,
-    exit_zero: Annotated[
-        bool, typer.Option("--exit-zero", help="Exit 0 even if there are findings.")
-    ] = False,
-    statistics: Annotated[
-        bool, typer.Option("--statistics", help="Count the findings of each code.")
-    ] = False,
+    size: opt.SizeOption = None,
+    fail_on: Annotated[
+        Severity, option("--fail-on", "Exit 1 for findings of this severity or worse.")
+    ] = Severity.WARNING,
+    strict: Annotated[bool, option("--strict", "The same as --fail-on note.")] = False,
+    exit_zero: Annotated[bool, option("--exit-zero", "Exit 0 even if there are findings.")] = False,
+    statistics: Annotated[bool, option("--statistics", "Count the findings of each code.")] = False,
     jobs: Annotated[
-        int, typer.Option("-j", "--jobs", min=0, metavar="N", help="Processes; 0: all cores.")
+        int, option("-j --jobs", "Number of processes (0: all cores).", min=0, metavar="N")
     ] = 1,
     dask: Annotated[
         str | None,
-        typer.Option(
-            "--dask",
-            metavar="ADDRESS",
-            help="Run on a Dask cluster, whose workers see the same files.",
-        ),
+        option("--dask", "Use a Dask cluster that sees the same files.", metavar="ADDRESS"),
     ] = None,
-    catalog: CatalogOption = None,
-    distortion: DistortionOption = None,
-    explain: Annotated[
-        str | None, typer.Option("--explain", metavar="CODE", help="Explain a code.")
-    ] = None,
-    codes: Annotated[
-        bool, typer.Option("--codes", help="Print the table of all codes, in Markdown.")
-    ] = False,
-    no_color: NoColorOption = False,
-) -> int:
+    catalog: opt.CatalogOption = None,
+    distortion: opt.DistortionOption = None,
+    explain: Annotated[str | None, option("--explain", "Explain a code.", metavar="CODE")] = None,
+    codes: Annotated[bool, option("--codes", "Print the table of all codes, in Markdown.")] = False,
+    no_color: opt.NoColorOption = False,
+) -> int | None:
     """Review the dithering of proposals.
 
-    Exit codes: 0 nothing found, 1 findings, 2 usage, 3 a file could not be checked (the others
-    are).
+    Exit codes: 0 no findings, or notes only (see --fail-on); 1 findings; 2 usage error; 3 a file
+    could not be checked (the others are).
     """
     from aptdither.review.rules import RULES, rule_of, rules_as_markdown
 
     if codes:
         sys.stdout.write(rules_as_markdown())
-        return EXIT_FINE
+        return None
     if explain is not None:
         from aptdither.report.check import print_explanation
 
-        print_explanation(stdout_console(no_color=no_color), rule_of(explain))
-        return EXIT_FINE
+        print_explanation(opt.stdout_console(no_color=no_color), rule_of(explain))
+        return None
     if not paths:
         raise UsageError("give a proposal or a folder of them: aptdither check IN.apt")
 
@@ -136,21 +104,17 @@ def check_proposals(
     from aptdither.review.options import ReviewOptions
 
     options = ReviewOptions(
-        size=_parse_size(size),
+        size=opt.parse_size_option(size),
         selection=Selection.of(select or (), ignore or (), RULES),
         catalog=catalog,
         distortion=distortion,
     )
-    # What is wrong with these is said once, before any file is read.
-    if catalog is not None:
-        open_catalog(catalog)
-    require_distortion(distortion)
+    # Errors of these files are reported once, before any proposal is read.
+    opt.open_catalog(catalog)
+    opt.require_distortion(distortion)
     writer = _Writer(fmt, statistics=statistics, no_color=no_color)
-    work = functools.partial(
-        check_file,
-        options=options,
-        with_groups=fmt in (CheckFormat.JSON, CheckFormat.JSONL),
-    )
+    with_groups = fmt in (CheckFormat.JSON, CheckFormat.JSONL)
+    work = functools.partial(check_file, options=options, with_groups=with_groups)
     done = total = 0
     try:
         with ExitStack() as stack:
@@ -159,20 +123,23 @@ def check_proposals(
                 executor, workers = stack.enter_context(_dask_executor(dask))
             files, total = _checked(paths, work, jobs=workers, executor=executor)
             bar = stack.enter_context(_bar(total))
-            stream = stack.enter_context(closing(files))
-            for checked in stream:
+            for checked, is_supported in stack.enter_context(closing(files)):
                 done += 1
-                with bar(done):
-                    writer.write(checked)
+                bar(done, functools.partial(writer.write, checked, is_supported=is_supported))
         writer.finish()
     except KeyboardInterrupt:
-        print_status(f"aptdither: stopped after {done} of {total} files")
-        return EXIT_INTERRUPTED
-    return writer.exit_code(exit_zero=exit_zero)
+        opt.print_status(f"aptdither: stopped after {done} of {total} files")
+        return opt.EXIT_INTERRUPTED
+    if writer.failed:
+        return opt.EXIT_INPUT
+    levels = list(Severity)
+    failing = levels[: levels.index(Severity.NOTE if strict else fail_on) + 1]
+    has_failed = not exit_zero and any(RULES[code].severity in failing for code in writer.counts)
+    return opt.EXIT_FINDINGS if has_failed else opt.EXIT_FINE
 
 
-def check_file(path: str, *, options: ReviewOptions, with_groups: bool) -> CheckedFile:
-    """Check one file; what is wrong with it is part of the answer.
+def check_file(path: str, *, options: ReviewOptions, with_groups: bool) -> Reviewed:
+    """Check one file; its error, if it has one, is in the result.
 
     Parameters
     ----------
@@ -181,10 +148,11 @@ def check_file(path: str, *, options: ReviewOptions, with_groups: bool) -> Check
     options : ReviewOptions
         How to review.
     with_groups : bool
-        Whether the judged sets are wanted too, with what pointing errors do to them.
+        Whether to return the evaluated groups too, with the effect of pointing errors.
     """
     from aptdither.apt.reader import parse_proposal
     from aptdither.io import files
+    from aptdither.planning.refusals import is_supported
     from aptdither.report.check import CheckedFile
     from aptdither.report.json import group_as_json
 
@@ -193,82 +161,76 @@ def check_file(path: str, *, options: ReviewOptions, with_groups: bool) -> Check
         source = files.read_input(path)
         sha256 = source.sha256
         proposal = parse_proposal(source.data)
-        reviewer = _reviewer(options)
-        review = reviewer.review(proposal)
-        groups = [group_as_json(group) for group in review.groups if with_groups]
+        review = _reviewer(options).review(proposal)
+        groups = tuple(group_as_json(group) for group in review.groups if with_groups)
     except AptDitherError as error:
-        # The file's name is said beside it.
-        error.location = replace(error.location, path=None)
-        message = str(error)
-        return CheckedFile(path=path, sha256=sha256, error=message)
-    return CheckedFile(path=path, sha256=sha256, groups=tuple(groups), findings=review.findings)
+        error.location = replace(error.location, path=None)  # printed with the file's name
+        return CheckedFile(path=path, sha256=sha256, error=str(error)), True
+    checked = CheckedFile(path=path, sha256=sha256, groups=groups, findings=review.findings)
+    return checked, any(is_supported(one) for visit in proposal.visits for one in visit.exposures)
 
 
 @functools.lru_cache(maxsize=1)
 def _reviewer(options: ReviewOptions) -> Reviewer:
-    """Return this process's reviewer, which remembers what it has judged."""
+    """Return this process's reviewer, which remembers its evaluations."""
     from aptdither.review.reviewer import Reviewer
 
     return Reviewer(options)
 
 
 def _checked(
-    paths: Sequence[str],
-    work: Callable[[str], CheckedFile],
-    *,
-    jobs: int,
-    executor: Executor | None,
-) -> tuple[Generator[CheckedFile, None, None], int]:
-    """Return the checked files in order, and how many there will be."""
+    paths: Sequence[str], work: Callable[[str], Reviewed], *, jobs: int, executor: Executor | None
+) -> tuple[Generator[Reviewed, None, None], int]:
+    """Return the checked files in order, and their number."""
     from aptdither.io.batch import Outcome, find_proposals, map_in_order
     from aptdither.report.check import CheckedFile
 
     listed = find_proposals(paths)
     if not listed:
-        print_status(f"no .apt file below {', '.join(paths)}")
+        opt.print_status(f"no .apt file below {', '.join(paths)}")
     names = [one.path for one in listed if one.error is None]
     # Workers elsewhere have other working directories.
     items = [os.path.abspath(name) for name in names] if executor is not None else names  # noqa: PTH100
 
-    def checked() -> Generator[CheckedFile, None, None]:
-        outcomes: Generator[Outcome[CheckedFile], None, None] = map_in_order(
+    def checked() -> Generator[Reviewed, None, None]:
+        outcomes: Generator[Outcome[Reviewed], None, None] = map_in_order(
             work, items, jobs=jobs, executor=executor, preload=PRELOAD
         )
         with closing(outcomes):
             for one in listed:
-                if one.error is not None:
-                    yield CheckedFile(path=one.path, error=one.error)
-                    continue
-                outcome = next(outcomes)
-                if outcome.value is None:
-                    yield CheckedFile(path=one.path, error=outcome.error)
+                outcome = next(outcomes) if one.error is None else None
+                if outcome is not None and outcome.value is not None:
+                    file, is_supported = outcome.value
+                    yield replace(file, path=one.path), is_supported
                 else:
-                    yield replace(outcome.value, path=one.path)
+                    error = one.error if outcome is None else outcome.error
+                    yield CheckedFile(path=one.path, error=error), True
 
     return checked(), len(listed)
 
 
 class _Writer:
-    """Prints files as they come, and remembers what the exit code needs."""
+    """Prints files as they are checked, and counts."""
 
     def __init__(self, fmt: CheckFormat, *, statistics: bool, no_color: bool) -> None:
         self.fmt = fmt
         self.statistics = statistics
         self.no_color = no_color
-        self.console = stdout_console(no_color=no_color)
+        self.console = opt.stdout_console(no_color=no_color)
         self.counts: Counter[str] = Counter()
-        self.files = self.with_findings = self.failed = 0
+        self.files = self.with_findings = self.failed = self.unsupported = 0
         self._kept: list[CheckedFile] = []
 
-    def write(self, checked: CheckedFile) -> None:
+    def write(self, checked: CheckedFile, *, is_supported: bool) -> None:
         """Print one file."""
         from aptdither.report.check import checked_as_json, count_codes, print_checked
 
         self.counts += count_codes(checked.findings)
         self.with_findings += bool(checked.findings)
+        self.unsupported += not is_supported
         if checked.error is not None:
             self.failed += 1
-            print_status(f"aptdither: {checked.path}: {checked.error}", style="red")
+            opt.print_status(f"aptdither: {checked.path}: {checked.error}", style="red")
         match self.fmt:
             case CheckFormat.TEXT:
                 print_checked(self.console, checked)
@@ -284,37 +246,27 @@ class _Writer:
 
     def finish(self) -> None:
         """Print what comes after the last file."""
-        from rich.text import Text
-
         from aptdither.report.check import statistics_table, summary_line
 
-        words = summary_line(self.counts, files=self.files, with_findings=self.with_findings)
-        match self.fmt:
-            case CheckFormat.TEXT:
-                if self.counts:
-                    self.console.print(Text(words))
-                elif sys.stderr.isatty():
-                    print_status(words)
-            case CheckFormat.JSON:
-                counted = f', "statistics": {_dumped(self.counts)}' if self.statistics else ""
-                sys.stdout.write(f"{'' if self.files else _json_head()}]{counted}}}\n")
-            case CheckFormat.JSONL:
-                pass
-            case CheckFormat.SARIF:
-                from aptdither.report.sarif import sarif_log
+        if self.fmt is CheckFormat.JSON:
+            counted = f', "statistics": {_dumped(self.counts)}' if self.statistics else ""
+            sys.stdout.write(f"{'' if self.files else _json_head()}]{counted}}}\n")
+        elif self.fmt is CheckFormat.SARIF:
+            from aptdither.report.sarif import sarif_log
 
-                json.dump(sarif_log(self._kept), sys.stdout, indent=1, allow_nan=False)
-                sys.stdout.write("\n")
+            opt.print_json(sarif_log(self._kept))
         if self.statistics and self.counts and self.fmt is not CheckFormat.JSON:
             is_text = self.fmt is CheckFormat.TEXT
-            console = self.console if is_text else stderr_console(no_color=self.no_color)
+            console = self.console if is_text else opt.stderr_console(no_color=self.no_color)
             console.print(statistics_table(self.counts))
-
-    def exit_code(self, *, exit_zero: bool) -> int:
-        """Return the exit code of the contract."""
-        if self.failed:
-            return EXIT_INPUT
-        return EXIT_FINDINGS if self.counts and not exit_zero else EXIT_FINE
+        if self.fmt is CheckFormat.TEXT:
+            checked = self.files - self.failed
+            line = summary_line(self.counts, files=checked, with_findings=self.with_findings)
+            if self.failed:
+                line += f"; {self.failed} could not be checked"
+            if self.unsupported:
+                line += f"; {self.unsupported} without exposures of a supported detector"
+            opt.print_status(line)
 
 
 def _json_head() -> str:
@@ -323,55 +275,40 @@ def _json_head() -> str:
     return f'{_dumped(header("check"))[:-1]}, "files": [\n'
 
 
-def _dumped(value: object) -> str:
-    return json.dumps(value, allow_nan=False)
-
-
-def _parse_size(text: str | None) -> Region | None:
-    from aptdither.apt.tags import parse_size
-    from aptdither.errors import TagError
-
-    if text is None:
-        return None
-    try:
-        return parse_size(text)
-    except TagError as error:
-        raise UsageError(f"--size {text}: {error.message}") from error
-
-
 @contextmanager
-def _bar(total: int) -> Iterator[Callable[[int], ExitStack]]:
-    """Yield a bar on standard error that makes room while something is printed."""
+def _bar(total: int) -> Iterator[Callable[[int, Callable[[], None]], None]]:
+    """Yield a function that prints a file while the progress bar on standard error is hidden."""
     if not sys.stderr.isatty() or total < 2:
-        yield lambda done: ExitStack()
+        yield lambda done, write: write()
         return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich import progress
 
-    columns = (TextColumn("checking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    # Standard output is not the bar's to write: it may be a pipe.
-    with Progress(*columns, console=stderr_console(), transient=True, redirect_stdout=False) as bar:
+    columns = (
+        progress.TextColumn("checking"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    # Standard output may be a pipe, so the bar must not redirect it.
+    with progress.Progress(
+        *columns, console=opt.stderr_console(), transient=True, redirect_stdout=False
+    ) as bar:
         task = bar.add_task("checking", total=total)
 
-        def aside(done: int) -> ExitStack:
+        def aside(done: int, write: Callable[[], None]) -> None:
             bar.update(task, completed=done)
-            stack = ExitStack()
             if sys.stdout.isatty():
                 bar.stop()
-                stack.callback(bar.start)
-            return stack
+            write()
+            if sys.stdout.isatty():
+                bar.start()
 
         yield aside
 
 
 @contextmanager
 def _dask_executor(address: str) -> Iterator[tuple[Executor, int]]:
-    """Yield the executor of a Dask cluster and how many batches it can work on at once."""
+    """Yield the executor of a Dask cluster and its number of cores."""
     try:
         from distributed import Client
     except ImportError as error:
@@ -379,7 +316,7 @@ def _dask_executor(address: str) -> Iterator[tuple[Executor, int]]:
     try:
         client = Client(address, timeout="20s", set_as_default=False)
     except (OSError, ValueError) as error:
-        raise UsageError(f"no Dask cluster answers at {address}: {error}") from error
+        raise UsageError(f"no Dask cluster at {address}: {error}") from error
     with client:
         cores = sum(client.ncores().values())
         if not cores:

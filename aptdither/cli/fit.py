@@ -1,4 +1,4 @@
-"""``aptdither fit``: what the telescope really did (ISR WFC3 2016-14, section 3.2)."""
+"""``aptdither fit``: scale and roll of observed dithers (ISR WFC3 2016-14, section 3.2)."""
 
 from __future__ import annotations
 
@@ -7,87 +7,61 @@ from typing import Annotated
 
 import typer
 
-from aptdither.cli.inputs import (
-    ApertureOption,
-    ConfigOption,
-    ElementOption,
-    SetupInputs,
-    fit_setup,
-    one_position,
-)
-from aptdither.cli.options import (
-    EXIT_FINE,
-    DistortionOption,
-    Format,
-    FormatOption,
-    NoColorOption,
-    SizeOption,
-    exit_on_error,
-    parse_size_option,
-    print_json,
-    stdout_console,
-)
+from aptdither.cli import options as opt
+from aptdither.cli.inputs import SetupInputs, one_position
+from aptdither.cli.options import option
+from aptdither.types import Region
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("fit")(fit_measurements)
-
-
-@exit_on_error
+@opt.with_inputs
 def fit_measurements(
+    inputs: SetupInputs,
     file: Annotated[
         Path,
         typer.Argument(
             metavar="FILE",
-            help="An ECSV table: postarg_x, postarg_y and x_pix, y_pix (or dx_pix, dy_pix); "
-            "dataset where there are several.",
+            help="An ECSV table with columns postarg_x, postarg_y and x_pix, y_pix (or dx_pix, "
+            "dy_pix); also dataset if there are several.",
         ),
     ],
-    config: ConfigOption = None,
-    aperture: ApertureOption = None,
-    element: ElementOption = None,
     at: Annotated[
         str | None,
-        typer.Option(
-            "--at", metavar="X,Y", help="Where offsets count from; the aperture's reference point."
-        ),
+        option("--at", "Origin of dx_pix, dy_pix (default: reference point).", metavar="X,Y"),
     ] = None,
-    size: SizeOption = None,
-    distortion: DistortionOption = None,
-    fmt: FormatOption = Format.TEXT,
-    no_color: NoColorOption = False,
-) -> int:
-    """Fit the scale and roll of observed dithers, and evaluate the coverage that was achieved.
+    size: opt.SizeOption = None,
+    fmt: opt.FormatOption = opt.Format.TEXT,
+    no_color: opt.NoColorOption = False,
+) -> None:
+    """Fit the scale and roll of observed dithers.
 
-    A and B are the ISR's: pixels per arcsec in a frame without distortion. Scale and roll are
-    against the SIAF: 1 and 0 for a perfect telescope.
+    The achieved coverage is evaluated too. A and B are those of ISR WFC3 2016-14: pixels per arcsec in a frame without distortion. Scale
+    and roll are relative to the SIAF: 1 and 0 if the telescope executes the dithers exactly.
     """
+    from rich.console import Group
+
     from aptdither.dither.coverage import evaluate
     from aptdither.dither.views import View
     from aptdither.optics.pointing_fit import fit_dithers, read_measurements
+    from aptdither.report import json
+    from aptdither.report.text import fit_summary
 
-    setup = SetupInputs(config=config, aperture=aperture, element=element, distortion=distortion)
-    optics = fit_setup(setup).optics()
-    position = one_position(at, optics[0])
-    view = View(*optics, parse_size_option(size))
-    fits = [fit_dithers(measured, optics[0]) for measured in read_measurements(file, at=position)]
-    # Coverage counts from the first exposure, commanded and achieved alike.
+    optics = inputs.optics(for_fit=True)
+    view = View(*optics, opt.parse_size_option(size) or Region.full())
+    tables = read_measurements(file, at=one_position(at, optics[0]))
+    fits = [fit_dithers(measured, optics[0]) for measured in tables]
+    # Both the commanded and the achieved offsets are relative to the first exposure.
     coverages = [
         tuple(
             evaluate(postargs - postargs[0], view)
-            for postargs in (found.postargs_arcsec, found.achieved_arcsec)
+            for postargs in (fit.postargs_arcsec, fit.achieved_arcsec)
         )
-        for found in fits
+        for fit in fits
     ]
-    if fmt is Format.JSON:
-        from aptdither.report.json import fit_report
-
-        print_json(fit_report(fits, coverages, *optics))
-        return EXIT_FINE
-    from aptdither.report.text import fit_summary
-
-    console = stdout_console(no_color=no_color)
-    for found, pair in zip(fits, coverages, strict=True):
-        console.print(fit_summary(found, pair, *optics))
-    return EXIT_FINE
+    opt.print_result(
+        fmt,
+        lambda: json.fit_report(fits, coverages, *optics),
+        lambda: Group(
+            *(fit_summary(fit, pair, *optics) for fit, pair in zip(fits, coverages, strict=True))
+        ),
+        no_color=no_color,
+    )

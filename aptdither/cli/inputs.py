@@ -1,23 +1,13 @@
-"""What a command is about: an aperture and element, a pattern, POS TARGs, or a proposal's groups."""
+"""What a command evaluates: an aperture and spectral element, a pattern, POS TARGs, or a proposal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from aptdither.cli.options import (
-    as_usage_error,
-    open_catalog,
-    parse_pairs,
-    parse_size_option,
-    print_status,
-    progress_bar,
-)
+from aptdither.cli import options as opt
 from aptdither.errors import AptDitherError, Location, UsageError
 from aptdither.types import Region, Setup
 
@@ -29,57 +19,18 @@ if TYPE_CHECKING:
     from aptdither.planning.evaluation import DitherGroup
     from aptdither.planning.survey import Survey
 
-ConfigOption = Annotated[
-    str | None,
-    typer.Option(
-        "--config",
-        help="Instrument and detector, e.g. WFC3/IR; needed only where the aperture does not say.",
-    ),
-]
-ApertureOption = Annotated[
-    str | None, typer.Option("--aperture", help="APT aperture, e.g. IR, IR-FIX, IRSUB256.")
-]
-ElementOption = Annotated[
-    str | None, typer.Option("--element", help="Spectral element, e.g. F160W, G141.")
-]
-PatternsOption = Annotated[
-    list[str] | None,
-    typer.Option("--pattern", metavar="NAME", help="A catalog pattern; map takes several."),
-]
-PostargsOption = Annotated[
-    list[str] | None,
-    typer.Option("--postargs", metavar='"X,Y ..."', help="POS TARGs, arcsec; map takes several."),
-]
-ProposalOption = Annotated[
-    Path | None, typer.Option("--proposal", metavar="IN.apt", help="The groups of a proposal.")
-]
-VisitOption = Annotated[
-    str | None, typer.Option("--visit", help="One visit of the proposal; all by default.")
-]
-GroupOption = Annotated[
-    int | None, typer.Option("--group", min=1, help="One of the groups, counted from 1.")
-]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class SetupInputs:
-    """Which aperture and spectral element a command is about, as given on the command line.
+    """Options that give an aperture and a spectral element; None is the detector's default."""
 
-    Attributes
-    ----------
-    config, aperture, element : str or None
-        The detector's defaults stand in for what is left out.
-    distortion : Path or None
-        A distortion file in place of the SIAF's model.
-    """
+    config: opt.ConfigOption = None
+    aperture: opt.ApertureOption = None
+    element: opt.ElementOption = None
+    distortion: opt.DistortionOption = None
 
-    config: str | None = None
-    aperture: str | None = None
-    element: str | None = None
-    distortion: Path | None = None
-
-    def setup(self) -> Setup:
-        """Return the setup, with the detector's defaults.
+    def setup(self, *, for_fit: bool = False) -> Setup:
+        """Return the setup, completed with the detector's defaults (those for fits, or for design).
 
         Raises
         ------
@@ -89,18 +40,17 @@ class SetupInputs:
         from aptdither.optics.aperture import get_aperture
         from aptdither.optics.detector import get_detector, supported_configs
 
-        with as_usage_error():
+        with opt.as_usage_error():
             if self.aperture is None:
                 detector = get_detector(self.config or supported_configs()[0])
-                aperture, config = detector.default_aperture, detector.config
+                name = detector.fit_aperture if for_fit else detector.default_aperture
             else:
-                named = get_aperture(self.aperture, config=self.config)
-                aperture, config, detector = named.name, named.config, named.detector
-            return Setup(
-                config=config, aperture=aperture, element=self.element or detector.default_element
-            )
+                aperture = get_aperture(self.aperture, config=self.config)
+                detector, name = aperture.detector, aperture.name
+        default_element = detector.fit_element if for_fit else detector.default_element
+        return Setup(config=detector.config, aperture=name, element=self.element or default_element)
 
-    def optics(self) -> tuple[Aperture, SpectralElement]:
+    def optics(self, *, for_fit: bool = False) -> tuple[Aperture, SpectralElement]:
         """Return the aperture and the spectral element.
 
         Raises
@@ -111,43 +61,26 @@ class SetupInputs:
         from aptdither.optics.aperture import get_aperture
         from aptdither.optics.filters import get_element
 
-        setup = self.setup()
-        with as_usage_error():
+        setup = self.setup(for_fit=for_fit)
+        with opt.as_usage_error():
             aperture = get_aperture(
-                setup.aperture,
-                setup.element,
-                config=setup.config,
-                distortion_file=self.distortion,
+                setup.aperture, setup.element, config=setup.config, distortion_file=self.distortion
             )
             return aperture, get_element(setup.element, setup.config)
 
 
-def fit_setup(inputs: SetupInputs) -> SetupInputs:
-    """Return the inputs with the detector's defaults for fits, which are those of the ISR's data."""
-    from aptdither.optics.detector import get_detector
+@dataclass(frozen=True, slots=True)
+class GroupInputs(SetupInputs):
+    """Options that give groups of exposures: patterns, POS TARGs, or a proposal."""
 
-    detector = get_detector(inputs.setup().config)
-    return SetupInputs(
-        config=detector.config,
-        aperture=inputs.aperture or detector.fit_aperture,
-        element=inputs.element or detector.fit_element,
-        distortion=inputs.distortion,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupInputs:
-    """Which groups a command is about, as given on the command line."""
-
-    setup: SetupInputs
-    patterns: Sequence[str] = ()
-    postargs: Sequence[str] = ()
-    proposal: Path | None = None
-    visit: str | None = None
-    group: int | None = None
-    size: str | None = None
-    catalog: Path | None = None
-    seed: int = 0
+    patterns: opt.PatternsOption = None
+    postargs: opt.PostargsListOption = None
+    proposal: opt.ProposalOption = None
+    visit: opt.VisitOption = None
+    group: opt.GroupOption = None
+    size: opt.SizeOption = None
+    catalog: opt.CatalogOption = None
+    seed: opt.SeedOption = 0
 
     def groups(self, *, with_plan: bool) -> list[DitherGroup]:
         """Return the groups, evaluated.
@@ -155,20 +88,30 @@ class GroupInputs:
         Parameters
         ----------
         with_plan : bool
-            Whether the tags of a proposal are carried out; without it its exposures are evaluated
-            as they stand.
+            Evaluate what `apply` would write for the tags of a proposal, which must have exposures
+            of a supported detector; otherwise evaluate its exposures as they are.
 
         Raises
         ------
         UsageError
             If the options contradict each other, or name what does not exist.
         """
+        from aptdither.io import files
+
         is_direct = bool(self.patterns or self.postargs)
         if is_direct == (self.proposal is not None):
             raise UsageError("give one of --postargs, --pattern and --proposal")
         if self.visit is not None and self.proposal is None:
-            raise UsageError("--visit says which visit of a --proposal; give that too")
-        groups = self._given() if self.proposal is None else self._of_proposal(with_plan)
+            raise UsageError("--visit needs --proposal")
+        if self.proposal is None:
+            groups = self._given()
+        else:
+            _, survey = self.survey(files.read_input(self.proposal), with_plan=with_plan)
+            for problem in survey.problems:
+                opt.print_status(problem)
+            groups = list(survey.groups)
+        if with_plan and not groups:
+            raise UsageError(f"{self.proposal} has no exposures of a supported detector")
         if self.group is None:
             return groups
         if self.group > len(groups):
@@ -179,79 +122,51 @@ class GroupInputs:
         from aptdither.planning.choice import PatternChoice
         from aptdither.planning.evaluation import Evaluator
 
-        setup, (aperture, _) = self.setup.setup(), self.setup.optics()
-        with as_usage_error():
-            catalog = open_catalog(self.catalog)
-            choices = [
-                PatternChoice.from_catalog(catalog.get(name), aperture) for name in self.patterns
-            ]
-        choices += [PatternChoice.given(parse_pairs(text, "--postargs")) for text in self.postargs]
-        evaluator = Evaluator(seed=self.seed, distortion=self.setup.distortion)
-        region = parse_size_option(self.size)
-        with as_usage_error():
+        setup, (aperture, _) = self.setup(), self.optics()
+        evaluator = Evaluator(seed=self.seed, distortion=self.distortion)
+        region = opt.parse_size_option(self.size) or Region.full()
+        pairs = [opt.parse_pairs(text, "--postargs") for text in self.postargs or ()]
+        with opt.as_usage_error():
+            catalog = opt.open_catalog(self.catalog)
+            patterns = [catalog.get(name) for name in self.patterns or ()]
+            choices = [PatternChoice.from_catalog(pattern, aperture) for pattern in patterns]
+            choices += map(PatternChoice.given, pairs)
             return [evaluator.evaluate_pattern(choice, setup, region) for choice in choices]
 
-    def _of_proposal(self, with_plan: bool) -> list[DitherGroup]:
-        from aptdither.io import files
+    def survey(self, source: Source, *, with_plan: bool = True) -> tuple[Proposal, Survey]:
+        """Return a proposal and its evaluated groups; errors name its file."""
+        from aptdither.apt.reader import parse_proposal
+        from aptdither.planning.survey import survey
 
-        assert self.proposal is not None
-        _, found = survey_file(
-            files.read_input(self.proposal),
-            None if self.size is None else parse_size_option(self.size),
-            with_plan=with_plan,
-            visit=self.visit,
-            catalog=self.catalog,
-            distortion=self.setup.distortion,
-            seed=self.seed,
-        )
-        for problem in found.problems:
-            print_status(problem)
-        return list(found.groups)
-
-
-def survey_file(
-    source: Source,
-    region: Region | None,
-    *,
-    with_plan: bool = True,
-    visit: str | None = None,
-    catalog: Path | None,
-    distortion: Path | None,
-    seed: int,
-) -> tuple[Proposal, Survey]:
-    """Return a proposal and what it dithers, errors located in its file."""
-    from aptdither.apt.reader import parse_proposal
-    from aptdither.planning.survey import survey
-
-    try:
-        with progress_bar("planning") as progress:
-            proposal = parse_proposal(source.data, path=str(source.path))
-            found = survey(
-                proposal,
-                visit=visit,
-                region=region,
-                with_plan=with_plan,
-                catalog=open_catalog(catalog),
-                distortion=distortion,
-                seed=seed,
-                progress=progress,
-            )
-    except AptDitherError as error:
-        raise error.located(Location(path=str(source.path))) from error
-    return proposal, found
+        region, catalog = opt.parse_size_option(self.size), opt.open_catalog(self.catalog)
+        try:
+            with opt.progress_bar("planning") as progress:
+                proposal = parse_proposal(source.data, path=str(source.path))
+                return proposal, survey(
+                    proposal,
+                    visit=self.visit,
+                    region=region,
+                    with_plan=with_plan,
+                    catalog=catalog,
+                    distortion=self.distortion,
+                    seed=self.seed,
+                    progress=progress,
+                )
+        except AptDitherError as error:
+            raise error.located(Location(path=str(source.path))) from error
 
 
 def one_position(text: str | None, aperture: Aperture, option: str = "--at") -> tuple[float, float]:
-    """Read a position on the detector; the reference point when none is given.
+    """Read a position on the detector; None is the reference point.
 
     Raises
     ------
     UsageError
-        If it is not one position, or lies off the detector.
+        If it is not one position, or is off the detector.
     """
     if text is None:
         return aperture.x_ref_pix, aperture.y_ref_pix
-    positions = parse_pairs(text, option)
+    positions = opt.parse_pairs(text, option)
     if len(positions) > 1:
         raise UsageError(f"{option} takes one position: x and y joined by a comma")
     if not aperture.detector.contains(*positions[0]):
@@ -264,7 +179,7 @@ def one_position(text: str | None, aperture: Aperture, option: str = "--at") -> 
 
 
 def too_many_groups(groups: Sequence[DitherGroup], reason: str) -> UsageError:
-    """Return the error that says which groups there are to choose from."""
+    """Return an error that lists the groups to choose from."""
     return UsageError(f"{reason}, and there are {_listed(groups)}; give --visit or --group")
 
 
@@ -279,13 +194,13 @@ def _listed(groups: Sequence[DitherGroup]) -> str:
 
 @contextmanager
 def with_plot_extra() -> Iterator[None]:
-    """Say in one line what is missing where the packages of the extra are not installed."""
+    """Raise a usage error if the packages of the extra `plot` are not installed."""
     try:
         yield
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("matplotlib", "jinja2"):
             raise
         raise UsageError(
-            f"pictures and pages need {error.name}, which is not installed: "
+            f"plot and report need {error.name}, which is not installed: "
             "pip install 'aptdither[plot]'"
         ) from error

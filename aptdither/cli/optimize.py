@@ -3,107 +3,73 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from aptdither.cli.inputs import ApertureOption, ConfigOption, ElementOption, SetupInputs
-from aptdither.cli.options import (
-    EXIT_FINE,
-    DistortionOption,
-    ForceOption,
-    Format,
-    FormatOption,
-    NoColorOption,
-    SeedOption,
-    SizeOption,
-    SpacingOption,
-    as_usage_error,
-    exit_on_error,
-    parse_size_option,
-    parse_spacing_option,
-    print_groups,
-    print_json,
-    print_status,
-    progress_bar,
-    stdout_console,
-)
+from aptdither.cli import options as opt
+from aptdither.cli.inputs import SetupInputs
+from aptdither.cli.options import option
+from aptdither.types import Region
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("optimize")(design_pattern)
-
-
-@exit_on_error
+@opt.with_inputs
 def design_pattern(
-    n: Annotated[int, typer.Option("-n", min=1, help="Number of points.")],
-    config: ConfigOption = None,
-    aperture: ApertureOption = None,
-    element: ElementOption = None,
-    size: SizeOption = None,
-    spacing: SpacingOption = None,
-    tradeoff: Annotated[
-        bool, typer.Option("--tradeoff", help="List what each spacing costs, tight to wide.")
-    ] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write the pattern as ECSV."),
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option("--name", help="Name of the pattern in the ECSV file.")
-    ] = None,
-    force: ForceOption = False,
-    distortion: DistortionOption = None,
-    seed: SeedOption = 0,
-    fmt: FormatOption = Format.TEXT,
-    no_color: NoColorOption = False,
-) -> int:
-    """Design a pattern for an aperture, a spectral element, a region and a spacing."""
+    inputs: SetupInputs,
+    n: Annotated[int, option("-n", "Number of points.", min=1)],
+    size: opt.SizeOption = None,
+    spacing: opt.SpacingOption = None,
+    tradeoff: Annotated[bool, option("--tradeoff", "List the coverage at each spacing.")] = False,
+    output: opt.FileOption = None,
+    name: Annotated[str | None, option("--name", "Name of the pattern in the file.")] = None,
+    force: opt.ForceOption = False,
+    seed: opt.SeedOption = 0,
+    fmt: opt.FormatOption = opt.Format.TEXT,
+    no_color: opt.NoColorOption = False,
+) -> None:
+    """Design a dither pattern.
+
+    It is optimized for the aperture, spectral element, region and smallest step given. With -o, the pattern is written as ECSV, for use with --catalog.
+    """
+    from aptdither.dither.catalog_ecsv import write_ecsv
     from aptdither.dither.pattern import check_name
     from aptdither.io import files
     from aptdither.planning.choice import PatternChooser
     from aptdither.planning.evaluation import Evaluator
+    from aptdither.report import json, text
 
-    inputs = SetupInputs(config=config, aperture=aperture, element=element, distortion=distortion)
-    region = parse_size_option(size)
+    region = opt.parse_size_option(size) or Region.full()
     if output is not None:
+        # A search can take a minute, so the name is checked first.
         files.check_output(output, force=force)
-        with as_usage_error():
-            check_name(name or output.stem)  # before a minute of searching, not after it
+        with opt.as_usage_error():
+            check_name(name or output.stem)
     optics = inputs.optics()
-    with as_usage_error(), progress_bar("searching") as progress:
+    with opt.as_usage_error(), opt.progress_bar("searching") as progress:
         chooser = PatternChooser(
             aperture=optics[0],
             elements=(optics[1],),
             region=region,
-            spacing=parse_spacing_option(spacing),
+            spacing=opt.parse_spacing_option(spacing),
             seed=seed,
             progress=progress,
         )
-        if tradeoff:
-            curve = chooser.tradeoff(n)
-        else:
+        if not tradeoff:
             choice = chooser.design(n)
-    if tradeoff:
-        if fmt is Format.JSON:
-            from aptdither.report.json import tradeoff_report
-
-            print_json(tradeoff_report(curve, *optics, seed=seed))
         else:
-            from aptdither.report.text import tradeoff_table
-
-            stdout_console(no_color=no_color).print(tradeoff_table(curve, *optics))
-        return EXIT_FINE
+            curve = chooser.tradeoff(n)
+    if tradeoff:
+        opt.print_result(
+            fmt,
+            lambda: json.tradeoff_report(curve, *optics, seed=seed),
+            lambda: text.tradeoff_table(curve, *optics),
+            no_color=no_color,
+        )
+        return
     if output is not None:
-        from aptdither.dither.catalog_ecsv import write_ecsv
-
-        text = io.StringIO()
-        write_ecsv(choice.as_pattern(name or output.stem), text)
-        files.write_output(output, text.getvalue().encode(), force=force)
-        print_status(f"wrote {output}: use it with --catalog {output}")
-    evaluator = Evaluator(seed=seed, distortion=distortion)
-    group = evaluator.evaluate_pattern(choice, inputs.setup(), region)
-    print_groups("optimize", [group], fmt, seed=seed, no_color=no_color)
-    return EXIT_FINE
+        table = io.StringIO()
+        write_ecsv(choice.as_pattern(name or output.stem), table)
+        hint = f": use it with --catalog {output}"
+        opt.write_file(output, table.getvalue(), force=force, hint=hint)
+    group = Evaluator(seed=seed, distortion=inputs.distortion).evaluate_pattern(
+        choice, inputs.setup(), region
+    )
+    opt.print_groups("optimize", [group], fmt, seed=seed, no_color=no_color)

@@ -1,15 +1,17 @@
-"""What every command shares: option types, consoles, errors to exit codes."""
+"""What the commands share: options, printing, and exit codes of errors."""
 
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, get_type_hints
 
 import typer
 
@@ -28,8 +30,10 @@ EXIT_FINE = 0
 EXIT_FINDINGS = 1
 EXIT_USAGE = 2
 EXIT_INPUT = 3
+#: What a shell reports of a program that Ctrl-C ended.
+EXIT_INTERRUPTED = 130
 
-#: Farthest coordinate that an option may hold, arcsec or pixels: beyond is no sky and no detector.
+#: Largest coordinate that an option accepts, arcsec or pixels.
 FARTHEST = 1e6
 
 #: Longest line on standard error, characters: a list of exposures can have 100,000.
@@ -46,36 +50,55 @@ class Format(StrEnum):
     JSON = "json"
 
 
-FormatOption = Annotated[
-    Format, typer.Option("--format", help="Print the result as text or as JSON.")
-]
-NoColorOption = Annotated[
-    bool, typer.Option("--no-color", help="Print without color (NO_COLOR is honored).")
-]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Where all randomness comes from.")]
+def option(names: str, text: str, **settings: Any) -> Any:
+    """Return an option, from its names (separated by spaces) and its help text."""
+    return typer.Option(*names.split(), help=text, **settings)
+
+
+# Options that several commands have.
+FormatOption = Annotated[Format, option("--format", "Print text or JSON.")]
+NoColorOption = Annotated[bool, option("--no-color", "No color (NO_COLOR is honored).")]
+SeedOption = Annotated[int, option("--seed", "Seed of all random numbers.", min=0)]
+ForceOption = Annotated[bool, option("--force", "Overwrite an existing file.")]
+FileOption = Annotated[Path | None, option("-o --output", "Write to this file.", metavar="FILE")]
 CatalogOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--catalog", metavar="FILE", help="Your own patterns (ECSV), beside the built-in catalog."
-    ),
+    Path | None, option("--catalog", "Also use the patterns of this ECSV file.", metavar="FILE")
 ]
 DistortionOption = Annotated[
     Path | None,
-    typer.Option(
-        "--distortion", metavar="FILE", help="An IDCTAB FITS file in place of the SIAF's model."
-    ),
+    option("--distortion", "IDCTAB (FITS) instead of the SIAF distortion.", metavar="FILE"),
 ]
 SizeOption = Annotated[
-    str | None,
-    typer.Option(
-        "--size", help="Region that matters: full, point, or a diameter: 30arcsec, 150pix."
-    ),
+    str | None, option("--size", "Region: full, point, or a diameter: 30arcsec, 150pix.")
 ]
 SpacingOption = Annotated[
-    str | None,
-    typer.Option("--spacing", help="Smallest step: tight, wide, 12pix, 1.5arcsec."),
+    str | None, option("--spacing", "Smallest step: tight, wide, 12pix, 1.5arcsec.")
 ]
-ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
+ConfigOption = Annotated[
+    str | None, option("--config", "Config, e.g. WFC3/IR; needed if the aperture is ambiguous.")
+]
+ApertureOption = Annotated[
+    str | None, option("--aperture", "APT aperture, e.g. IR, IR-FIX, IRSUB256.")
+]
+ElementOption = Annotated[str | None, option("--element", "Spectral element, e.g. F160W, G141.")]
+PostargsOption = Annotated[
+    str | None, option("--postargs", "POS TARGs, arcsec.", metavar='"X,Y ..."')
+]
+PatternsOption = Annotated[
+    list[str] | None, option("--pattern", "A catalog pattern; may be repeated.", metavar="NAME")
+]
+PostargsListOption = Annotated[
+    list[str] | None,
+    option("--postargs", "POS TARGs, arcsec; may be repeated.", metavar='"X,Y ..."'),
+]
+ProposalArgument = Annotated[
+    Path, typer.Argument(metavar="IN.apt", help="The proposal, as saved by APT.")
+]
+ProposalOption = Annotated[
+    Path | None, option("--proposal", "The exposures of a proposal.", metavar="IN.apt")
+]
+VisitOption = Annotated[str | None, option("--visit", "One visit of the proposal (default: all).")]
+GroupOption = Annotated[int | None, option("--group", "Only this group, counted from 1.", min=1)]
 
 
 def stdout_console(*, no_color: bool = False) -> Console:
@@ -84,7 +107,7 @@ def stdout_console(*, no_color: bool = False) -> Console:
 
     class Output(Console):
         def on_broken_pipe(self) -> None:
-            """Leave it to :func:`exit_on_error` to say that nobody reads any more."""
+            """Leave the message to :func:`exit_on_error`."""
             raise BrokenPipeError
 
     return Output(no_color=no_color or None, highlight=False, soft_wrap=False)
@@ -98,7 +121,7 @@ def stderr_console(*, no_color: bool = False) -> Console:
 
 
 def print_status(text: str, *, style: str = "") -> None:
-    """Print one line of ours on standard error; text from files is made harmless."""
+    """Print one line on standard error; unsafe characters in it are escaped."""
     from rich.text import Text
 
     from aptdither.report.sanitize import safe_line
@@ -115,7 +138,7 @@ def print_json(report: object) -> None:
 
 
 def exit_on_error(command: Callable[P, Any]) -> Callable[P, None]:
-    """Turn errors of ours into lines on standard error and the exit code of the contract."""
+    """Print expected errors on standard error, one a line, and exit with their exit code."""
 
     @functools.wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -127,17 +150,18 @@ def exit_on_error(command: Callable[P, Any]) -> Callable[P, None]:
             for line in lines[:MOST_LINES]:
                 print_status(f"aptdither: {line}", style="red")
             if len(lines) > MOST_LINES:
-                print_status(
-                    f"aptdither: and {len(lines) - MOST_LINES} more like these", style="red"
-                )
+                print_status(f"aptdither: and {len(lines) - MOST_LINES} more errors", style="red")
             raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt:
+            print_status("aptdither: stopped")
+            raise typer.Exit(EXIT_INTERRUPTED) from None
         except BrokenPipeError:
-            # Nobody reads standard output any more; keep Python from saying so at its exit.
+            # Otherwise Python prints a message of its own when it flushes standard output at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             print_status("aptdither: standard output was closed before the report was complete")
             raise typer.Exit(EXIT_USAGE) from None
         except OSError as error:
-            # What files do is caught where it happens; what is left is standard output.
+            # Errors of files are OutputError or InputError: this one is from standard output.
             print_status(f"aptdither: the report could not be written: {error.strerror or error}")
             raise typer.Exit(EXIT_USAGE) from error
         raise typer.Exit(code or EXIT_FINE)
@@ -145,9 +169,38 @@ def exit_on_error(command: Callable[P, Any]) -> Callable[P, None]:
     return wrapper
 
 
+def with_inputs(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Replace the parameter `inputs` of a command, a dataclass, by an option for each field.
+
+    typer reads options from the signature of a function; without this, each command would have to
+    list the options that it shares with others.
+    """
+    parameters = dict(inspect.signature(command, eval_str=True).parameters)
+    kind = parameters.pop("inputs").annotation
+    hints = get_type_hints(kind, include_extras=True)
+    defaults = {field.name: field.default for field in fields(kind)}
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    options = [
+        *(
+            inspect.Parameter(k, keyword, annotation=hints[k], default=defaults[k])
+            for k in defaults
+        ),
+        *(parameter.replace(kind=keyword) for parameter in parameters.values()),
+    ]
+
+    def wrapper(**values: Any) -> Any:
+        return command(inputs=kind(**{name: values.pop(name) for name in defaults}), **values)
+
+    functools.update_wrapper(wrapper, command)
+    del wrapper.__wrapped__  # type: ignore[attr-defined]
+    wrapper.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {one.name: one.annotation for one in options}
+    return wrapper
+
+
 @contextmanager
 def progress_bar(label: str) -> Iterator[Progress | None]:
-    """Yield something to report progress to: a bar on a terminal, nothing elsewhere."""
+    """Yield a progress callback that draws a bar; None where standard error is no terminal."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -162,22 +215,39 @@ def progress_bar(label: str) -> Iterator[Progress | None]:
         yield report
 
 
+def print_result(
+    fmt: Format, as_json: Callable[[], object], as_text: Callable[[], object], *, no_color: bool
+) -> None:
+    """Print a result: the report `as_json()` as JSON, or what rich shows of `as_text()`."""
+    if fmt is Format.JSON:
+        print_json(as_json())
+    else:
+        stdout_console(no_color=no_color).print(as_text())
+
+
 def print_groups(
     command: str, groups: Sequence[DitherGroup], fmt: Format, *, seed: int, no_color: bool
 ) -> None:
     """Print evaluated groups as text or as JSON."""
+    from aptdither.report import json, text
+
     if fmt is Format.JSON:
-        from aptdither.report.json import groups_report
+        print_json(json.groups_report(command, groups, seed=seed))
+    else:
+        text.print_groups(stdout_console(no_color=no_color), groups)
 
-        print_json(groups_report(command, groups, seed=seed))
-        return
-    from aptdither.report import text
 
-    text.print_groups(stdout_console(no_color=no_color), groups)
+def write_file(path: Path, content: str | bytes, *, force: bool, hint: str = "") -> None:
+    """Write a result to a file, and report it on standard error."""
+    from aptdither.io import files
+
+    data = content.encode() if isinstance(content, str) else content
+    files.write_output(path, data, force=force)
+    print_status(f"wrote {path}{hint}")
 
 
 def open_catalog(path: Path | None) -> Catalog:
-    """Return the built-in catalogue, with the observer's own file where there is one."""
+    """Return the built-in catalog, with the patterns of a user's file added."""
     from aptdither.dither.catalog import load_catalog
 
     return load_catalog(path)
@@ -185,30 +255,30 @@ def open_catalog(path: Path | None) -> Catalog:
 
 @contextmanager
 def as_usage_error() -> Iterator[None]:
-    """Make what was named on the command line, and does not exist, an error of usage."""
+    """Turn errors about a name on the command line into usage errors."""
     try:
         yield
     except (CatalogError, OpticsError, TagError) as error:
-        # A file that cannot be used is another thing than a name that does not exist.
+        # An unusable file keeps its exit code 3.
         if error.location.path is not None:
             raise
         raise UsageError(error.message) from error
 
 
 def require_distortion(path: Path | None) -> None:
-    """Say at once, and once, if a distortion file cannot be used."""
+    """Raise the error of an unusable distortion file before any work starts."""
     if path is not None:
         from aptdither.optics.idctab import require_idctab
 
         require_idctab(path)
 
 
-def parse_size_option(text: str | None) -> Region:
-    """Read ``--size`` with the grammar of the tag; the whole readout when it is not given."""
+def parse_size_option(text: str | None) -> Region | None:
+    """Read ``--size`` with the grammar of the tag; None when it is not given."""
     from aptdither.apt.tags import parse_size
 
     with as_usage_error():
-        return parse_size(text or "full")
+        return None if text is None else parse_size(text)
 
 
 def parse_spacing_option(text: str | None) -> Spacing | None:
@@ -225,7 +295,7 @@ def parse_pairs(text: str, option: str) -> list[tuple[float, float]]:
     Raises
     ------
     UsageError
-        Naming every word that is no pair of finite numbers.
+        Lists every word that is not a pair of finite numbers.
     """
     pairs, bad = [], []
     for word in text.split():
@@ -242,6 +312,6 @@ def parse_pairs(text: str, option: str) -> list[tuple[float, float]]:
         listed = ", ".join(map(repr, bad)) or "nothing"
         raise UsageError(
             f"{option} holds {listed}; allowed: pairs of finite numbers such as "
-            '"0,0 0.542,0.182", x and y joined by a comma and pairs by blanks'
+            '"0,0 0.542,0.182", with a comma between x and y and a space between pairs'
         )
     return pairs

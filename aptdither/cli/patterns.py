@@ -2,81 +2,49 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from aptdither.cli.inputs import (
-    ApertureOption,
-    ConfigOption,
-    ElementOption,
-    GroupInputs,
-    SetupInputs,
-)
-from aptdither.cli.options import (
-    EXIT_FINE,
-    CatalogOption,
-    DistortionOption,
-    Format,
-    FormatOption,
-    NoColorOption,
-    SeedOption,
-    SizeOption,
-    exit_on_error,
-    open_catalog,
-    print_groups,
-    print_json,
-    stdout_console,
-)
+from aptdither.cli import options as opt
+from aptdither.cli.inputs import GroupInputs, SetupInputs
+from aptdither.cli.options import option
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("patterns")(list_patterns)
-
-
-@exit_on_error
+@opt.with_inputs
 def list_patterns(
+    inputs: SetupInputs,
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="One pattern, in full.")
+        str | None, typer.Argument(metavar="[NAME]", help="Show this pattern in full.")
     ] = None,
-    coverage: Annotated[
-        bool, typer.Option("--coverage", help="List the coverage of each pattern, to compare.")
-    ] = False,
-    config: ConfigOption = None,
-    aperture: ApertureOption = None,
-    element: ElementOption = None,
-    size: SizeOption = None,
-    catalog: CatalogOption = None,
-    distortion: DistortionOption = None,
-    seed: SeedOption = 0,
-    fmt: FormatOption = Format.TEXT,
-    no_color: NoColorOption = False,
-) -> int:
-    """List the catalog, or show one pattern: pixels, POS TARGs, source, coverage."""
-    known = open_catalog(catalog)
+    coverage: Annotated[bool, option("--coverage", "Compare the coverage of all.")] = False,
+    size: opt.SizeOption = None,
+    catalog: opt.CatalogOption = None,
+    seed: opt.SeedOption = 0,
+    fmt: opt.FormatOption = opt.Format.TEXT,
+    no_color: opt.NoColorOption = False,
+) -> None:
+    """List the pattern catalog, or show one pattern.
+
+    A pattern is shown in pixels and as POS TARGs, with its source and coverage.
+    """
+    from aptdither.report import json, text
+
+    known = opt.open_catalog(catalog)
     if name is None and not coverage:
-        if fmt is Format.JSON:
-            from aptdither.report.json import catalog_report
-
-            print_json(catalog_report(known))
-        else:
-            from aptdither.report.text import catalog_table
-
-            stdout_console(no_color=no_color).print(catalog_table(known))
-        return EXIT_FINE
+        opt.print_result(
+            fmt,
+            lambda: json.catalog_report(known),
+            lambda: text.catalog_table(known),
+            no_color=no_color,
+        )
+        return
     names = [name] if name is not None else sorted(known.names, key=lambda one: known.get(one).n)
     groups = GroupInputs(
-        setup=SetupInputs(config=config, aperture=aperture, element=element, distortion=distortion),
-        patterns=names,
-        size=size,
-        catalog=catalog,
-        seed=seed,
+        **asdict(inputs), patterns=names, size=size, catalog=catalog, seed=seed
     ).groups(with_plan=False)
-    if name is None and fmt is Format.TEXT:
-        from aptdither.report.text import comparison_table
-
-        stdout_console(no_color=no_color).print(comparison_table(groups))
+    if name is None and fmt is opt.Format.TEXT:
+        opt.stdout_console(no_color=no_color).print(text.comparison_table(groups))
     else:
-        print_groups("patterns", groups, fmt, seed=seed, no_color=no_color)
-    return EXIT_FINE
+        opt.print_groups("patterns", groups, fmt, seed=seed, no_color=no_color)

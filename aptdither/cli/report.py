@@ -5,46 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from aptdither.cli.inputs import survey_file, with_plot_extra
-from aptdither.cli.options import (
-    EXIT_FINE,
-    CatalogOption,
-    DistortionOption,
-    ForceOption,
-    SeedOption,
-    SizeOption,
-    exit_on_error,
-    parse_size_option,
-    print_status,
-    progress_bar,
-)
+from aptdither.cli import options as opt
+from aptdither.cli.inputs import GroupInputs, with_plot_extra
+from aptdither.cli.options import option
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    app.command("report")(write_report)
-
-
-@exit_on_error
 def write_report(
-    proposal: Annotated[
-        Path, typer.Argument(metavar="IN.apt", help="The proposal, as APT saves it.")
-    ],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FILE.html", help="The page to write.")
-    ],
-    force: ForceOption = False,
-    size: SizeOption = None,
-    catalog: CatalogOption = None,
-    distortion: DistortionOption = None,
-    seed: SeedOption = 0,
-) -> int:
-    """Write one page about a proposal: groups, pictures, findings and the change.
+    proposal: opt.ProposalArgument,
+    output: Annotated[Path, option("-o --output", "The page to write.", metavar="FILE.html")],
+    force: opt.ForceOption = False,
+    size: opt.SizeOption = None,
+    catalog: opt.CatalogOption = None,
+    distortion: opt.DistortionOption = None,
+    seed: opt.SeedOption = 0,
+) -> None:
+    """Write an HTML page about a proposal.
 
-    The page needs no network and no script. It is written for untagged proposals too: what is
-    there is judged as it stands.
+    It shows the groups with their coverage and figures, the findings, and what apply would change.
+    Exposures without a tag are evaluated as they are.
     """
     from aptdither.apt.writer import rewrite_proposal
     from aptdither.io import files
@@ -58,8 +36,9 @@ def write_report(
         from aptdither.report.plots.maps import GRID
     source = files.read_input(proposal)
     files.check_output(output, source=source, force=force)
-    region = None if size is None else parse_size_option(size)
-    parsed, survey = survey_file(source, region, catalog=catalog, distortion=distortion, seed=seed)
+    region = opt.parse_size_option(size)
+    inputs = GroupInputs(distortion=distortion, size=size, catalog=catalog, seed=seed)
+    parsed, survey = inputs.survey(source)
     reviewer = Reviewer(
         ReviewOptions(size=region, catalog=catalog, distortion=distortion, seed=seed)
     )
@@ -77,9 +56,7 @@ def write_report(
         phase2_id=parsed.phase2_id,
         apt_version=parsed.apt_version,
     )
-    with progress_bar("drawing") as progress:
+    with opt.progress_bar("drawing") as progress:
         maps = [coverage_map(group, GRID) for group in survey.groups]
         page = html_report(subject, survey, maps, findings=findings, diff=diff, progress=progress)
-    files.write_output(output, page.encode("utf-8"), force=force)
-    print_status(f"wrote {output}")
-    return EXIT_FINE
+    opt.write_file(output, page, force=force)
