@@ -64,20 +64,20 @@ def rewrite_proposal(proposal: Proposal, changes: Sequence[VisitChange]) -> byte
     RewriteError
         If the new file is not what was planned: an internal error.
     """
-    document = proposal.document
-    edits: list[Edit] = []
+    result = proposal.document.apply(list(_all_edits(proposal.document, changes)))
+    if result is not proposal.document.source:
+        verify_rewrite(proposal, changes, result)
+    return result
+
+
+def _all_edits(document: Document, changes: Iterable[VisitChange]) -> Iterator[Edit]:
     size = len(document.view)
     for change in changes:
-        made = _VisitWriter(document, change).edits()
-        size += _new_bytes(made)
+        edits = _VisitWriter(document, change).edits()
+        size += _new_bytes(edits)
         if size > MAX_BYTES:
             raise _too_large(Location(visit=change.visit.number, line=change.visit.line))
-        edits += made
-    if not edits:
-        return document.source
-    result = document.apply(edits)
-    verify_rewrite(document, proposal.visits, edits, changes, result)
-    return result
+        yield from edits
 
 
 def is_unedited_copy(proposal: Proposal, source: Exposure, copy: Exposure) -> bool:
