@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from lxml import etree
 
@@ -66,7 +67,7 @@ def parse_proposal(source: bytes, path: str = "") -> Proposal:
         path=path,
         apt_version=root.get("AptVersion", "").strip(_SPACE),
         phase2_id=root.get("Phase2ID", ""),
-        visits=tuple(_read_visits(root, places)),
+        visits=tuple(_read_visits(document, root, places)),
         patterns=patterns,
         is_pure_parallel=pure_parallel.strip(_SPACE).lower() == "true",
     )
@@ -82,13 +83,27 @@ def read_visits(source: bytes) -> tuple[Document, Iterator[Visit]]:
     """
     document, root, places = read_document(source, PLACED)
     _check_root(root, "")
-    return document, _read_visits(root, places)
+    return document, _read_visits(document, root, places)
 
 
-def _read_visits(root: etree._Element, places: dict[etree._Element, Element]) -> Iterator[Visit]:
+def _read_visits(
+    document: Document, root: etree._Element, places: dict[etree._Element, Element]
+) -> Iterator[Visit]:
     for holder in root.iterchildren("Visits"):
         for child in holder.iterchildren("Visit", "HstQuadPattern"):
-            yield _read_visit(child, places)
+            visit = _read_visit(child, places)
+            placed = _count_exposures(document.elements, visit.node)
+            unread = placed - sum(1 for _ in visit.walk())
+            yield replace(visit, unread_exposures=unread) if unread else visit
+
+
+def _count_exposures(elements: Sequence[Element], node: int) -> int:
+    """Count the exposures at any depth in a visit."""
+    stop = elements[node].stop
+    count = 0
+    while (node := node + 1) < len(elements) and elements[node].start < stop:
+        count += elements[node].name == "Exposure"
+    return count
 
 
 def read_decimal(text: str) -> float | None:

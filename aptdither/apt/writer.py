@@ -273,6 +273,13 @@ class _ExposureWriter:
         for child in find_children(self.view, element.open_stop, element.close_start):
             children.append(child)
             waiting.discard(child.name)
+            if child.name in (b"PosTarg", b"Comments") and (
+                b"xmlns" in find_attributes(self.view, child.start, child.open_stop)
+            ):
+                raise ProposalError(
+                    f"its {child.name.decode()} has an xmlns attribute, so it is not read; remove "
+                    "the attribute"
+                )
             if not waiting:
                 break
         return children
