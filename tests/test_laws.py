@@ -20,7 +20,7 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from aptdither.apt.document import Document, Edit, in_order, spans_outside
+from aptdither.apt.document import Document, Edit, in_order
 from aptdither.apt.proposal import Exposure, Proposal, Visit
 from aptdither.apt.reader import parse_proposal
 from aptdither.apt.tags import DitherRequest, parse_comments
@@ -33,6 +33,7 @@ from aptdither.optics.filters import get_element
 from aptdither.planning.plan import Options, Plan, make_plan
 from aptdither.planning.refusals import SetOptions
 from tests.strategies import LAYOUTS, Layout, proposals
+from tests.wishes import spans_outside
 
 #: Patterns by name, and the number of their points.
 PATTERNS = {

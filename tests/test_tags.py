@@ -14,6 +14,8 @@ from aptdither.apt.tags import (
     KEYS,
     DitherRequest,
     LineKind,
+    MadeBy,
+    Method,
     Receipt,
     kind_of_line,
     lines_of,
@@ -39,7 +41,9 @@ READ = [
     ("@dither spacing=tight", DitherRequest(spacing=TIGHT)),
     ("@dither spacing=1.5arcsec", DitherRequest(spacing=Spacing.of(1.5, LengthUnit.ARCSEC))),
     ("@dither spacing=1.2e1pix", DitherRequest(spacing=Spacing.of(12.0, LengthUnit.PIX))),
-    ("@dither method=Optimize", DitherRequest(method="optimize")),
+    ("@dither method=Optimize", DitherRequest(method=Method.OPTIMIZE)),
+    ("@dither n=6, size=full", DitherRequest(n=6, size=Region.full())),
+    ("@dither n=6,id=a ,  spacing=tight,", DitherRequest(n=6, id="a", spacing=TIGHT)),
     ("@dither pattern=tight-6.v2_b+c", DitherRequest(pattern="tight-6.v2_b+c")),
 ]
 
@@ -52,7 +56,7 @@ def test_a_tag_is_read(line: str, request_: DitherRequest) -> None:
 
 REFUSED = [
     ("@dither m=4", "'m=4' has an unknown key; allowed: n, size, pattern, method, spacing, id"),
-    ("@dither four", "'four' is not of the form key=value"),
+    ("@dither four", "'four' is not of the form key=value; put other text on a line of its own"),
     ("@dither n=", "'n=': allowed: a whole number from 1 to 1000"),
     ("@dither n=0", "'n=0': allowed: a whole number"),
     ("@dither n=-1", "'n=-1': allowed: a whole number"),
@@ -60,7 +64,7 @@ REFUSED = [
     ("@dither n=٣", "'n=٣': allowed: a whole number"),
     (f"@dither n={MAX_POINTS + 1}", "allowed: a whole number from 1 to 1000"),
     ("@dither n=" + "9" * 5000, "allowed: a whole number from 1 to 1000"),
-    ("@dither n=2 N=3", "'N=3' repeats the key n; say it once"),
+    ("@dither n=2 N=3", "'N=3' repeats the key n; give it once"),
     ("@dither size=30", "'size=30': allowed: full, point, or a diameter"),
     ("@dither size=0arcsec", "positive and finite"),
     ("@dither size=-3pix", "positive and finite"),
@@ -76,9 +80,22 @@ REFUSED = [
     ("@dither method=best", "allowed: auto, catalog, optimize"),
     ("@dither pattern=a/b", "allowed: a word of letters, digits and . _ + -"),
     ("@dither id=", "allowed: a word of letters"),
-    ("@dither: n=4", "'@dither:' is not a word of this tool; write @dither, a blank"),
-    ("@dither,n=4", "'@dither,n=4' is not a word of this tool"),
-    ("@dithr", "'@dithr' is not a word of this tool"),
+    ("@dither: n=4", "'@dither:' is not @dither; write @dither, a space"),
+    ("@dither,n=4", "'@dither,n=4' is not @dither"),
+    ("@dithr", "'@dithr' is not @dither"),
+    ("@dither sizes=20pix", "'sizes=20pix' has an unknown key; did you mean size?"),
+    ("@dither size=20 arcsec", "cannot be read: write 'size=20arcsec', without a space"),
+    (
+        "@dither n=0 spacing=2 pix",
+        "'n=0': allowed: a whole number from 1 to 1000; write 'spacing=2pix'",
+    ),
+    ("@dither n = 6", "has spaces around =; write '@dither n=6'"),
+    ("@dither n =6  size= full", "has spaces around =; write '@dither n=6 size=full'"),
+    ("@dither tight", "'tight' has no key: write spacing=tight, or pattern=tight-6"),
+    ("@dither 6 full", "'6' has no key: write n=6; 'full' has no key: write size=full"),
+    ("@dither wide-4 optimize", "pattern=wide-4; 'optimize' has no key: write method=optimize"),
+    ("@dither n=6 for the field", "'for the field' is not of the form key=value; put other text"),
+    ("@dither id=3 arcsec", "'arcsec' is not of the form key=value"),
 ]
 
 
@@ -96,10 +113,10 @@ def test_every_bad_word_of_a_line_is_named_at_once() -> None:
     assert caught.value.message == (
         "'@dither n=0 foo bar=1 size=3mm' cannot be read: "
         "'n=0': allowed: a whole number from 1 to 1000; "
-        "'foo' is not of the form key=value; "
         "'bar=1' has an unknown key; allowed: n, size, pattern, method, spacing, id; "
         "'size=3mm': allowed: full, point, or a diameter such as 30arcsec, 0.5arcmin, 150pix; "
-        "positive and finite"
+        "positive and finite; "
+        "'foo' is not of the form key=value; put other text on a line of its own"
     )
 
 
@@ -166,7 +183,7 @@ FINITE = st.floats(allow_nan=False, allow_infinity=False)
         NAMES,
         FINITE,
         FINITE,
-        st.sampled_from(["", "copy", "split"]),
+        st.sampled_from(MadeBy),
     )
 )
 def test_a_receipt_reads_back_exactly(receipt: Receipt) -> None:
@@ -182,7 +199,7 @@ def test_how_a_receipt_is_written() -> None:
         base_x_arcsec=-0.0,
         base_y_arcsec=0.61181,
         version="0.1.0",
-        made_by="copy",
+        made_by=MadeBy.COPY,
     )
     assert receipt.text == "@dithered 3/6 tight-6 base=0.000,0.61181 aptdither=0.1.0 copy"
     assert receipt.is_copy

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from aptdither.apt.changes import NewExposure, VisitChange, change_visit
+from aptdither.apt.document import Edit
 from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal
 from aptdither.apt.tags import Receipt
 from aptdither.apt.writer import rewrite_proposal
@@ -65,3 +66,9 @@ def rewrite(
 ) -> bytes:
     """Return the new file."""
     return rewrite_proposal(proposal, changes_for(proposal, wishes, unwrapped))
+
+
+def spans_outside(edits: Sequence[Edit], length: int) -> list[tuple[int, int]]:
+    """Return the stretches of a document that ordered edits leave alone."""
+    bounds = [0, *(offset for edit in edits for offset in (edit.start, edit.stop)), length]
+    return list(zip(bounds[::2], bounds[1::2], strict=True))

@@ -129,6 +129,14 @@ def change_visit(
                 for one in new
             ]
     if removed or any(one.copy for one in exposures):
+        if visit.unread_exposures:
+            raise ProposalError(
+                f"it has {visit.unread_exposures} exposures inside an element that is not known, "
+                "so its exposures cannot be renumbered; move these exposures into the visit or an "
+                "exposure group in APT, or give every point an exposure of its own so that no "
+                "exposure is added or removed",
+                location=Location(visit=visit.number, line=visit.line),
+            )
         exposures = _numbered(visit, exposures)
     return VisitChange(
         visit=visit,

@@ -13,7 +13,7 @@ from __future__ import annotations
 import codecs
 import functools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NoReturn
 from xml.parsers import expat
@@ -41,6 +41,7 @@ ENCODINGS = {
 
 _DECLARATION = re.compile(rb"""<\?xml\s[^>]*?encoding\s*=\s*["']([^"'>]*)["']""")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+_NOT_BLANK = re.compile(rb"[^ \t\r\n\0]")
 _PARSER_PLACE = re.compile(r"\s*,? line \d+, column \d+.*$", re.DOTALL)
 
 
@@ -285,7 +286,7 @@ def _on_doctype(*_: object, line: int | None = None) -> NoReturn:
 
 
 def _check_bounds(source: bytes) -> None:
-    if not source.strip(b" \t\r\n\0"):
+    if not _NOT_BLANK.search(source):
         _fail("the file is empty", 1)
     if source.startswith(b"PK\x03\x04"):
         raise ProposalError(
@@ -381,9 +382,3 @@ def _fail_expat(error: expat.ExpatError) -> NoReturn:
         "is the file complete? Save it again in APT",
         location=Location(line=error.lineno),
     ) from error
-
-
-def spans_outside(edits: Sequence[Edit], length: int) -> list[tuple[int, int]]:
-    """Return the stretches of a document that ordered edits leave alone."""
-    bounds = [0, *(offset for edit in edits for offset in (edit.start, edit.stop)), length]
-    return list(zip(bounds[::2], bounds[1::2], strict=True))

@@ -124,7 +124,9 @@ class Visit:
     kind : str
         ``Visit``, or ``HstQuadPattern`` for a mosaic.
     tic_data_current : str or None
-        Whether the orbit planner's result is up to date, as the file says it.
+        Whether the orbit planner's result is up to date, as the file has it.
+    unread_exposures : int
+        Number of exposures inside elements that are not known; `children` does not hold them.
     """
 
     node: int
@@ -135,6 +137,7 @@ class Visit:
     kind: str
     tic_data_current: str | None
     children: tuple[Exposure | ExposureGroup, ...]
+    unread_exposures: int = 0
 
     @property
     def exposures(self) -> tuple[Exposure, ...]:

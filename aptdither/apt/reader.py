@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from lxml import etree
 
-from aptdither.apt.document import read_document
+from aptdither.apt.document import Document, read_document
 from aptdither.apt.limits import MAX_POINTS
 from aptdither.apt.patterns import AptPattern
 from aptdither.apt.proposal import Exposure, ExposureGroup, Problem, Proposal, Visit
@@ -53,11 +55,6 @@ def parse_proposal(source: bytes, path: str = "") -> Proposal:
     """
     document, root, places = read_document(source, PLACED, path=path)
     _check_root(root, path)
-    visits = tuple(
-        _read_visit(child, places)
-        for holder in root.iterchildren("Visits")
-        for child in holder.iterchildren("Visit", "HstQuadPattern")
-    )
     patterns = tuple(
         _read_pattern(child, places[child].line)
         for holder in root.iterchildren("Patterns")
@@ -70,10 +67,43 @@ def parse_proposal(source: bytes, path: str = "") -> Proposal:
         path=path,
         apt_version=root.get("AptVersion", "").strip(_SPACE),
         phase2_id=root.get("Phase2ID", ""),
-        visits=visits,
+        visits=tuple(_read_visits(document, root, places)),
         patterns=patterns,
         is_pure_parallel=pure_parallel.strip(_SPACE).lower() == "true",
     )
+
+
+def read_visits(source: bytes) -> tuple[Document, Iterator[Visit]]:
+    """Read the visits of an HST proposal one by one, without keeping those that were read.
+
+    Raises
+    ------
+    DocumentError, ProposalError
+        As :func:`parse_proposal`.
+    """
+    document, root, places = read_document(source, PLACED)
+    _check_root(root, "")
+    return document, _read_visits(document, root, places)
+
+
+def _read_visits(
+    document: Document, root: etree._Element, places: dict[etree._Element, Element]
+) -> Iterator[Visit]:
+    for holder in root.iterchildren("Visits"):
+        for child in holder.iterchildren("Visit", "HstQuadPattern"):
+            visit = _read_visit(child, places)
+            placed = _count_exposures(document.elements, visit.node)
+            unread = placed - sum(1 for _ in visit.walk())
+            yield replace(visit, unread_exposures=unread) if unread else visit
+
+
+def _count_exposures(elements: Sequence[Element], node: int) -> int:
+    """Count the exposures at any depth in a visit."""
+    stop = elements[node].stop
+    count = 0
+    while (node := node + 1) < len(elements) and elements[node].start < stop:
+        count += elements[node].name == "Exposure"
+    return count
 
 
 def read_decimal(text: str) -> float | None:

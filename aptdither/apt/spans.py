@@ -23,14 +23,14 @@ SPACE = b" \t\r\n"
 
 _SKIPPED = rb"!--.*?-->|!\[CDATA\[.*?\]\]>|\?.*?\?>"
 _REST_OF_TAG = rb"""(?:[^>"']++|"[^"]*+"|'[^']*+')*+>"""
-_ANY_TAG = re.compile(rb"<(?:" + _SKIPPED + rb"|(/?)([^\s/>]+)(" + _REST_OF_TAG + rb"))", re.DOTALL)
-_TAG_END = re.compile(_REST_OF_TAG)
+_ANY_TAG = re.compile(rb"<(?:" + _SKIPPED + rb"|(/?)([^\s/>]+)" + _REST_OF_TAG + rb")", re.DOTALL)
 _ATTRIBUTE = re.compile(rb"""(\s+)([^\s=]+)\s*=\s*("[^"]*"|'[^']*')""")
 _LEADING_SPACE = re.compile(rb"[ \t\r\n]*")
 _TEXT_PIECE = re.compile(
     rb"<!--.*?-->|<\?.*?\?>|<!\[CDATA\[(?P<cdata>.*?)\]\]>|&(?P<entity>[^;]*);|(?P<raw>[^<&]+)|<",
     re.DOTALL,
 )
+_SLASH = ord("/")
 _ENTITIES = {b"amp": "&", b"lt": "<", b"gt": ">", b"quot": '"', b"apos": "'"}
 
 
@@ -122,7 +122,8 @@ def find_elements(view: bytes, names: frozenset[str]) -> list[Element]:
         If there are more than :data:`aptdither.apt.limits.MAX_PLACED`.
     """
     listed = b"|".join(name.encode() for name in sorted(names))
-    token = re.compile(rb"<(?:" + _SKIPPED + rb"|(/?)(" + listed + rb")(?=[\s/>]))", re.DOTALL)
+    tag = rb"(/?)(" + listed + rb")(?=[\s/>])" + _REST_OF_TAG
+    token = re.compile(rb"<(?:" + _SKIPPED + rb"|" + tag + rb")", re.DOTALL)
     known = {name.encode(): name for name in names}
     newline = b"\n" if b"\n" in view else b"\r"
     found: list[Element] = []
@@ -132,8 +133,7 @@ def find_elements(view: bytes, names: frozenset[str]) -> list[Element]:
         name = match[2]
         if name is None:
             continue
-        start = match.start()
-        stop = _end_of_tag(view, match.end())
+        start, stop = match.span()
         if match[1]:
             node, called, first, open_stop, at_line = opened.pop()
             found[node] = Element(node, called, first, open_stop, start, stop, at_line)
@@ -147,7 +147,7 @@ def find_elements(view: bytes, names: frozenset[str]) -> list[Element]:
                 location=Location(line=line),
             )
         found.append(Element(node, known[name], start, stop, stop, stop, line))
-        if view[stop - 2] != 0x2F:  # not "/>": its end tag is still to come
+        if view[stop - 2] != _SLASH:  # its end tag is still to come
             opened.append((node, known[name], start, stop, line))
     return found
 
@@ -157,20 +157,20 @@ def find_children(view: bytes, start: int, stop: int) -> Iterator[Child]:
     depth = 0
     name, first, open_stop = b"", 0, 0
     for match in _ANY_TAG.finditer(view, start, stop):
-        closes, called, rest = match.groups()
+        closes, called = match.groups()
         if called is None:
             continue
+        end = match.end()
         if closes:
             depth -= 1
             if depth == 0:
-                yield Child(name, first, open_stop, match.start(), match.end())
-        elif rest.endswith(b"/>"):
+                yield Child(name, first, open_stop, match.start(), end)
+        elif view[end - 2] == _SLASH:
             if depth == 0:
-                end = match.end()
                 yield Child(called, match.start(), end, end, end)
         else:
             if depth == 0:
-                name, first, open_stop = called, match.start(), match.end()
+                name, first, open_stop = called, match.start(), end
             depth += 1
 
 
@@ -262,9 +262,3 @@ def _entity(name: bytes) -> str:
         digits = name[1:].lstrip(b"0")
         return chr(int(digits[1:], 16) if digits.startswith(b"x") else int(digits))
     return _ENTITIES[name]
-
-
-def _end_of_tag(view: bytes, at: int) -> int:
-    match = _TAG_END.match(view, at)
-    assert match is not None  # in a well-formed document every tag ends
-    return match.end()

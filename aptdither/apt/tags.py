@@ -1,16 +1,17 @@
 """The ``@dither`` tag and the ``@dithered`` receipt: lines of a comment, and what they say.
 
 A tag is a line whose first word is ``@dither``; the words after it are ``key=value``, in any
-order, keys and units in any case. A receipt is a line whose first word is ``@dithered``: what
-`apply` wrote there. This room knows text only, nothing of XML.
+order, keys and units in any case, commas between the words or not. A receipt is a line whose first
+word is ``@dithered``: `apply` writes it. This module reads text, not XML.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from enum import StrEnum
 
 from aptdither.apt.limits import MAX_COMMENTS, MAX_POINTS, MAX_QUOTED
@@ -23,9 +24,6 @@ LINE_END = re.compile(r"\r\n|\n|\r")
 #: The keys of a tag, in the order in which messages list them.
 KEYS = ("n", "size", "pattern", "method", "spacing", "id")
 
-#: The ways to find a pattern.
-METHODS = ("auto", "catalog", "optimize")
-
 _ALLOWED_SIZE = "full, point, or a diameter such as 30arcsec, 0.5arcmin, 150pix"
 _ALLOWED_SPACING = "tight, wide, or a distance such as 12pix, 1.5arcsec"
 _ALLOWED_NAME = "a word of letters, digits and . _ + -, at most 100 of them"
@@ -35,6 +33,11 @@ _LEAST, _MOST = 1e-6, 1e6  # arcsec or pixels
 
 _NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _NAME = re.compile(r"[A-Za-z0-9._+-]{1,100}")
+_IS_NUMBER = re.compile(_NUMBER)
+_NEXT_KEY = re.compile(r",(?=[A-Za-z]+=)")
+_LIKE_A_PATTERN = re.compile(r"(?:tight|wide|wfc3)-[A-Za-z0-9._+-]{1,90}", re.IGNORECASE)
+_UNITS = ("arcsec", "arcmin", "pix")
+_LENGTHS = ("size", "spacing")
 _WITH_UNIT = re.compile(rf"({_NUMBER})([A-Za-z]+)")
 _STRAY = re.compile(r"(?<![\w.@])@dither\b", re.IGNORECASE)
 _RECEIPT = re.compile(
@@ -54,14 +57,33 @@ class LineKind(StrEnum):
     OTHER = "other"
 
 
+class Method(StrEnum):
+    """How a pattern is found."""
+
+    AUTO = "auto"
+    CATALOG = "catalog"
+    OPTIMIZE = "optimize"
+
+
+class MadeBy(StrEnum):
+    """How an exposure came to be: written by the observer, copied, or split off another one.
+
+    An exposure is split off where an iteration or a position of an APT pattern became an exposure.
+    """
+
+    OBSERVER = ""
+    COPY = "copy"
+    SPLIT = "split"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DitherRequest:
-    """What a tag asks for; None where it is silent."""
+    """What a tag requests; None for each key that it does not have."""
 
     n: int | None = None
     size: Region | None = None
     pattern: str | None = None
-    method: str | None = None
+    method: Method | str | None = None
     spacing: Spacing | None = None
     id: str | None = None
 
@@ -102,9 +124,8 @@ class Receipt:
         POS TARG that the exposure had before, arcsec.
     version : str
         The version of aptdither that wrote it.
-    made_by : str
-        How the exposure came to be: ``""`` (the observer wrote it), ``copy`` (expansion of one
-        exposure to many), ``split`` (an iteration or a pattern position became an exposure).
+    made_by : MadeBy
+        How the exposure came to be.
     """
 
     index: int
@@ -113,12 +134,12 @@ class Receipt:
     base_x_arcsec: float
     base_y_arcsec: float
     version: str
-    made_by: str = ""
+    made_by: MadeBy | str = MadeBy.OBSERVER
 
     @property
     def is_copy(self) -> bool:
         """Whether the exposure may be deleted again, since an expansion made it."""
-        return self.made_by == "copy"
+        return self.made_by == MadeBy.COPY
 
     @property
     def text(self) -> str:
@@ -252,29 +273,44 @@ def parse_tag(line: str, *, line_index: int = 0) -> Tag:
     """
     text = line.strip()
     first, *words = text.split() or [""]
+    words = [part for word in words for part in _NEXT_KEY.split(word.strip(",")) if part]
     complaints: list[str] = []
     if first.lower() != "@dither":
         complaints.append(
-            f"{_quoted(first)} is not a word of this tool; write @dither, a blank, and then the "
-            f"keys {', '.join(KEYS)} as key=value"
+            f"{_quoted(first)} is not @dither; write @dither, a space, and then the keys "
+            f"{', '.join(KEYS)} as key=value"
         )
+    joined = " ".join(words)
+    closed = joined.replace(" =", "=").replace("= ", "=")
+    if closed != joined:
+        raise TagError(f"{_quoted(text)} has spaces around =; write {_quoted(f'@dither {closed}')}")
     values: dict[str, int | str | Region | Spacing] = {}
-    given: set[str] = set()
-    for word in words:
+    others: list[str] = []
+    for word, before in zip(words, ["", *words], strict=False):
         key, equals, value = word.partition("=")
         key = key.lower()
-        if not equals:
-            complaints.append(f"{_quoted(word)} is not of the form key=value")
+        size, _, number = before.partition("=")
+        if word.lower() in _UNITS and size.lower() in _LENGTHS and _IS_NUMBER.fullmatch(number):
+            # The number without a unit was the last complaint.
+            complaints[-1] = f"write {_quoted(before + word)}, without a space"
+        elif not equals:
+            others.append(word)
         elif key not in KEYS:
-            complaints.append(f"{_quoted(word)} has an unknown key; allowed: {', '.join(KEYS)}")
-        elif key in given:
-            complaints.append(f"{_quoted(word)} repeats the key {key}; say it once")
+            near = get_close_matches(key[:MAX_QUOTED], KEYS, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            complaints.append(
+                f"{_quoted(word)} has an unknown key{hint}; allowed: {', '.join(KEYS)}"
+            )
+        elif key in values:
+            complaints.append(f"{_quoted(word)} repeats the key {key}; give it once")
         else:
-            given.add(key)
+            values[key] = value
             try:
                 values[key] = _parse_value(key, value)
             except TagError as error:
                 complaints.append(f"{_quoted(word)}: {error.message}")
+    if others:
+        complaints.append(_without_key(others))
     if complaints:
         raise TagError(f"{_quoted(text)} cannot be read: {'; '.join(complaints)}")
     request = replace(DitherRequest(), **values)  # type: ignore[arg-type]
@@ -292,7 +328,7 @@ def parse_size(text: str) -> Region:
     word = text.strip().lower()
     if word in ("full", "point"):
         return Region(kind=RegionKind(word))
-    value, unit = _with_unit(word, ("arcsec", "arcmin", "pix"), _ALLOWED_SIZE)
+    value, unit = _with_unit(word, _UNITS, _ALLOWED_SIZE)
     if unit == "pix":
         return Region.disc(diameter_pix=value)
     return Region.disc(diameter_arcsec=value * 60 if unit == "arcmin" else value)
@@ -329,7 +365,7 @@ def parse_receipt(line: str) -> Receipt | None:
         base_x_arcsec=x_arcsec,
         base_y_arcsec=y_arcsec,
         version=match[6],
-        made_by=(match[7] or "").lower(),
+        made_by=MadeBy((match[7] or "").lower()),
     )
 
 
@@ -338,6 +374,36 @@ def format_base(arcsec: float) -> str:
     arcsec += 0.0
     short = f"{arcsec:.3f}"
     return short if float(short) == arcsec else repr(arcsec)
+
+
+def _without_key(words: Sequence[str]) -> str:
+    """Return what to write for words that are not of the form key=value."""
+    hints = [hint for word in words if (hint := _key_for(word))]
+    if len(hints) == len(words) <= len(KEYS):
+        return "; ".join(
+            f"{_quoted(word)} has no key: write {hint}"
+            for word, hint in zip(words, hints, strict=True)
+        )
+    return (
+        f"{_quoted(' '.join(words))} is not of the form key=value; put other text on a line of its "
+        "own"
+    )
+
+
+def _key_for(word: str) -> str:
+    """Return a bare word with the key that it can only belong to; empty if there is none."""
+    lower = word.lower()
+    if lower in ("tight", "wide"):
+        return f"spacing={lower}, or pattern={lower}-6 for the pattern of that name"
+    if lower in ("full", "point"):
+        return f"size={lower}"
+    if lower in tuple(Method):
+        return f"method={lower}"
+    if _LIKE_A_PATTERN.fullmatch(word):
+        return f"pattern={word}"
+    if re.fullmatch(r"[0-9]{1,9}", word):
+        return f"n={word}"
+    return ""
 
 
 def _parse_value(key: str, value: str) -> int | str | Region | Spacing:
@@ -349,9 +415,9 @@ def _parse_value(key: str, value: str) -> int | str | Region | Spacing:
         case "spacing":
             return parse_spacing(value)
         case "method":
-            if value.lower() not in METHODS:
-                raise TagError(f"allowed: {', '.join(METHODS)}")
-            return value.lower()
+            if value.lower() not in tuple(Method):
+                raise TagError(f"allowed: {', '.join(Method)}")
+            return Method(value.lower())
         case _:
             if not _NAME.fullmatch(value):
                 raise TagError(f"allowed: {_ALLOWED_NAME}")

@@ -64,20 +64,20 @@ def rewrite_proposal(proposal: Proposal, changes: Sequence[VisitChange]) -> byte
     RewriteError
         If the new file is not what was planned: an internal error.
     """
-    document = proposal.document
-    edits: list[Edit] = []
+    result = proposal.document.apply(list(_all_edits(proposal.document, changes)))
+    if result is not proposal.document.source:
+        verify_rewrite(proposal, changes, result)
+    return result
+
+
+def _all_edits(document: Document, changes: Iterable[VisitChange]) -> Iterator[Edit]:
     size = len(document.view)
     for change in changes:
-        made = _VisitWriter(document, change).edits()
-        size += _new_bytes(made)
+        edits = _VisitWriter(document, change).edits()
+        size += _new_bytes(edits)
         if size > MAX_BYTES:
             raise _too_large(Location(visit=change.visit.number, line=change.visit.line))
-        edits += made
-    if not edits:
-        return document.source
-    result = document.apply(edits)
-    verify_rewrite(document, proposal.visits, edits, changes, result)
-    return result
+        yield from edits
 
 
 def is_unedited_copy(proposal: Proposal, source: Exposure, copy: Exposure) -> bool:
@@ -273,6 +273,13 @@ class _ExposureWriter:
         for child in find_children(self.view, element.open_stop, element.close_start):
             children.append(child)
             waiting.discard(child.name)
+            if child.name in (b"PosTarg", b"Comments") and (
+                b"xmlns" in find_attributes(self.view, child.start, child.open_stop)
+            ):
+                raise ProposalError(
+                    f"its {child.name.decode()} has an xmlns attribute, so it is not read; remove "
+                    "the attribute"
+                )
             if not waiting:
                 break
         return children
