@@ -116,8 +116,8 @@ def test_the_acs_box_checks_the_geometry() -> None:
 @pytest.mark.parametrize(
     ("made", "said"),
     [
-        (pattern("SPIRAL"), "'SPIRAL', whose geometry is not known here"),
-        (pattern(""), "whose geometry is not known here"),
+        (pattern("SPIRAL"), "'SPIRAL', whose geometry is not known"),
+        (pattern(""), "whose geometry is not known"),
         (pattern("LINE", coordinate_frame="CELESTIAL"), "the roll is not known"),
         (pattern("LINE", point_spacing=None), "has no PointSpacing"),
         (pattern("LINE", number_of_points=None), "has no NumberOfPoints"),

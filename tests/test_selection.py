@@ -210,7 +210,7 @@ REFUSED = [
     pytest.param(
         proposal(visit(exposure(1, comments="@dither n=2 sise=full"))),
         None,
-        "unknown key; allowed: n, size, pattern, method, spacing, id",
+        "unknown key .did you mean size.*; allowed: n, size, pattern, method, spacing, id",
         id="unknown key",
     ),
     pytest.param(

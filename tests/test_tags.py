@@ -83,7 +83,10 @@ REFUSED = [
     ("@dither: n=4", "'@dither:' is not @dither; write @dither, a space"),
     ("@dither,n=4", "'@dither,n=4' is not @dither"),
     ("@dithr", "'@dithr' is not @dither"),
-    ("@dither sizes=20pix", "'sizes=20pix' has an unknown key; did you mean size?"),
+    (
+        "@dither sizes=20pix",
+        "'sizes=20pix' has an unknown key (did you mean size?); allowed: n, size",
+    ),
     ("@dither size=20 arcsec", "cannot be read: write 'size=20arcsec', without a space"),
     (
         "@dither n=0 spacing=2 pix",

@@ -1,1 +1,1 @@
-"""The document wing: the XML of an APT proposal, and nothing of optics."""
+"""Read and rewrite APT proposals: XML, tags and receipts."""

@@ -1,8 +1,8 @@
-"""What the exposures of a visit become: the records that are written, and looked for afterwards.
+"""What the exposures of a visit become: records that are written and then verified.
 
-A plan says what becomes of each exposure that it dithers; :func:`change_visit` settles from that
-what every exposure of the visit becomes, numbers and SamePosAs included.
-:mod:`aptdither.apt.writer` writes these records and :mod:`aptdither.apt.verify` looks for them.
+A plan lists the new exposures for each exposure that it dithers. From that, :func:`change_visit`
+determines every exposure of the new visit, with its number and SamePosAs.
+:mod:`aptdither.apt.writer` writes these records and :mod:`aptdither.apt.verify` checks them.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class NewExposure:
     same_pos_as : str or None
         Its SamePosAs in the new file; given by :func:`change_visit`.
     pos_targ : PosTarg or None
-        Where it shall point; None leaves its position, receipt and SubExposures alone.
+        Its new POS TARG; None leaves its position, receipt and SubExposures alone.
     receipt : Receipt or None
-        The receipt that it shall hold; given with `pos_targ`.
+        Its new receipt; given with `pos_targ`.
     is_split : bool
         Whether it keeps one iteration and one SubExposure of the old one's.
     """
@@ -48,7 +48,7 @@ class NewExposure:
 
     @property
     def differs(self) -> bool:
-        """Whether its position, its receipt or its SubExposures are not yet what is wanted."""
+        """Whether its position, receipt or SubExposures must change."""
         source = self.source
         if self.receipt is None:
             return False
@@ -87,7 +87,7 @@ def change_visit(
     becomes: Mapping[int, Sequence[NewExposure]],
     unwrapped: Sequence[ExposureGroup] = (),
 ) -> VisitChange:
-    """Settle what every exposure of a visit becomes.
+    """Determine what every exposure of a visit becomes.
 
     Parameters
     ----------
@@ -109,6 +109,19 @@ def change_visit(
     ------
     ProposalError
         If the exposures cannot be numbered; all reasons together.
+
+    Examples
+    --------
+    >>> from aptdither.apt.reader import parse_proposal
+    >>> proposal = parse_proposal(
+    ...     b"<HSTProposal><Visits><Visit Number='01'><Exposure Number='1' />"
+    ...     b"<Exposure Number='2' SamePosAs='1' /></Visit></Visits></HSTProposal>"
+    ... )
+    >>> (visit,) = proposal.visits
+    >>> first, second = visit.exposures
+    >>> change = change_visit(visit, {first.node: [NewExposure(source=first, copy=k) for k in (0, 1)]})
+    >>> [(new.number, new.same_pos_as) for new in change.exposures]
+    [('1', None), ('2', None), ('3', '1')]
     """
     exposures: list[NewExposure] = []
     removed: list[Exposure] = []
@@ -196,7 +209,7 @@ def receipt_lines(comments: str) -> list[str]:
 
 
 def matches_receipt(line: str, wanted: Receipt) -> bool:
-    """Tell whether a line is a receipt that says what is wanted."""
+    """Whether a line is the receipt `wanted`; the version of aptdither may differ."""
     if line == wanted.text:
         return True
     receipt = parse_receipt(line)

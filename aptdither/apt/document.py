@@ -1,8 +1,8 @@
-"""The bytes of an XML file: read with care, and changed only where an edit says.
+"""The bytes of an XML file: read safely, and changed only by edits.
 
-lxml gives the meaning (hardened: no DOCTYPE, no entities but XML's five, no network, bounded by
-:mod:`aptdither.apt.limits`), :mod:`aptdither.apt.spans` gives the places, and both must agree. An
-edit is a value; applying edits leaves every other byte alone.
+lxml parses the document (no DOCTYPE, no entities except XML's five, no network, bounded by
+:mod:`aptdither.apt.limits`) and :mod:`aptdither.apt.spans` finds the byte offsets of its elements;
+both must agree. Applying edits leaves every other byte unchanged.
 
 A document is edited through its *view*: its own bytes, or, when they are UTF-16, the same text in
 UTF-8. All offsets are offsets in the view; :meth:`Document.apply` brings edits to the file's bytes.
@@ -62,7 +62,7 @@ def apply_edits(source: bytes, edits: Iterable[Edit]) -> bytes:
     source : bytes
         The document.
     edits : iterable of Edit
-        In any order; insertions at one place keep the order in which they are given.
+        In any order; insertions at one offset keep the order in which they are given.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def apply_edits(source: bytes, edits: Iterable[Edit]) -> bytes:
     Raises
     ------
     RewriteError
-        If two edits overlap or one lies outside the document.
+        If two edits overlap or one is outside the document.
     """
     ordered = in_order(source, edits)
     if not ordered:
@@ -87,12 +87,12 @@ def apply_edits(source: bytes, edits: Iterable[Edit]) -> bytes:
 
 
 def in_order(source: bytes, edits: Iterable[Edit]) -> list[Edit]:
-    """Return edits by their place in `source`, checked.
+    """Return edits ordered by their offset in `source`.
 
     Raises
     ------
     RewriteError
-        If two edits overlap or one lies outside the document.
+        If two edits overlap or one is outside the document.
     """
     ordered = sorted(edits, key=lambda edit: (edit.start, edit.stop))
     done = 0
@@ -115,7 +115,7 @@ class Document:
     source : bytes
         The file.
     view : bytes
-        What places refer to: `source` itself, or its text in UTF-8 when it is UTF-16.
+        The bytes that offsets refer to: `source` itself, or its text in UTF-8 when it is UTF-16.
     encoding : str
         Python's codec of `view`.
     source_encoding : str
@@ -123,7 +123,7 @@ class Document:
     line_end : bytes
         The first line end of the file, LF where there is none.
     elements : tuple of Element
-        The elements that were looked for, in document order.
+        The elements of the requested names, in document order.
     """
 
     source: bytes
@@ -162,19 +162,19 @@ def read_document(
     source : bytes
         The file.
     names : frozenset of str
-        The elements whose places are wanted.
+        Names of the elements whose byte offsets are needed.
     path : str
         Its name, for messages.
 
     Returns
     -------
     document : Document
-        Its bytes and the places in them.
+        Its bytes and the offsets of the elements.
     root : lxml element
-        Its meaning. Comments, processing instructions and the blanks between two pieces of markup
-        are left out: half of a dense proposal's nodes are its indentation.
+        The parsed tree, without XML comments, processing instructions and white space between
+        two pieces of markup: half of a dense proposal's nodes are its indentation.
     places : dict
-        The place of each element that was asked for.
+        The offsets of each element of the requested names.
 
     Raises
     ------
@@ -191,13 +191,16 @@ def read_document(
         if root.getroottree().docinfo.internalDTD is not None:
             _fail("it has a DOCTYPE, which is not read: remove it", None)
         elements = find_elements(view, names)
-        meant = [
+        parsed = [
             element
             for element in root.iter(*(f"{{*}}{name}" for name in names))
             if element.prefix is None
         ]
-        if [element.name for element in elements] != [_local_name(element) for element in meant]:
-            _fail("its tags are not where its parser sees them; please report this file", None)
+        if [element.name for element in elements] != [_local_name(element) for element in parsed]:
+            _fail(
+                "internal error: the positions of its tags are ambiguous; please report this file",
+                None,
+            )
     except (DocumentError, ProposalError) as error:
         raise error.located(Location(path=path or None)) from error.__cause__
     line_end = _LINE_END.search(view)
@@ -209,7 +212,7 @@ def read_document(
         line_end=line_end[0] if line_end else b"\n",
         elements=tuple(elements),
     )
-    return document, root, dict(zip(meant, elements, strict=True))
+    return document, root, dict(zip(parsed, elements, strict=True))
 
 
 def parse_bytes(
@@ -258,7 +261,7 @@ def _hardened_parser(encoding: str, keep_comments: bool, keep_blanks: bool) -> e
 
 
 class _PrologIsOver(Exception):
-    """The first element was reached: all that may hold a DOCTYPE lies behind."""
+    """The first element was reached, so there is no DOCTYPE."""
 
 
 def _refuse_doctype(view: bytes, encoding: str) -> None:

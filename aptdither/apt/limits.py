@@ -1,8 +1,7 @@
-"""Bounds on what is read, in one place, each with its reason.
+"""Bounds on what is read, each with its reason.
 
-A proposal comes from a colleague's mail as often as from one's own disk, so nothing in it may cost
-more than a proposal of that size can cost honestly. Bytes, markup and stretches are counted before
-any parser sees a byte; the parser itself holds the depth.
+A proposal may come from anyone, so a file must not cost more time or memory than a real proposal of
+its size. Bytes, markup and the longest text are checked before parsing; the parser limits the depth.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ MAX_EQUALS = 3_000_000
 MAX_STRETCH = 9_000_000
 
 #: Deepest nesting. APT nests less than 20 deep; this is also where libxml2 stops by itself unless
-#: it is told to accept huge documents, which it is not.
+#: huge documents are enabled, which they are not here.
 MAX_DEPTH = 256
 
 #: Most visits, groups, exposures and patterns together. Each becomes a Python object of about a
-#: kilobyte. A dense 30 MB proposal has 28,800; a cycle's largest programmes have some thousands.
+#: kilobyte. A dense 30 MB proposal has 28,800; a cycle's largest programs have some thousands.
 MAX_PLACED = 200_000
 
-#: Most points that a tag may ask for. A visit of HST holds some tens of exposures, and each point
+#: Most points that a tag may request. A visit of HST holds some tens of exposures, and each point
 #: can become an exposure: without a bound one word could make a file of any size.
 MAX_POINTS = 1_000
 
@@ -41,7 +40,7 @@ MAX_POINTS = 1_000
 MAX_VISIT_EXPOSURES = 2_000
 
 #: Longest Comments of an exposure that is dithered, bytes. What APT's field is made for has some
-#: lines; every line is looked at, every character has its place, and every copy repeats it.
+#: lines; every line is read, every character gets an offset, and every copy repeats it.
 MAX_COMMENTS = 200_000
 
 #: Longest line of Comments that is quoted in an error, characters; the rest is cut.

@@ -1,4 +1,4 @@
-"""APT's own patterns: the groups that run them, their number of points, and where these lie."""
+"""APT's own patterns: the groups that run them, their number of points, and their offsets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["AptPattern", "is_pattern_group", "pattern_points", "points_of"]
 
 
 def is_pattern_group(group: ExposureGroup) -> bool:
-    """Tell whether a group runs an APT pattern."""
+    """Whether a group runs an APT pattern."""
     return group.pattern_number is not None or (group.type or "").lower() == "pattern"
 
 
@@ -76,7 +76,7 @@ def _points_of(pattern: AptPattern, number: str) -> tuple[PosTarg, ...]:
         )
     if not pattern.is_box and "LINE" not in kind and kind != "WFC3-IR-DITHER-BLOB":
         raise ProposalError(
-            f"{name} is of type {pattern.pattern_type!r}, whose geometry is not known here"
+            f"{name} is of type {pattern.pattern_type!r}, whose geometry is not known"
         )
     needed = {"PointSpacing": pattern.point_spacing, "Orientation": pattern.orientation}
     if pattern.is_box:
@@ -103,7 +103,7 @@ def _points_of(pattern: AptPattern, number: str) -> tuple[PosTarg, ...]:
             PosTarg(x_arcsec=k * step.x_arcsec, y_arcsec=k * step.y_arcsec)
             for k in range(pattern.number_of_points or 1)
         ]
-    return _centred(points) if pattern.center_pattern else tuple(points)
+    return _centered(points) if pattern.center_pattern else tuple(points)
 
 
 def _polar(length: float, angle_deg: float) -> PosTarg:
@@ -111,7 +111,7 @@ def _polar(length: float, angle_deg: float) -> PosTarg:
     return PosTarg(x_arcsec=length * math.cos(angle), y_arcsec=length * math.sin(angle))
 
 
-def _centred(points: Sequence[PosTarg]) -> tuple[PosTarg, ...]:
+def _centered(points: Sequence[PosTarg]) -> tuple[PosTarg, ...]:
     away = PosTarg(
         x_arcsec=-sum(point.x_arcsec for point in points) / len(points),
         y_arcsec=-sum(point.y_arcsec for point in points) / len(points),

@@ -30,7 +30,7 @@ class Problem:
     field : str
         What it should be: ``PosTarg X``.
     found : str
-        What the file says.
+        The text of the file.
     allowed : str
         What could be read.
     line : int
@@ -61,7 +61,7 @@ class Exposure:
         Its POS TARG; an axis that is missing is 0. None without a PosTarg, or with an unreadable
         one.
     comments : str
-        The text of its Comments; blanks that stand between two pieces of markup may be missing.
+        The text of its Comments; white space between two pieces of markup may be missing.
     orbit_numbers : tuple of int
         Orbit of each SubExposure; empty when one of them is not known.
     is_spatial_scan : bool
@@ -92,7 +92,7 @@ class Exposure:
 
     @property
     def instrument(self) -> str:
-        """The instrument: what stands before the ``/`` of Config."""
+        """The instrument: Config up to its ``/``."""
         return self.config.partition("/")[0]
 
 
@@ -150,10 +150,10 @@ class Visit:
 
     def by_number(self) -> dict[str, list[Exposure]]:
         """Return the exposures of each number; more than one where a number was given twice."""
-        found: dict[str, list[Exposure]] = {}
+        by_number: dict[str, list[Exposure]] = {}
         for exposure in self.exposures:
-            found.setdefault(exposure.number, []).append(exposure)
-        return found
+            by_number.setdefault(exposure.number, []).append(exposure)
+        return by_number
 
     def resolve_same_pos_as(
         self, exposure: Exposure, by_number: Mapping[str, list[Exposure]] | None = None

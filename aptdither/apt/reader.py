@@ -1,8 +1,7 @@
 """Reading an HST proposal into the values of :mod:`aptdither.apt.proposal`.
 
 :func:`parse_proposal` reads the document once and drops its tree. Only ``Visits/Visit`` and
-``Visits/HstQuadPattern`` count: names under ``Observations`` that look alike are left over from
-Phase I.
+``Visits/HstQuadPattern`` count: similar names under ``Observations`` are from Phase I.
 """
 
 from __future__ import annotations
@@ -52,6 +51,16 @@ def parse_proposal(source: bytes, path: str = "") -> Proposal:
         If it is not XML that can be read safely.
     ProposalError
         If it is not an HST proposal.
+
+    Examples
+    --------
+    >>> proposal = parse_proposal(
+    ...     b"<HSTProposal><Visits><Visit Number='01'><Exposure Number='1' Aperture='IR'>"
+    ...     b"<PosTarg X='0.5' /></Exposure></Visit></Visits></HSTProposal>"
+    ... )
+    >>> (exposure,) = proposal.visits[0].exposures
+    >>> exposure.aperture, exposure.pos_targ
+    ('IR', PosTarg(x_arcsec=0.5, y_arcsec=0.0))
     """
     document, root, places = read_document(source, PLACED, path=path)
     _check_root(root, path)
@@ -109,8 +118,8 @@ def _count_exposures(elements: Sequence[Element], node: int) -> int:
 def read_decimal(text: str) -> float | None:
     """Read a finite decimal number as a proposal may hold it; None if it is none.
 
-    An optional sign, digits with an optional fraction, an optional exponent, blanks around:
-    neither a hexadecimal number, a comma, a unit nor a word is read.
+    An optional sign, digits with an optional fraction, an optional exponent, white space around:
+    hexadecimal numbers, commas, units and words are not read.
     """
     text = text.strip(_SPACE)
     if not _DECIMAL.fullmatch(text):
@@ -336,13 +345,13 @@ def read_targets(source: bytes, path: str = "") -> dict[str, Position]:
         If the file is not XML that can be read safely.
     """
     _, root, _ = read_document(source, frozenset({"FixedTarget"}), path=path)
-    found: dict[str, Position] = {}
+    positions: dict[str, Position] = {}
     for target in root.iterfind("Targets/FixedTarget"):
         location = target.find("EquatorialPosition")
         position = None if location is None else read_position(location.get("Value", ""))
         if position is not None:
-            found.setdefault(target.get("Name", ""), position)
-    return found
+            positions.setdefault(target.get("Name", ""), position)
+    return positions
 
 
 def read_position(text: str) -> Position | None:

@@ -1,10 +1,10 @@
-"""Where things stand in the bytes of a well-formed XML document.
+"""Byte offsets of elements, attributes and text in a well-formed XML document.
 
-A parser says what a document means; this room says where. In a document that lxml found to be
+In a document that lxml found to be
 well-formed and that has no DOCTYPE, a ``<`` outside comments, CDATA and processing instructions
 always opens a tag (XML 1.0, productions 10 and 14), so one regular expression finds every tag, and
-:mod:`aptdither.apt.document` checks that it found the same as lxml. It takes a tenth of the time
-of a second parser that calls Python for every element; the tests hold it to expat's offsets.
+:mod:`aptdither.apt.document` checks that lxml has the same tags. It takes a tenth of the time
+of a second parser that calls Python for every element; the tests compare it with expat's offsets.
 
 Bytes here are a document's *view*: an encoding that has ASCII's own bytes for ASCII.
 """
@@ -18,7 +18,7 @@ from typing import NamedTuple
 from aptdither.apt.limits import MAX_PLACED
 from aptdither.errors import DocumentError, Location
 
-#: What may stand between two tags and means nothing there.
+#: White space, which has no meaning between two tags.
 SPACE = b" \t\r\n"
 
 _SKIPPED = rb"!--.*?-->|!\[CDATA\[.*?\]\]>|\?.*?\?>"
@@ -35,12 +35,12 @@ _ENTITIES = {b"amp": "&", b"lt": "<", b"gt": ">", b"quot": '"', b"apos": "'"}
 
 
 class Element(NamedTuple):
-    """Where one element stands, byte offsets; a tuple, since a file can have 100,000.
+    """Byte offsets of one element; a tuple, since a file can have 100,000.
 
     Attributes
     ----------
     node : int
-        Rank among the elements that were looked for, in document order.
+        Rank among the elements of the requested names, in document order.
     name : str
         Its name.
     start, open_stop : int
@@ -66,7 +66,7 @@ class Element(NamedTuple):
 
 
 class Child(NamedTuple):
-    """Where a child element stands, byte offsets as in :class:`Element`."""
+    """Byte offsets of a child element, as in :class:`Element`."""
 
     name: bytes
     start: int
@@ -81,7 +81,7 @@ class Child(NamedTuple):
 
 
 class Attribute(NamedTuple):
-    """Where an attribute stands: its space, its name, its value without quotes, its end."""
+    """Byte offsets of an attribute: white space before it, name, value without quotes, end."""
 
     before: int
     name_start: int
@@ -91,7 +91,7 @@ class Attribute(NamedTuple):
 
 
 class TextPlaces(NamedTuple):
-    """The text of an element and where each of its characters stands.
+    """The text of an element and the byte offsets of its characters.
 
     Attributes
     ----------
@@ -126,7 +126,7 @@ def find_elements(view: bytes, names: frozenset[str]) -> list[Element]:
     token = re.compile(rb"<(?:" + _SKIPPED + rb"|" + tag + rb")", re.DOTALL)
     known = {name.encode(): name for name in names}
     newline = b"\n" if b"\n" in view else b"\r"
-    found: list[Element] = []
+    elements: list[Element] = []
     opened: list[tuple[int, str, int, int, int]] = []
     line, counted = 1, 0
     for match in token.finditer(view):
@@ -136,24 +136,24 @@ def find_elements(view: bytes, names: frozenset[str]) -> list[Element]:
         start, stop = match.span()
         if match[1]:
             node, called, first, open_stop, at_line = opened.pop()
-            found[node] = Element(node, called, first, open_stop, start, stop, at_line)
+            elements[node] = Element(node, called, first, open_stop, start, stop, at_line)
             continue
         line += view.count(newline, counted, start)
         counted = start
-        node = len(found)
+        node = len(elements)
         if node == MAX_PLACED:
             raise DocumentError(
                 f"it has more than {MAX_PLACED} visits, groups, exposures and patterns",
                 location=Location(line=line),
             )
-        found.append(Element(node, known[name], start, stop, stop, stop, line))
+        elements.append(Element(node, known[name], start, stop, stop, stop, line))
         if view[stop - 2] != _SLASH:  # its end tag is still to come
             opened.append((node, known[name], start, stop, line))
-    return found
+    return elements
 
 
 def find_children(view: bytes, start: int, stop: int) -> Iterator[Child]:
-    """Find the elements that stand directly in a stretch of content, in order."""
+    """Find the child elements in the content from `start` to `stop`, in order."""
     depth = 0
     name, first, open_stop = b"", 0, 0
     for match in _ANY_TAG.finditer(view, start, stop):
@@ -186,14 +186,14 @@ def first_attribute(view: bytes, start: int, open_stop: int) -> Attribute | None
 
 
 def space_after(view: bytes, at: int) -> bytes:
-    """Return the run of blanks that begins at `at`."""
+    """Return the white space that begins at `at`."""
     match = _LEADING_SPACE.match(view, at)
     assert match is not None  # an empty run matches
     return match[0]
 
 
 def space_before(view: bytes, at: int) -> int:
-    """Return where the run of blanks that ends at `at` begins."""
+    """Return the offset where the white space that ends at `at` begins."""
     while at:
         chunk = view[max(0, at - 100) : at]
         kept = len(chunk.rstrip(SPACE))

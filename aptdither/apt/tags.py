@@ -1,4 +1,4 @@
-"""The ``@dither`` tag and the ``@dithered`` receipt: lines of a comment, and what they say.
+"""The ``@dither`` tag and the ``@dithered`` receipt: lines of a comment.
 
 A tag is a line whose first word is ``@dither``; the words after it are ``key=value``, in any
 order, keys and units in any case, commas between the words or not. A receipt is a line whose first
@@ -28,7 +28,7 @@ _ALLOWED_SIZE = "full, point, or a diameter such as 30arcsec, 0.5arcmin, 150pix"
 _ALLOWED_SPACING = "tight, wide, or a distance such as 12pix, 1.5arcsec"
 _ALLOWED_NAME = "a word of letters, digits and . _ + -, at most 100 of them"
 
-# What lies beyond is no length that a telescope knows, and overflows in what is computed of it.
+# Larger and smaller lengths are mistakes, and would overflow in later computations.
 _LEAST, _MOST = 1e-6, 1e6  # arcsec or pixels
 
 _NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
@@ -48,7 +48,7 @@ _RECEIPT = re.compile(
 
 
 class LineKind(StrEnum):
-    """What a line of a comment is to this tool."""
+    """Kinds of the lines of a comment."""
 
     TAG = "tag"
     RECEIPT = "receipt"
@@ -95,7 +95,7 @@ class Tag:
     Attributes
     ----------
     text : str
-        The line without the blanks around it.
+        The line without white space at its ends.
     line_index : int
         Which line of the comment it is, 0-based.
     words : tuple of str
@@ -150,7 +150,7 @@ class Receipt:
         return f"{words} aptdither={self.version}{made_by}"
 
     def equals_ignoring_version(self, other: Receipt) -> bool:
-        """Tell whether both say the same; the version that wrote them does not matter."""
+        """Whether both are equal except for the version of aptdither that wrote them."""
         return (self.index, self.total, self.pattern, self.made_by) == (
             other.index,
             other.total,
@@ -164,7 +164,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommentTags:
-    """What a comment says to this tool.
+    """The tags and receipts of a comment.
 
     Attributes
     ----------
@@ -175,7 +175,7 @@ class CommentTags:
     bad_receipts : tuple of str
         Lines that begin with ``@dithered`` and are no receipt.
     strays : tuple of str
-        Lines where the word ``@dither`` stands, but not first.
+        Lines that have the word ``@dither``, but not as the first word.
     """
 
     tags: tuple[Tag, ...] = ()
@@ -188,7 +188,7 @@ _NOTHING = CommentTags()
 
 
 def parse_comments(text: str) -> CommentTags:
-    """Read the tags and receipts of a comment.
+    r"""Read the tags and receipts of a comment.
 
     Parameters
     ----------
@@ -198,12 +198,18 @@ def parse_comments(text: str) -> CommentTags:
     Returns
     -------
     CommentTags
-        All of it in order; a comment that has nothing for us gives empty tuples.
+        In order; empty for a comment without tags and receipts.
 
     Raises
     ------
     TagError
         For each line that breaks the grammar (several: :class:`aptdither.errors.ManyErrors`).
+
+    Examples
+    --------
+    >>> comment = parse_comments("Deep field.\n@dither n=4\nsee @dither")
+    >>> [tag.text for tag in comment.tags], comment.strays
+    (['@dither n=4'], ('see @dither',))
     """
     if "@dith" not in text.lower():
         return _NOTHING
@@ -244,7 +250,7 @@ def parse_comments(text: str) -> CommentTags:
 
 
 def kind_of_line(line: str) -> LineKind:
-    """Tell what one line of a comment is."""
+    """Return the kind of one line of a comment."""
     words = line.split(None, 1)
     first = words[0].lower() if words else ""
     if first == "@dither":
@@ -270,6 +276,14 @@ def parse_tag(line: str, *, line_index: int = 0) -> Tag:
     ------
     TagError
         One error that names every bad word of the line and what is allowed.
+
+    Examples
+    --------
+    >>> parse_tag("@dither n=6, size=30arcsec").request.size.text
+    '30arcsec'
+    >>> parse_tag("@dither n = 6")
+    Traceback (most recent call last):
+    aptdither.errors.TagError: '@dither n = 6' has spaces around =; write '@dither n=6'
     """
     text = line.strip()
     first, *words = text.split() or [""]
@@ -297,7 +311,7 @@ def parse_tag(line: str, *, line_index: int = 0) -> Tag:
             others.append(word)
         elif key not in KEYS:
             near = get_close_matches(key[:MAX_QUOTED], KEYS, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            hint = f" (did you mean {near[0]}?)" if near else ""
             complaints.append(
                 f"{_quoted(word)} has an unknown key{hint}; allowed: {', '.join(KEYS)}"
             )
@@ -448,8 +462,7 @@ def _quoted(text: str) -> str:
 def lines_of(text: str) -> Iterator[tuple[int, int, LineKind]]:
     """Yield the start, the end and the kind of each line of a comment.
 
-    The end is where the line's last character ends; the line's own end (LF, CRLF or CR) lies
-    between one line's end and the next line's start.
+    The line end (LF, CRLF or CR) is between the end of one line and the start of the next.
     """
     start = 0
     for end in LINE_END.finditer(text):

@@ -1,9 +1,8 @@
-"""From what a plan wants to the bytes of a new proposal: alone knows where and how APT writes.
+"""Write the changes of visits into a proposal, in the style of APT.
 
-Reading order: :func:`rewrite_proposal` takes from :mod:`aptdither.apt.changes` what every exposure of
-the touched visits becomes, turns that into edits, splices them and hands the result to
-:mod:`aptdither.apt.verify`. An edit is made only where the wanted state differs from what is there,
-so rewriting twice is rewriting once.
+:func:`rewrite_proposal` turns the records of :mod:`aptdither.apt.changes` into edits, applies them
+and has :mod:`aptdither.apt.verify` check the result. A value is edited only where it differs, so
+rewriting a second time changes nothing.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ def rewrite_proposal(proposal: Proposal, changes: Sequence[VisitChange]) -> byte
     Returns
     -------
     bytes
-        The new file; the very same object when nothing differs from what is wanted. Every byte
+        The new file; the same object when nothing has to change. Every byte
         outside the edits is the old file's.
 
     Raises
@@ -63,6 +62,25 @@ def rewrite_proposal(proposal: Proposal, changes: Sequence[VisitChange]) -> byte
         If markup runs through a line that must be changed, or the new file would be too large.
     RewriteError
         If the new file is not what was planned: an internal error.
+
+    Examples
+    --------
+    >>> from aptdither.apt.changes import change_visit
+    >>> from aptdither.apt.reader import parse_proposal
+    >>> from aptdither.types import PosTarg
+    >>> proposal = parse_proposal(
+    ...     b"<HSTProposal><Visits><Visit Number='01'><Exposure Number='1' /></Visit></Visits>"
+    ...     b"</HSTProposal>"
+    ... )
+    >>> (visit,) = proposal.visits
+    >>> new = NewExposure(
+    ...     source=visit.exposures[0],
+    ...     pos_targ=PosTarg(x_arcsec=0.542, y_arcsec=-0.182),
+    ...     receipt=parse_receipt("@dithered 1/1 single base=0,0 aptdither=0.1.0"),
+    ... )
+    >>> change = change_visit(visit, {new.source.node: [new]})
+    >>> b"<PosTarg X='0.542' Y='-0.182' />" in rewrite_proposal(proposal, [change])
+    True
     """
     result = proposal.document.apply(list(_all_edits(proposal.document, changes)))
     if result is not proposal.document.source:
@@ -148,7 +166,7 @@ class _VisitWriter:
         self.element = document.elements[change.visit.node]
 
     def edits(self) -> list[Edit]:
-        """Return the edits of the visit, in no order; none when it is as wanted already."""
+        """Return the edits of the visit, in no order; none when nothing has to change."""
         edits: list[Edit] = []
         size = 0
         for new in self.change.exposures:
@@ -187,7 +205,7 @@ class _VisitWriter:
         return [Edit(start=element.stop, stop=element.stop, new=before + copy)]
 
     def _stale_tic(self) -> Iterator[Edit]:
-        """Say that the orbit planner's result is not of these pointings."""
+        """Mark the result of the orbit planner as not current."""
         # APT writes TicData before the exposures: looking there first spares reading them all.
         first = self.document.elements[self.change.visit.children[0].node]
         yield from self._tic_edits(first.start) or self._tic_edits(self.element.close_start)
@@ -216,7 +234,7 @@ def _write_copy(document: Document, new: NewExposure) -> bytes:
 
 
 class _ExposureWriter:
-    """Writes the edits that make one exposure what a record says."""
+    """Writes the edits that make one exposure equal to a record."""
 
     def __init__(self, document: Document, new: NewExposure, element: Element) -> None:
         self.document = document
@@ -233,14 +251,14 @@ class _ExposureWriter:
             new.source.same_pos_as,
         ):
             return
-        wishes = {
+        wanted_values = {
             b"Number": (new.source.number, new.number),
             b"SamePosAs": (new.source.same_pos_as, new.same_pos_as),
             b"NumberOfIterations": (None, "1" if new.is_split else None),
         }
-        if any(found != wanted for found, wanted in wishes.values()):
+        if any(found != wanted for found, wanted in wanted_values.values()):
             attributes = find_attributes(view, element.start, element.open_stop)
-            for name, (found, wanted) in wishes.items():
+            for name, (found, wanted) in wanted_values.items():
                 if found != wanted and name in attributes:
                     yield from self._attribute_edits(attributes[name], wanted)
         if differs:
@@ -336,7 +354,7 @@ class _ExposureWriter:
         return Edit(start=last.stop, stop=last.stop, new=before + new)
 
     def _split_sub_exposures(self, children: Sequence[Child]) -> Iterator[Edit]:
-        """Keep one SubExposure, without what told it from the others."""
+        """Keep one SubExposure, without the attributes that number it."""
         view = self.view
         for holder in children:
             if holder.name != b"SubExposures":
@@ -374,14 +392,14 @@ class _ExposureWriter:
         lines = list(lines_of(places.text))
         receipts = [i for i, line in enumerate(lines) if line[2] is LineKind.RECEIPT]
         tags = [i for i, line in enumerate(lines) if line[2] in (LineKind.TAG, LineKind.TYPO)]
-        ours = sorted(receipts + tags) if self.new.copy else receipts
-        if ours:
-            start, stop, _ = lines[ours[0]]
-            line = places.text[start:stop]  # the blanks around its words stay
+        own = sorted(receipts + tags) if self.new.copy else receipts
+        if own:
+            start, stop, _ = lines[own[0]]
+            line = places.text[start:stop]  # the white space around its words stays
             start, stop = stop - len(line.lstrip()), start + len(line.rstrip())
             if self.new.copy or not matches_receipt(places.text[start:stop], self._wanted()):
                 yield _text_edit(view, places, start, stop, self._receipt())
-            yield from self._lines_removed(places, lines, ours[1:])
+            yield from self._lines_removed(places, lines, own[1:])
         elif tags:
             yield self._line_after(places, lines[tags[0]][1])
         elif places.text.strip():
@@ -483,18 +501,18 @@ def _new_bytes(edits: Iterable[Edit]) -> int:
 def _too_large(location: Location) -> ProposalError:
     return ProposalError(
         f"with its copies the new file would have more than {MAX_BYTES} bytes, more than is read; "
-        "ask for fewer points",
+        "request fewer points",
         location=location,
     )
 
 
 def _removal(attribute: Attribute) -> Edit:
-    """Remove an attribute and the blanks before it: in APT's style its whole line."""
+    """Remove an attribute and the white space before it: in APT's style its whole line."""
     return Edit(start=attribute.before, stop=attribute.stop, new=b"")
 
 
 def _text_edit(view: bytes, places: TextPlaces, start: int, stop: int, new: bytes) -> Edit:
-    """Replace a stretch of text, if no markup stands in it."""
+    """Replace a part of the text, if it has no markup."""
     first = places.starts[start]
     last = places.stops[stop - 1]
     raw = view[first:last]
@@ -507,16 +525,16 @@ def _text_edit(view: bytes, places: TextPlaces, start: int, stop: int, new: byte
 
 
 def _end_of_attributes(view: bytes, open_stop: int) -> int:
-    """Return where the blanks before the ``/>`` of a self-closing tag begin."""
+    """Return the offset where the white space before the ``/>`` of a tag begins."""
     return space_before(view, open_stop - len(b"/>"))
 
 
 @functools.lru_cache(maxsize=100)
 def _attribute_separator(outer: bytes, own: bytes, before: bytes) -> bytes:
-    """Return the blanks before each attribute of a new child.
+    """Return the white space before each attribute of a new child.
 
-    `outer` are the blanks before its parent, `own` those before the parent's first attribute,
-    `before` those before the child.
+    `outer` is the white space before its parent, `own` that before the parent's first attribute,
+    `before` that before the child.
     """
     end = _LINE_END.search(before)
     if end is None or not _LINE_END.search(own):
@@ -525,5 +543,5 @@ def _attribute_separator(outer: bytes, own: bytes, before: bytes) -> bytes:
     return end[0] + _last_line(before) + indent
 
 
-def _last_line(blanks: bytes) -> bytes:
-    return blanks[max(blanks.rfind(b"\n"), blanks.rfind(b"\r")) + 1 :]
+def _last_line(space: bytes) -> bytes:
+    return space[max(space.rfind(b"\n"), space.rfind(b"\r")) + 1 :]
