@@ -249,6 +249,11 @@ def tags(draw: st.DrawFn, count: int) -> str:
     return draw(st.sampled_from([tag, f"  {tag.replace('@dither', '@Dither')} "]))
 
 
+def _origin(setup: tuple[str, str]) -> str:
+    """Return which reference point the POS TARGs of a setup count from."""
+    return "grism" if setup[1] == "G141" else setup[0]
+
+
 @st.composite
 def blocks(draw: st.DrawFn, first: int, *, splits: bool = True) -> Block:
     """Draw a block whose exposures can be dithered, or are not tagged; numbers begin at `first`."""
@@ -261,7 +266,11 @@ def blocks(draw: st.DrawFn, first: int, *, splits: bool = True) -> Block:
         # Followers of any earlier exposure, and of each other: their numbers shift with expansions.
         same = draw(st.sampled_from([None, *range(1, first)]))
         head = Written(setup=setups[0], words=words[0], base=None if same else base, same=same)
-        follower = Written(setup=setups[-1], words=words[1], same=first)
+        follower = Written(
+            setup=setups[-1] if _origin(setups[-1]) == _origin(setups[0]) else setups[0],
+            words=words[1],
+            same=first,
+        )
         return Block(exposures=(head, follower), depth=0)
     if kind in ("one", "split", "pattern"):
         iterations = draw(st.sampled_from([2, 4])) if kind == "split" else 1
@@ -275,7 +284,10 @@ def blocks(draw: st.DrawFn, first: int, *, splits: bool = True) -> Block:
     count = draw(st.sampled_from([2, 3, 4, 6, 8]))
     count = min(count, 4) if len(setups) > 1 else count
     order = [setup for _ in range(count) for setup in setups]
-    follows = base is None and draw(st.booleans())
+    # The same POS TARG is the same position only about the same reference point.
+    follows = (
+        base is None and len({_origin(setup) for setup in setups}) == 1 and draw(st.booleans())
+    )
     exposures = [
         Written(
             setup=setup,

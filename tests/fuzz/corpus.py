@@ -93,7 +93,7 @@ def _made() -> list[Seed]:
             group(
                 exposure(1, comments=f"{line}\n{receipt.format(1)}", postarg=("0.100", "0.000")),
                 exposure(2, comments=f"{receipt.format(2)} copy", postarg=("0.574", "0.424")),
-                exposure(3, element="G141", same="1"),
+                exposure(3, element="F125W", same="1"),
             ),
             comments="about the visit",
         ),
