@@ -250,7 +250,6 @@ def test_british_spellings_are_seen() -> None:
         assert not british(f"a {word}, and"), word
 
 
-@pytest.mark.xfail(strict=False, reason="the texts are being rewritten")
 def test_spelling_is_american() -> None:
     texts = [
         *(path for path in PACKAGE.rglob("*") if path.suffix in {".py", ".md", ".css", ".j2"}),

@@ -22,7 +22,7 @@ def test_a_data_file_says_where_it_comes_from(path: Path) -> None:
             for key in ("source", "version", "rebuild", "meaning"):
                 assert pattern[key], f"{path.name}: {pattern['name']} does not say its {key}"
     else:
-        for key in ("source", "version", "licence", "rebuild"):
+        for key in ("source", "version", "license", "rebuild"):
             assert content["provenance"][key], f"{path.name} does not say its {key}"
         assert content["meaning"]
     assert f"`{path.name}`" in TABLE

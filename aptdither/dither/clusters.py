@@ -4,7 +4,7 @@ Nine phases hold all there is in a WFC3/IR scene (ISR WFC3 2016-14, section 1), 
 made of patterns of at most nine, each coherent by itself, with steps of about 2.0 arcsec between
 them so that an artifact meets an object in one cluster at the most (section 7). The fractions of a
 pixel of those steps are free: they are taken so that the clusters' phases interleave where the
-target lands. Towards the edge of the field distortion shifts whole clusters against each other
+target lands. Toward the edge of the field distortion shifts whole clusters against each other
 (0.1 to 0.3 pixel over 10, figure 1 there), so there each cluster stands for itself.
 """
 

@@ -174,7 +174,7 @@ def map_in_order(
         if executor is not None:
             for _, future in pending:
                 future.cancel()
-        else:  # cancelling too what a terminated pool fails by itself confuses its thread
+        else:  # canceling too what a terminated pool fails by itself confuses its thread
             for own in (pool, spare):
                 if own is not None:
                     own.shutdown()

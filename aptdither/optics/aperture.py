@@ -67,7 +67,7 @@ class Provenance:
     version: str
     sha256: str
     retrieved: str
-    licence: str
+    license: str
     rebuild: str
 
 
@@ -506,7 +506,7 @@ def _with_idctab(
         version="",
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         retrieved="",
-        licence="",
+        license="",
         rebuild="",
     )
     return replace(aperture, chips=chips, provenance=provenance)

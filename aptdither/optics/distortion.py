@@ -308,7 +308,7 @@ class Distortion:
     def _newton_step(
         self, x: FloatArray, y: FloatArray, out: FloatArray, newton: _Workspace
     ) -> npt.NDArray[np.intp]:
-        """Step `out` towards (x, y) in place; give the indices that need another step."""
+        """Step `out` toward (x, y) in place; give the indices that need another step."""
         monomials = newton.monomials(*out, finite=False)
         products = newton.products[:, : x.size]
         np.matmul(self._forward_rows, monomials, out=products[:2])

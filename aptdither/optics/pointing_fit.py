@@ -86,7 +86,7 @@ class Similarity:
 
     @property
     def turn_deg(self) -> float:
-        """Angle from the commanded direction to the found one, from +x towards +y, degrees."""
+        """Angle from the commanded direction to the found one, from +x toward +y, degrees."""
         return float(np.degrees(np.arctan2(-self.b, self.a)))
 
     @property

@@ -1,7 +1,7 @@
 """What the receipts of an earlier run say, and whether the file still agrees with them.
 
 `apply` leaves a receipt in the Comments of each exposure that it dithers: which point of which
-pattern it is, and the POS TARG that it had before. People edit files afterwards. This module is the
+pattern it is, and the POS TARG that it had before. People edit files afterward. This module is the
 one place that compares receipts with POS TARGs and with each other; `apply` refuses what it finds,
 and `check` reports it.
 """

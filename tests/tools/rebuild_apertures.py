@@ -186,7 +186,7 @@ def build(siaf: Path) -> str:
             "version": "1.90",
             "sha256": hashlib.sha256(source).hexdigest(),
             "retrieved": "2026-11-23",
-            "licence": "BSD-3-Clause (pysiaf, Space Telescope Science Institute)",
+            "license": "BSD-3-Clause (pysiaf, Space Telescope Science Institute)",
             "rebuild": "python tests/tools/rebuild_apertures.py",
         },
         "meaning": MEANING,

@@ -91,7 +91,7 @@ class _Job:
 
 def _note(result: OptimizeResult) -> str:
     return (
-        f"In {result.element}, at the centre and the worst place: efficiency "
+        f"In {result.element}, at the center and the worst place: efficiency "
         f"{result.efficiency_center:.3f} and {result.efficiency_worst:.3f}, packing distance "
         f"{result.packing_of_limit_center:.0%} and {result.packing_of_limit_worst:.0%} of the "
         f"limit. Points {result.separation_pix:.1f} to {result.span_pix:.1f} pixels apart."
@@ -101,7 +101,7 @@ def _note(result: OptimizeResult) -> str:
 def design(
     names: Sequence[str], kept: Sequence[Pattern], *, seed: int = 0, rounds: int = ROUNDS
 ) -> tuple[Pattern, ...]:
-    """Return the patterns of the catalogue, those of `names` designed anew.
+    """Return the patterns of the catalog, those of `names` designed anew.
 
     Parameters
     ----------

@@ -146,7 +146,7 @@ def levels_of(values: Sequence[FloatArray]) -> FloatArray:
 
 
 def draw_map(axes: Axes, field_map: FieldMap, levels: FloatArray) -> Any:
-    """Draw one map with labelled contours, the region, its center and its worst place."""
+    """Draw one map with labeled contours, the region, its center and its worst place."""
     grid = (field_map.x_pix, field_map.y_pix, field_map.values.T)
     filled = axes.contourf(*grid, levels=levels, cmap=COLOR_MAP)
     filled.set_edgecolor("face")  # no seams between the levels
