@@ -228,3 +228,17 @@ def test_defaults_speak_for_silent_tags() -> None:
     made = proposal(visit(exposure(1, comments="@dither"), exposure(2, element="F125W")))
     again = apply(made, Options(defaults=DitherRequest(n=2, pattern="WFC3-IR-DITHER-LINE")))
     assert len(exposures(again)) == 3
+
+
+def test_another_number_of_points_replaces_copies_that_nobody_edited() -> None:
+    changed = expanded().replace(f"@dither n=4 {BOX}".encode(), b"@dither n=3")
+    assert len(exposures(apply(changed))) == 4
+
+
+def test_another_number_of_points_does_not_remove_an_edited_copy() -> None:
+    source = expanded().replace(f"@dither n=4 {BOX}".encode(), b"@dither n=3")
+    edited = re.sub(rb"(@dithered 3/4[^<]*)", rb"\1\nkeep this", source)
+    assert edited != source
+    with pytest.raises(AptDitherError, match=r"exposure 3, line .*edited since"):
+        apply(edited)
+    assert len(exposures(apply(edited.replace(b"@dither n=3", b"@dither n=4")))) == 5

@@ -19,6 +19,7 @@ from aptdither.apt.changes import NewExposure, VisitChange, change_visit
 from aptdither.apt.limits import MAX_POINTS, MAX_VISIT_EXPOSURES
 from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal, Visit
 from aptdither.apt.tags import DitherRequest, Receipt
+from aptdither.apt.writer import is_unedited_copy
 from aptdither.dither.catalog import Catalog, load_catalog
 from aptdither.dither.clusters import split_counts
 from aptdither.errors import AptDitherError, Location, RefusalError, raise_all
@@ -146,7 +147,7 @@ def make_plan(
             errors.append(error.located(dither_set.location))
     raise_all(errors)
     changes, errors = _changes(setups)
-    raise_all(errors)
+    raise_all([*_edited_copies(proposal, setups), *errors])
     return Plan(
         groups=tuple(planner.evaluate(setup, changes) for setup in setups),
         changes=tuple(changes.values()),
@@ -356,7 +357,6 @@ def _assign_points(
             for copy in member.copies:
                 becomes[copy.node] = (at_next_point(copy, 0, "copy", is_split=False),)
             continue
-        # Copies of an earlier run that do not fit are removed; what is needed is made anew.
         count = total if expands else member.runs
         becomes[member.exposure.node] = tuple(
             at_next_point(
@@ -367,8 +367,24 @@ def _assign_points(
             )
             for copy in range(count)
         )
-        becomes |= {copy.node: () for copy in member.copies}
+        becomes |= {copy.node: () for copy in member.copies}  # of an earlier run: made anew
     return becomes
+
+
+def _edited_copies(proposal: Proposal, setups: Iterable[_PlannedSetup]) -> list[AptDitherError]:
+    """Return an error for each copy of an earlier run that would be removed with edits by hand."""
+    return [
+        RefusalError(
+            f"exposure {member.exposure.number} or this copy of it was edited since it was made; undo "
+            "the edits, delete the copies, or give n= as many exposures as there are",
+            location=replace(planned.dither_set.location, exposure=copy.number, line=copy.line),
+        )
+        for planned in setups
+        for member in planned.dither_set.members
+        for copy in member.copies
+        if planned.becomes.get(copy.node) == ()
+        and not is_unedited_copy(proposal, member.exposure, copy)
+    ]
 
 
 def _changes(
