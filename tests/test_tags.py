@@ -16,6 +16,7 @@ from aptdither.apt.tags import (
     LineKind,
     MadeBy,
     Method,
+    Parallel,
     Receipt,
     kind_of_line,
     lines_of,
@@ -44,6 +45,7 @@ READ = [
     ("@dither method=Optimize", DitherRequest(method=Method.OPTIMIZE)),
     ("@dither n=6, size=full", DitherRequest(n=6, size=Region.full())),
     ("@dither n=6,id=a ,  spacing=tight,", DitherRequest(n=6, id="a", spacing=TIGHT)),
+    ("@dither snr=25 parallel=PRIME", DitherRequest(snr=25.0, parallel=Parallel.PRIME)),
     ("@dither pattern=tight-6.v2_b+c", DitherRequest(pattern="tight-6.v2_b+c")),
 ]
 
@@ -55,7 +57,10 @@ def test_a_tag_is_read(line: str, request_: DitherRequest) -> None:
 
 
 REFUSED = [
-    ("@dither m=4", "'m=4' has an unknown key; allowed: n, size, pattern, method, spacing, id"),
+    (
+        "@dither m=4",
+        "'m=4' has an unknown key; allowed: n, size, pattern, method, spacing, id, snr, parallel",
+    ),
     ("@dither four", "'four' is not of the form key=value; put other text on a line of its own"),
     ("@dither n=", "'n=': allowed: a whole number from 1 to 1000"),
     ("@dither n=0", "'n=0': allowed: a whole number"),
@@ -77,6 +82,9 @@ REFUSED = [
     ("@dither size=3_0arcsec", "positive and finite"),
     ("@dither spacing=full", "allowed: tight, wide, or a distance"),
     ("@dither spacing=0.5arcmin", "allowed: tight, wide, or a distance"),
+    ("@dither snr=0", "'snr=0': allowed: a number from 0.01 to 1000000, such as 10"),
+    ("@dither snr=high", "'snr=high': allowed: a number from 0.01"),
+    ("@dither parallel=none", "'parallel=none': allowed: both, prime"),
     ("@dither method=best", "allowed: auto, catalog, optimize"),
     ("@dither pattern=a/b", "allowed: a word of letters, digits and . _ + -"),
     ("@dither id=", "allowed: a word of letters"),
@@ -116,7 +124,7 @@ def test_every_bad_word_of_a_line_is_named_at_once() -> None:
     assert caught.value.message == (
         "'@dither n=0 foo bar=1 size=3mm' cannot be read: "
         "'n=0': allowed: a whole number from 1 to 1000; "
-        "'bar=1' has an unknown key; allowed: n, size, pattern, method, spacing, id; "
+        "'bar=1' has an unknown key; allowed: n, size, pattern, method, spacing, id, snr, parallel; "
         "'size=3mm': allowed: full, point, or a diameter such as 30arcsec, 0.5arcmin, 150pix; "
         "positive and finite; "
         "'foo' is not of the form key=value; put other text on a line of its own"

@@ -22,7 +22,7 @@ from aptdither.types import LengthUnit, Region, RegionKind, Spacing, SpacingKind
 LINE_END = re.compile(r"\r\n|\n|\r")
 
 #: The keys of a tag, in the order in which messages list them.
-KEYS = ("n", "size", "pattern", "method", "spacing", "id")
+KEYS = ("n", "size", "pattern", "method", "spacing", "id", "snr", "parallel")
 
 _ALLOWED_SIZE = "full, point, or a diameter such as 30arcsec, 0.5arcmin, 150pix"
 _ALLOWED_SPACING = "tight, wide, or a distance such as 12pix, 1.5arcsec"
@@ -30,6 +30,8 @@ _ALLOWED_NAME = "a word of letters, digits and . _ + -, at most 100 of them"
 
 # Larger and smaller lengths are mistakes, and would overflow in later computations.
 _LEAST, _MOST = 1e-6, 1e6  # arcsec or pixels
+# Chosen: below, one exposure says nothing of the source; it also keeps its square finite.
+_LEAST_SNR = 0.01
 
 _NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _NAME = re.compile(r"[A-Za-z0-9._+-]{1,100}")
@@ -65,6 +67,13 @@ class Method(StrEnum):
     OPTIMIZE = "optimize"
 
 
+class Parallel(StrEnum):
+    """Which detectors of a prime and its coordinated parallel decide how good a dither is."""
+
+    BOTH = "both"
+    PRIME = "prime"
+
+
 class MadeBy(StrEnum):
     """How an exposure came to be: written by the observer, copied, or split off another one.
 
@@ -78,7 +87,15 @@ class MadeBy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DitherRequest:
-    """What a tag requests; None for each key that it does not have."""
+    """What a tag requests; None for each key that it does not have.
+
+    Attributes
+    ----------
+    snr : float or None
+        Signal to noise of one exposure that the coverage is evaluated at.
+    parallel : Parallel or None
+        Which detectors of a prime and its parallel decide.
+    """
 
     n: int | None = None
     size: Region | None = None
@@ -86,6 +103,8 @@ class DitherRequest:
     method: Method | str | None = None
     spacing: Spacing | None = None
     id: str | None = None
+    snr: float | None = None
+    parallel: Parallel | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,7 +317,7 @@ def parse_tag(line: str, *, line_index: int = 0) -> Tag:
     closed = joined.replace(" =", "=").replace("= ", "=")
     if closed != joined:
         raise TagError(f"{_quoted(text)} has spaces around =; write {_quoted(f'@dither {closed}')}")
-    values: dict[str, int | str | Region | Spacing] = {}
+    values: dict[str, int | float | str | Region | Spacing] = {}
     others: list[str] = []
     for word, before in zip(words, ["", *words], strict=False):
         key, equals, value = word.partition("=")
@@ -420,7 +439,7 @@ def _key_for(word: str) -> str:
     return ""
 
 
-def _parse_value(key: str, value: str) -> int | str | Region | Spacing:
+def _parse_value(key: str, value: str) -> int | float | str | Region | Spacing:
     match key:
         case "n":
             return _parse_n(value)
@@ -428,10 +447,15 @@ def _parse_value(key: str, value: str) -> int | str | Region | Spacing:
             return parse_size(value)
         case "spacing":
             return parse_spacing(value)
-        case "method":
-            if value.lower() not in tuple(Method):
-                raise TagError(f"allowed: {', '.join(Method)}")
-            return Method(value.lower())
+        case "method" | "parallel":
+            words = Method if key == "method" else Parallel
+            if value.lower() not in tuple(words):
+                raise TagError(f"allowed: {', '.join(words)}")
+            return words(value.lower())
+        case "snr":
+            if _IS_NUMBER.fullmatch(value) and _LEAST_SNR <= float(value) <= _MOST:
+                return float(value)
+            raise TagError(f"allowed: a number from {_LEAST_SNR} to {_MOST:.0f}, such as 10")
         case _:
             if not _NAME.fullmatch(value):
                 raise TagError(f"allowed: {_ALLOWED_NAME}")
