@@ -253,3 +253,21 @@ def test_the_bound_of_all_figures() -> None:
     assert possible.efficiency < possible_efficiency(3, views[0])
     assert possible_metrics(16, views[0]).hole is None
     assert possible_metrics(16, views[0]).efficiency == 1.0
+
+
+def test_the_figures_are_those_of_the_views_signal_to_noise() -> None:
+    view = View(IR, F125W, Region.full())
+    line = np.array([(0, 0), (0.474, 0.424)])
+    at = {snr: evaluate(line, replace(view, snr=snr), grid=3) for snr in (3.0, 10.0, 100.0)}
+    worst = [coverage.worst.efficiency for coverage in at.values()]
+    # An independent judge found 0.975, 0.775 and 0.039 (filled aperture, unsheared band).
+    assert worst == pytest.approx([0.975, 0.775, 0.039], abs=0.004)
+    assert at[10.0].worst.efficiency == evaluate(line, view, grid=3).worst.efficiency
+    assert at[3.0].worst.lost_fraction >= at[100.0].worst.lost_fraction
+    mixed = (replace(view, snr=3.0), replace(view, snr=100.0))
+    field = field_points(mixed, grid=3)
+    together = band_at(mixed, field).efficiency(offsets_at(line, mixed, field))
+    expected = np.concatenate([at[3.0].efficiency, at[100.0].efficiency])
+    np.testing.assert_allclose(together, expected, atol=1e-12)
+    with pytest.raises(ValueError, match="signal to noise"):
+        band_at(replace(view, snr=0.0), field.center)

@@ -16,7 +16,7 @@ import numpy as np
 from aptdither.dither.optimizer.objective import FieldMap, Objective, ascend
 from aptdither.dither.optimizer.starts import phase_sets
 from aptdither.dither.phases import COVERING_BEST, packing_limit
-from aptdither.dither.sampling import AliasingModel
+from aptdither.dither.sampling import SIGNAL_TO_NOISE, AliasingModel
 from aptdither.dither.views import View, Views, as_views, field_points, scales_at
 
 
@@ -86,11 +86,17 @@ def _possible_of_view(n: int, view: View, base: Any) -> float:
     worst = int(np.argmax(x_scale * y_scale))
     # Rounded, so that neighboring places share the search.
     scales = round(float(x_scale[worst]), 5), round(float(y_scale[worst]), 5)
-    return best_possible_efficiency(n, view.element.wavelength_nm, *scales)
+    return best_possible_efficiency(n, view.element.wavelength_nm, *scales, view.snr)
 
 
 @lru_cache(maxsize=256)
-def best_possible_efficiency(n: int, wavelength_nm: float, x_scale: float, y_scale: float) -> float:
+def best_possible_efficiency(
+    n: int,
+    wavelength_nm: float,
+    x_scale: float,
+    y_scale: float,
+    snr: float = SIGNAL_TO_NOISE,
+) -> float:
     """Return the best `E` that `n` exposures are known to reach at one place.
 
     It is the best of 64 climbs, from every lattice of `n` phases, from larger lattices and at
@@ -103,9 +109,11 @@ def best_possible_efficiency(n: int, wavelength_nm: float, x_scale: float, y_sca
     wavelength_nm : float
     x_scale, y_scale : float
         Pixel scales at the place, arcsec per pixel.
+    snr : float
+        Signal to noise of one exposure.
     """
     place = Objective(
-        field=FieldMap.identity(), band=AliasingModel(wavelength_nm, x_scale, y_scale)
+        field=FieldMap.identity(), band=AliasingModel(wavelength_nm, x_scale, y_scale, snr=snr)
     )
     phases, _ = phase_sets(n, 64, np.random.default_rng(0))
     _, value = ascend(place.worst_efficiency(1.0), phases, steps=60)

@@ -52,10 +52,6 @@ over F098M to F160W is below 3e-4 for random phases and 5e-5 for good patterns (
 FINE_CELLS_PER_AXIS = 48
 """The same for `A` and the lost fraction, whose integrands jump at the edge of the band."""
 
-LOST_AMPLIFICATION = SIGNAL_TO_NOISE**2
-"""Amplification above which a frequency counts as lost: exact de-aliasing then leaves more noise
-than signal even at the lowest frequencies, where one exposure's signal to noise is highest."""
-
 _BLOCK_ELEMENTS = 30_000
 _RADIANS_PER_ARCSEC = np.pi / 180.0 / 3600.0
 
@@ -76,7 +72,7 @@ class AliasingModel:
     x_scale, y_scale : float or (F,) array_like
         Local pixel scale in x and y at each of `F` field points, arcsec per pixel. Scalars mean one
         band for all places.
-    snr : float, optional
+    snr : float or (F,) array_like, optional
         Signal to noise of one exposure at the lowest frequencies.
     cells : int, optional
         Frequencies on each axis of the Nyquist cell; even, so that each has its mirror image.
@@ -88,22 +84,26 @@ class AliasingModel:
         x_scale: ArrayLike,
         y_scale: ArrayLike,
         *,
-        snr: float = SIGNAL_TO_NOISE,
+        snr: ArrayLike = SIGNAL_TO_NOISE,
         cells: int = CELLS_PER_AXIS,
     ) -> None:
         if cells < 2 or cells % 2:
             raise ValueError(f"cells must be even and at least 2, not {cells}")
-        self.snr = float(snr)
         self.cells = cells
         wavelength_m = np.atleast_1d(np.asarray(wavelength_nm, dtype=np.float64)) * 1e-9
         cycles_per_arcsec = APERTURE_DIAMETER_M / wavelength_m * _RADIANS_PER_ARCSEC
-        x_edge, y_edge = np.broadcast_arrays(
+        x_edge, y_edge, each_snr = np.broadcast_arrays(
             cycles_per_arcsec * np.asarray(x_scale, dtype=np.float64),
             cycles_per_arcsec * np.asarray(y_scale, dtype=np.float64),
+            np.asarray(snr, dtype=np.float64),
         )
         self.x_edge: FloatArray = np.ascontiguousarray(x_edge)
         """Semi-axes of the band at each field point, cycles per pixel, (F,)."""
         self.y_edge: FloatArray = np.ascontiguousarray(y_edge)
+        self.snr: FloatArray = np.ascontiguousarray(each_snr)
+        """Signal to noise at each field point, (F,)."""
+        if not np.all(self.snr > 0):
+            raise ValueError(f"the signal to noise must be positive, not {self.snr}")
         if self.x_edge.ndim != 1 or not np.all(self.x_edge > 0) or not np.all(self.y_edge > 0):
             raise ValueError(
                 "the wavelengths and pixel scales must be positive scalars or (F,) arrays"
@@ -150,8 +150,9 @@ class AliasingModel:
     def amplification(self, phases: ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Return what exact de-aliasing costs, and the share of the band it cannot have.
 
-        A frequency is lost where `A` exceeds `LOST_AMPLIFICATION`, and always where it has more
-        aliases than there are exposures.
+        A frequency is lost where `A` exceeds ``snr**2``, since exact de-aliasing then leaves more
+        noise than signal even at the lowest frequencies, where one exposure's signal to noise is
+        highest; and always where it has more aliases than there are exposures.
 
         Parameters
         ----------
@@ -176,13 +177,14 @@ class AliasingModel:
             if group.aliases > n:
                 continue
             gram = sums[group.index]
-            # A ridge far below LOST_AMPLIFICATION keeps a singular G finite, and lost.
+            # A ridge far below snr**-2 keeps a singular G finite, and lost.
             gram[np.arange(group.aliases), np.arange(group.aliases)] += 1e-9 * n
             _invert_in_place(gram)
             trace = np.einsum("kk...->...", gram).real
             cost = np.moveaxis(trace.reshape((-1, *lead)), 0, -1) * (n / group.aliases)
             weight = group.share if self.size > 1 else group.share[0]
-            found = weight * (cost <= LOST_AMPLIFICATION)
+            limit = self.snr**2 if self.size > 1 else self.snr[0] ** 2
+            found = weight * (cost <= limit[..., None])
             total += np.sum(found * cost, axis=-1)
             kept += np.sum(found, axis=-1)
         mean = np.full(lead, np.inf)

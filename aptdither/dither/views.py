@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aptdither.dither.region import FieldPoints, IntArray, sample_region
-from aptdither.dither.sampling import AliasingModel
+from aptdither.dither.sampling import SIGNAL_TO_NOISE, AliasingModel
 from aptdither.optics.aperture import Aperture, plain
 from aptdither.optics.filters import SpectralElement
 from aptdither.optics.siaf import Frame
@@ -38,12 +38,15 @@ class View:
         Where the coverage matters.
     prime : Frame or None
         The frame the POS TARGs are given in; None: the aperture's own.
+    snr : float
+        Signal to noise of one exposure, at the lowest frequencies.
     """
 
     aperture: Aperture
     element: SpectralElement
     region: Region
     prime: Frame | None = None
+    snr: float = SIGNAL_TO_NOISE
 
     def own_postarg(self, postargs: npt.ArrayLike) -> FloatArray:
         """Return POS TARGs (..., 2), arcsec, in the aperture's own frame."""
@@ -144,7 +147,7 @@ def scales_at(views: Views, field: FieldPoints) -> tuple[FloatArray, FloatArray]
 
 
 def band_at(views: Views, field: FieldPoints, **options: Any) -> AliasingModel:
-    """Return the aliasing model with each field point's own wavelength and pixel scale.
+    """Return the aliasing model with each field point's own wavelength, pixel scale and signal to noise.
 
     Parameters
     ----------
@@ -153,16 +156,23 @@ def band_at(views: Views, field: FieldPoints, **options: Any) -> AliasingModel:
     **options
         Of :class:`~aptdither.dither.sampling.AliasingModel`.
     """
-    wavelengths = np.array([view.element.wavelength_nm for view in as_views(views)])[field.view]
-    arrays = (wavelengths, *scales_at(views, field))
+    each = [(view.element.wavelength_nm, view.snr) for view in as_views(views)]
+    wavelengths, snr = np.array(each, dtype=float)[field.view].T
+    arrays = (
+        np.ascontiguousarray(wavelengths),
+        *scales_at(views, field),
+        np.ascontiguousarray(snr),
+    )
     return _band(*(array.tobytes() for array in arrays), **options)
 
 
 @lru_cache(maxsize=32)
-def _band(wavelength_nm: bytes, x_scale: bytes, y_scale: bytes, **options: Any) -> AliasingModel:
-    """Return the model of equal scales once: its tables cost more than evaluating a pattern."""
-    arrays = (np.frombuffer(values) for values in (wavelength_nm, x_scale, y_scale))
-    return AliasingModel(*arrays, **options)
+def _band(
+    wavelength_nm: bytes, x_scale: bytes, y_scale: bytes, snr: bytes, **options: Any
+) -> AliasingModel:
+    """Return the model of equal bands once: its tables cost more than evaluating a pattern."""
+    *band, snrs = (np.frombuffer(values) for values in (wavelength_nm, x_scale, y_scale, snr))
+    return AliasingModel(*band, snr=snrs, **options)
 
 
 def _by_chip(views: tuple[View, ...], field: FieldPoints) -> Iterator[tuple[View, int, IntArray]]:

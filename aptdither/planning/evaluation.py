@@ -414,7 +414,7 @@ class Evaluator:
 
 def coverage_map(group: DitherGroup, grid: int) -> Coverage:
     """Evaluate a group at its center and on a grid of `grid` x `grid` places of the whole aperture."""
-    view = View(group.aperture, group.element, Region.full())
+    view = replace(group.evaluation.view, region=Region.full())
     offsets = group.evaluation.offsets_arcsec
     return evaluate(offsets, view, base=group.base.xy_arcsec, grid=grid)
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aptdither.dither.region import diameter_arcsec
-from aptdither.dither.sampling import SIGNAL_TO_NOISE
 from aptdither.report.sanitize import utf8_text
 from aptdither.version import __version__
 
@@ -170,7 +169,7 @@ def group_as_json(group: DitherGroup) -> dict[str, Any]:
         "element": group.element.name,
         "size": group.region.text,
         "size_arcsec": diameter_arcsec(group.region, group.aperture),
-        "snr": SIGNAL_TO_NOISE,
+        "snr": group.evaluation.view.snr,
         "pattern": {
             "name": group.choice.name,
             "method": str(group.choice.method),
