@@ -26,7 +26,7 @@ from aptdither.optics.detector import WFC3_IR
 from aptdither.optics.filters import get_element
 from aptdither.types import FloatArray, Region
 
-BLOB_PIX, GUIDE_STAR_LIMIT_ARCSEC = WFC3_IR.blob_pix[1], WFC3_IR.guide_star_limit_arcsec
+BLOB_PIX, GUIDE_STAR_LIMIT_ARCSEC = WFC3_IR.artifact_pix, WFC3_IR.guide_star_limit_arcsec
 
 IR = get_aperture("IR")
 

@@ -43,11 +43,11 @@ class SetupInputs:
         with opt.as_usage_error():
             if self.aperture is None:
                 detector = get_detector(self.config or supported_configs()[0])
-                name = detector.fit_aperture if for_fit else detector.default_aperture
+                name = (for_fit and detector.fit_aperture) or detector.default_aperture
             else:
                 aperture = get_aperture(self.aperture, config=self.config)
                 detector, name = aperture.detector, aperture.name
-        default_element = detector.fit_element if for_fit else detector.default_element
+        default_element = (for_fit and detector.fit_element) or detector.default_element
         return Setup(config=detector.config, aperture=name, element=self.element or default_element)
 
     def optics(self, *, for_fit: bool = False) -> tuple[Aperture, SpectralElement]:

@@ -189,7 +189,7 @@ def cluster_steps(
     fractions = interleave(patterns_pix)
     middles = np.array([(p.min(axis=0) + p.max(axis=0)) / 2 for p in patterns_pix])
     spiral = hexagonal_spiral(len(patterns_pix))
-    pitch, blob_pix = detector.cluster_step_arcsec, detector.blob_pix[1]
+    pitch, blob_pix = detector.cluster_step_arcsec, detector.artifact_pix
     # Wide patterns need longer steps: 0.1 arcsec more until blobs are cleared.
     while True:
         wanted = spiral * pitch / scale_arcsec - (middles - middles[0])

@@ -14,18 +14,53 @@ from aptdither.errors import OpticsError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pupil:
+    """What of the telescope's primary mirror a detector sees: a ring.
+
+    Attributes
+    ----------
+    inner, outer : float
+        Radii as fractions of the primary mirror's.
+    """
+
+    inner: float
+    outer: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PixelKernel:
+    """How a detector spreads the light of one pixel over the 3 x 3 pixels about it.
+
+    Attributes
+    ----------
+    wavelength_nm : float
+        Where it holds; between two wavelengths it is interpolated.
+    corner, edge, center : float
+        Shares of each corner, each edge and the center: 4 corner + 4 edge + center is 1, to the
+        digits of the source.
+    """
+
+    wavelength_nm: float
+    corner: float
+    edge: float
+    center: float
+
+
+#: Tiny Tim's parameter files: the secondary mirror hides the inner third of the primary.
+OTA_PUPIL = Pupil(inner=0.330, outer=1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Detector:
     """A supported detector.
 
-    The values are those of :data:`WFC3_IR`; its comments name their sources. What is marked as
-    "chosen" there is a choice of this project.
+    Defaults hold for every detector; the records below name the sources of the rest. What is marked
+    as "chosen" is a choice of this project.
 
     Attributes
     ----------
     config : str
         Instrument and detector, as APT's ``Config`` writes them.
-    label : str
-        Name for people.
     siaf_file : str
         The data file with its apertures.
     image_pix : (int, int)
@@ -33,65 +68,75 @@ class Detector:
     default_aperture, default_element : str
         What commands assume when nothing is given.
     fit_aperture, fit_element : str
-        The same for the fit of achieved dithers.
+        The same for the fit of achieved dithers, where it is another.
     pattern_prefix : str
         What the names of APT's own patterns for this detector begin with.
-    grism_origin_aperture : str
-        Aperture whose reference point a grism moves.
-    tight_spacing_pix : float
-        Smallest distance between points of a tight pattern, pixels.
+    pupil : Pupil
+        For the sampled band.
+    pixel_kernels : tuple of PixelKernel
+        Charge diffusion or interpixel capacitance, bluest first; none where it is not known.
     widest_spacing_pix : float
         Largest spacing of a wide pattern, pixels: a wider one gains nothing.
-    min_step_pix : float
-        Smallest step between two points that `check` accepts, pixels.
-    blob_pix : (float, float)
-        Diameters of the smallest and the largest blobs, pixels.
-    max_cluster_size : int
-        Points of one cluster, at most.
+    blob_pix : (float, float) or None
+        Diameters of the smallest and the largest blobs, pixels; None where there are none.
     cluster_step_arcsec : float
         Step between clusters, arcsec.
-    guide_star_limit_arcsec : float
-        Dithers within this diameter keep their guide stars, arcsec.
     y_cost : float
         Cost of one pixel in y in a compact layout; a pixel in x costs 1.
+    design_rounding_pix : float
+        Spacing that a design keeps in reserve for rounding POS TARGs to 0.001 arcsec, pixels.
+    tight_spacing_pix : float
+        Smallest distance between points of a tight pattern, pixels; `check` accepts no smaller one.
+    max_cluster_size : int
+        Points of one cluster, at most.
+    guide_star_limit_arcsec : float
+        Dithers within this diameter keep their guide stars, arcsec.
     tile_arcsec : float
         Pointings farther apart than this are not one dither, arcsec.
     rounding_pix : float
         How far rounding POS TARGs to 0.001 arcsec can move a point, pixels.
-    design_rounding_pix : float
-        Spacing that a design keeps in reserve for that rounding, pixels.
     same_pointing_pix, same_phase_pix : float
         Pointings and phases nearer than this count as one, pixels.
     """
 
     config: str
-    label: str
     siaf_file: str
     image_pix: tuple[int, int]
     default_aperture: str
     default_element: str
-    fit_aperture: str
-    fit_element: str
+    fit_aperture: str = ""
+    fit_element: str = ""
     pattern_prefix: str
-    grism_origin_aperture: str
-    tight_spacing_pix: float
+    pupil: Pupil = OTA_PUPIL
+    pixel_kernels: tuple[PixelKernel, ...] = ()
     widest_spacing_pix: float
-    min_step_pix: float
-    blob_pix: tuple[float, float]
-    max_cluster_size: int
+    blob_pix: tuple[float, float] | None = None
     cluster_step_arcsec: float
-    guide_star_limit_arcsec: float
-    y_cost: float
-    tile_arcsec: float
-    rounding_pix: float
+    y_cost: float = 1.0
     design_rounding_pix: float
-    same_pointing_pix: float
-    same_phase_pix: float
+    # ISR WFC3 2016-14, section 5: at least 2 pixels, so that a bad pixel is met once.
+    tight_spacing_pix: float = 2.0
+    # ISR WFC3 2016-14, section 1: nine degrees of freedom a pixel.
+    max_cluster_size: int = 9
+    # WFC3 Instrument Handbook, section 7.10.1; a matter of the guiders' fields, so of every detector.
+    guide_star_limit_arcsec: float = 130.0
+    # Chosen: half of the field of WFC3/IR.
+    tile_arcsec: float = 60.0
+    # Chosen: what design_rounding_pix is at most; checks allow that much, since files come from elsewhere.
+    rounding_pix: float = 0.05
+    # Chosen: less than any step repeats to (5 mas), and a phase that differs by a tenth of a pixel.
+    same_pointing_pix: float = 0.04
+    same_phase_pix: float = 0.1
 
     @property
     def instrument(self) -> str:
         """The instrument: the first part of `config`."""
         return self.config.partition("/")[0]
+
+    @property
+    def artifact_pix(self) -> float:
+        """The largest artifact that two clusters must not meet in one place, pixels."""
+        return self.tight_spacing_pix if self.blob_pix is None else self.blob_pix[1]
 
     def contains(self, x_pix: float, y_pix: float) -> bool:
         """Tell whether a position lies on a chip's calibrated image.
@@ -107,7 +152,6 @@ class Detector:
 
 WFC3_IR = Detector(
     config="WFC3/IR",
-    label="WFC3/IR",
     siaf_file="wfc3ir-apertures.json",
     # ISR WFC3 2016-14, section 3.1: 1024 x 1024 without 5 reference pixels on each side.
     image_pix=(1014, 1014),
@@ -118,30 +162,83 @@ WFC3_IR = Detector(
     fit_aperture="IR-FIX",
     fit_element="F125W",
     pattern_prefix="WFC3-IR-DITHER",
-    # HST SIAF 1.90: reference point (562, 562) without and (497, 562) with a grism.
-    grism_origin_aperture="IR",
-    # ISR WFC3 2016-14, section 5: at least 2 pixels, so that a bad pixel is met once.
-    tight_spacing_pix=2.0,
-    min_step_pix=2.0,
+    # Tiny Tim's parameter files: the camera's cold mask, and interpixel capacitance.
+    pupil=Pupil(inner=0.354, outer=0.9755),
+    pixel_kernels=(PixelKernel(wavelength_nm=1300.0, corner=0.0007, edge=0.025, center=0.897),),
     # ISR WFC3 2016-14, section 7, after Pirzkal, Viana & Rajan 2010: blobs are 10 to 15 pixels.
     widest_spacing_pix=15.0,
     blob_pix=(10.0, 15.0),
-    # ISR WFC3 2016-14, section 1: nine degrees of freedom a pixel.
-    max_cluster_size=9,
     # ISR WFC3 2016-14, section 7: "perhaps 2.0".
     cluster_step_arcsec=2.0,
-    # WFC3 Instrument Handbook, section 7.10.1.
-    guide_star_limit_arcsec=130.0,
     # Chosen: distortion is larger along y (ISR WFC3 2016-14, figures 1 and 2).
     y_cost=2.0,
-    # Chosen: half of the detector's field.
-    tile_arcsec=60.0,
-    # Chosen: 0.001 arcsec is 0.008 pixel in y; checks allow more, since files come from elsewhere.
-    rounding_pix=0.05,
+    # 0.001 arcsec along both axes is 0.0117 pixel where pixels are smallest, 0.121 arcsec.
     design_rounding_pix=0.012,
-    # Chosen: less than any step repeats to (5 mas), and about what all pointing errors add up to.
-    same_pointing_pix=0.04,
-    same_phase_pix=0.1,
+)
+
+WFC3_UVIS = Detector(
+    config="WFC3/UVIS",
+    siaf_file="wfc3uvis-apertures.json",
+    # WFC3 Instrument Handbook, section 5.2: two chips without overscan.
+    image_pix=(4096, 2051),
+    # Chosen: the full frame, and a broad filter that is used much.
+    default_aperture="UVIS",
+    default_element="F606W",
+    pattern_prefix="WFC3-UVIS-DITHER",
+    # Tiny Tim's parameter files: charge diffusion.
+    pixel_kernels=(
+        PixelKernel(wavelength_nm=400.0, corner=0.017, edge=0.097, center=0.544),
+        PixelKernel(wavelength_nm=600.0, corner=0.012, edge=0.084, center=0.616),
+        PixelKernel(wavelength_nm=800.0, corner=0.007, edge=0.069, center=0.696),
+    ),
+    # Chosen: hot pixels and bad columns are one to a few pixels wide, and there are no blobs.
+    widest_spacing_pix=10.0,
+    # Chosen: longer than a tight pattern, and short: 1 arcsec moves phases by 0.4 pixel (SIAF 1.90).
+    cluster_step_arcsec=0.5,
+    # 0.001 arcsec along both axes, pixels of 0.039 arcsec.
+    design_rounding_pix=0.037,
+)
+
+ACS_WFC = Detector(
+    config="ACS/WFC",
+    siaf_file="acswfc-apertures.json",
+    # ACS Instrument Handbook, section 3.2: two chips without overscan.
+    image_pix=(4096, 2048),
+    # Chosen: the full frame, and the filter used most.
+    default_aperture="WFC",
+    default_element="F814W",
+    pattern_prefix="ACS-WFC-DITHER",
+    # Tiny Tim's parameter files: charge diffusion.
+    pixel_kernels=(
+        PixelKernel(wavelength_nm=400.0, corner=0.032, edge=0.097, center=0.485),
+        PixelKernel(wavelength_nm=600.0, corner=0.023, edge=0.076, center=0.605),
+        PixelKernel(wavelength_nm=800.0, corner=0.013, edge=0.046, center=0.765),
+    ),
+    # Chosen: as for WFC3/UVIS.
+    widest_spacing_pix=10.0,
+    # Chosen: as for WFC3/UVIS; 1 arcsec moves phases by 1.0 to 1.2 pixel (SIAF 1.90).
+    cluster_step_arcsec=0.5,
+    # 0.001 arcsec along both axes, pixels of 0.047 arcsec.
+    design_rounding_pix=0.031,
+)
+
+ACS_SBC = Detector(
+    config="ACS/SBC",
+    siaf_file="acssbc-apertures.json",
+    # ACS Instrument Handbook, section 3.2: a MAMA, without overscan.
+    image_pix=(1024, 1024),
+    # Chosen: the full frame, and the filter used most.
+    default_aperture="SBC",
+    default_element="F150LP",
+    pattern_prefix="ACS-SBC-DITHER",
+    # A MAMA counts photons: no charge diffuses; what its microchannels spread has no known kernel.
+    pixel_kernels=(),
+    # Chosen: as for the CCDs; a MAMA has no hot pixels, but bad rows and spots of a few pixels.
+    widest_spacing_pix=10.0,
+    # Chosen: as for the CCDs.
+    cluster_step_arcsec=0.5,
+    # 0.001 arcsec along both axes, pixels of 0.029 arcsec.
+    design_rounding_pix=0.048,
 )
 
 _DETECTORS: Mapping[str, Detector] = MappingProxyType({d.config: d for d in (WFC3_IR,)})

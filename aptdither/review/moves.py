@@ -10,7 +10,7 @@ import numpy as np
 
 from aptdither.dither.pointing_errors import PointingBudget
 from aptdither.findings import Message, Severity, rule
-from aptdither.optics.detector import WFC3_IR
+from aptdither.optics.detector import Detector, get_detector
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.planning.pointings import Pointing, VisitPointings
 from aptdither.review.options import ReviewContext
@@ -42,7 +42,7 @@ def small_steps(group: DitherGroup, context: ReviewContext) -> Iterator[Message]
     distances = group.evaluation.distances
     distance_pix, i, j = distances[0]
     detector = group.aperture.detector
-    limit_pix = detector.min_step_pix - detector.rounding_pix
+    limit_pix = detector.tight_spacing_pix - detector.rounding_pix
     if distance_pix >= limit_pix:
         return
     count = sum(each < limit_pix for each, _, _ in distances) - 1
@@ -51,8 +51,8 @@ def small_steps(group: DitherGroup, context: ReviewContext) -> Iterator[Message]
         group.exposures.location,
         (
             f"exposures {group.exposures.label(i)} and {group.exposures.label(j)} of "
-            f"{group.exposures.setup.text} are {distance_pix:.1f} pixels apart{more}: an artifact of {detector.min_step_pix:g} pixels falls on "
-            f"the same part of the source; dither by at least {detector.min_step_pix:g} pixels"
+            f"{group.exposures.setup.text} are {distance_pix:.1f} pixels apart{more}: an artifact of {detector.tight_spacing_pix:g} pixels falls on "
+            f"the same part of the source; dither by at least {detector.tight_spacing_pix:g} pixels"
         ),
     )
 
@@ -74,6 +74,8 @@ def within_a_blob(group: DitherGroup, context: ReviewContext) -> Iterator[Messag
         return
     extent_pix = group.evaluation.distances[-1][0]
     detector = group.aperture.detector
+    if detector.blob_pix is None:
+        return
     smallest_pix, largest_pix = detector.blob_pix
     if extent_pix >= smallest_pix - detector.rounding_pix:
         return
@@ -83,7 +85,7 @@ def within_a_blob(group: DitherGroup, context: ReviewContext) -> Iterator[Messag
             f"{detector.cluster_step_arcsec:g} arcsec apart"
         )
     elif group.region.kind is not RegionKind.FULL:
-        remedy = _wide_pattern(group, context)
+        remedy = _wide_pattern(group, context, smallest_pix)
     elif group.exposures.is_tagged:
         remedy = ""
     else:
@@ -102,13 +104,13 @@ def within_a_blob(group: DitherGroup, context: ReviewContext) -> Iterator[Messag
         )
 
 
-def _wide_pattern(group: DitherGroup, context: ReviewContext) -> str:
+def _wide_pattern(group: DitherGroup, context: ReviewContext, blob_pix: float) -> str:
     """Recommend a wide pattern if it samples the region as well; "" if none does."""
     tag, wide = group.exposures.dither_set, context.reference.wide(group)
     if wide is None or (tag is not None and tag.request.spacing is not None):
         return ""
     now, then = group.coverage.worst.efficiency, wide.coverage.worst.efficiency
-    if then < now - WIDE_MARGIN or wide.span_pix < group.aperture.detector.blob_pix[0]:
+    if then < now - WIDE_MARGIN or wide.span_pix < blob_pix:
         return ""
     return (
         f"; {wide.choice.name} extends beyond a blob and has an efficiency of {then:.3f} at the "
@@ -126,14 +128,15 @@ def _wide_pattern(group: DitherGroup, context: ReviewContext) -> str:
 )
 def beyond_guide_stars(visit: VisitPointings, _context: ReviewContext) -> Iterator[Message]:
     """Report the largest distance between pointings on a target where it is too large."""
-    for target, pointings in _by_target(visit):
+    for target, detector, pointings in _by_target(visit):
+        limit_arcsec = detector.guide_star_limit_arcsec
         first_at: dict[PosTarg, Pointing] = {}
         for pointing in pointings:
             first_at.setdefault(pointing.pos_targ, pointing)
         points = np.array([pos_targ.xy_arcsec for pos_targ in first_at])
         steps = points[:, None] - points[None]
         distances = np.hypot(steps[..., 0], steps[..., 1])
-        if distances.max() <= WFC3_IR.guide_star_limit_arcsec:
+        if distances.max() <= limit_arcsec:
             continue
         i, j = np.unravel_index(int(distances.argmax()), distances.shape)
         first, second = (list(first_at.values())[int(k)] for k in (i, j))
@@ -141,7 +144,7 @@ def beyond_guide_stars(visit: VisitPointings, _context: ReviewContext) -> Iterat
             location_of(visit.visit, max(first, second, key=lambda one: one.when).exposure),
             (
                 f"exposures {first.number} and {second.number} of {target} are {distances.max():.0f} "
-                f"arcsec apart; one pair of guide stars covers about {WFC3_IR.guide_star_limit_arcsec:g} "
+                f"arcsec apart; one pair of guide stars covers about {limit_arcsec:g} "
                 "arcsec: reduce the POS TARGs or use more visits"
             ),
         )
@@ -158,7 +161,7 @@ def beyond_guide_stars(visit: VisitPointings, _context: ReviewContext) -> Iterat
 )
 def long_moves(visit: VisitPointings, _context: ReviewContext) -> Iterator[Message]:
     """Report the first long move on each target."""
-    for target, pointings in _by_target(visit):
+    for target, _, pointings in _by_target(visit):
         moves = [
             ((after.pos_targ - before.pos_targ).length_arcsec, before, after)
             for before, after in pairwise(pointings)
@@ -288,10 +291,12 @@ GROUP_RULES = (
 VISIT_RULES = (beyond_guide_stars, long_moves)
 
 
-def _by_target(visit: VisitPointings) -> Iterator[tuple[str, list[Pointing]]]:
-    """Yield the pointings on each target over all setups, in the order of time."""
-    by_target: dict[str, list[Pointing]] = {}
+def _by_target(visit: VisitPointings) -> Iterator[tuple[str, Detector, list[Pointing]]]:
+    """Yield each target's pointings with each detector over all its setups, in the order of time."""
+    by_target: dict[tuple[str, str], list[Pointing]] = {}
     for observed in visit.sets:
-        by_target.setdefault(observed.target, []).extend(observed.pointings)
-    for target, pointings in by_target.items():
-        yield target, sorted(pointings, key=lambda pointing: pointing.when)
+        by_target.setdefault((observed.target, observed.setup.config), []).extend(
+            observed.pointings
+        )
+    for (target, config), pointings in by_target.items():
+        yield target, get_detector(config), sorted(pointings, key=lambda one: one.when)
