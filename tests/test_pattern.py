@@ -66,6 +66,7 @@ def test_the_data_files_obey_their_schema_and_say_where_they_come_from(file: str
     schema = json.loads((ROOT / "schemas" / "patterns.schema.json").read_text(encoding="utf-8"))
     jsonschema.validate(data, schema)
     for pattern in load_catalog():
+        assert pattern.config
         assert pattern.source
         assert pattern.rebuild
         assert pattern.version
@@ -152,11 +153,27 @@ def test_a_near_miss_is_told_what_is_near() -> None:
 
 
 def test_catalog_by_size() -> None:
-    assert [pattern.name for pattern in load_catalog().of_size(8)] == [
-        "go-13417",
-        "tight-8",
-        "wide-8",
-    ]
+    eight = load_catalog().of_size(8, "WFC3/IR")
+    assert [pattern.name for pattern in eight] == ["go-13417", "tight-8", "wide-8"]
+    four = [pattern.name for pattern in load_catalog().of_size(4, "ACS/WFC")]
+    assert four == ["ACS-WFC-DITHER-BOX", "acs-wfc-udf-box"]
+
+
+def test_a_pattern_of_any_detector_and_one_of_a_prime_with_its_parallel() -> None:
+    def pattern(name: str, config: str, parallel: str = "") -> Pattern:
+        points = ((0.0, 0.0),)
+        return Pattern(name=name, points=points, frame="pix", config=config, parallel=parallel)
+
+    catalog = Catalog(
+        patterns=(
+            pattern("any", ""),
+            pattern("ir", "WFC3/IR"),
+            pattern("both", "WFC3/IR", "ACS/WFC"),
+        )
+    )
+    assert [p.name for p in catalog.of_size(1, "WFC3/IR")] == ["any", "ir"]
+    assert [p.name for p in catalog.of_size(1, "WFC3/IR", "ACS/WFC")] == ["any", "ir", "both"]
+    assert [p.name for p in catalog.of_size(1, "ACS/WFC")] == ["any"]
 
 
 def test_two_of_one_name_are_refused() -> None:

@@ -40,7 +40,8 @@ def list_patterns(
             no_color=no_color,
         )
         return
-    names = [name] if name is not None else sorted(known.names, key=lambda one: known.get(one).n)
+    own = sorted(known.of_config(inputs.setup().config), key=lambda pattern: pattern.n)
+    names = [name] if name is not None else [pattern.name for pattern in own]
     groups = GroupInputs(
         **asdict(inputs), patterns=names, size=size, catalog=catalog, seed=seed
     ).groups(with_plan=False)

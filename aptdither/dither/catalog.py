@@ -64,9 +64,24 @@ class Catalog:
         """The names, in the order they are listed."""
         return tuple(pattern.name for pattern in self.patterns)
 
-    def of_size(self, n: int) -> tuple[Pattern, ...]:
-        """Return the patterns of `n` points."""
-        return tuple(pattern for pattern in self.patterns if pattern.n == n)
+    def of_config(self, config: str, parallel: str = "") -> tuple[Pattern, ...]:
+        """Return the patterns for a detector, or for a prime and its parallel.
+
+        Parameters
+        ----------
+        config, parallel : str
+            As APT writes them. Patterns for any detector belong to every one, and those for a
+            prime alone also to it with a parallel.
+        """
+        return tuple(
+            pattern
+            for pattern in self.patterns
+            if pattern.config in ("", config) and pattern.parallel in ("", parallel)
+        )
+
+    def of_size(self, n: int, config: str, parallel: str = "") -> tuple[Pattern, ...]:
+        """Return the patterns of `n` points that :meth:`of_config` returns."""
+        return tuple(pattern for pattern in self.of_config(config, parallel) if pattern.n == n)
 
     def get(self, name: str) -> Pattern:
         """Return the pattern of that name, without regard to case.
@@ -104,7 +119,7 @@ def load_catalog(user_file: str | PathLike[str] | None = None) -> Catalog:
     >>> catalog = load_catalog()
     >>> catalog.get("WFC3-IR-DITHER-LINE").points
     ((0.0, 0.0), (0.474, 0.424))
-    >>> [pattern.name for pattern in catalog.of_size(9)]
+    >>> [pattern.name for pattern in catalog.of_size(9, "WFC3/IR")]
     ['tight-9', 'wide-9']
     """
     built_in = _built_in()
@@ -172,4 +187,5 @@ def patterns_as_json(
 
 def _as_entry(pattern: Pattern) -> dict[str, Any]:
     entry = asdict(pattern)
-    return {key: entry[key] for key in ("name", "frame", "points", *TEXT_FIELDS)}
+    keys = ("name", "frame", "points", *TEXT_FIELDS)
+    return {key: entry[key] for key in keys if entry[key] or key not in ("config", "parallel")}

@@ -16,6 +16,7 @@ import numpy as np
 
 from aptdither.dither.pattern import NAME_PATTERN, TEXT_FIELDS, OffsetFrame, Pattern
 from aptdither.errors import AptDitherError, CatalogError, Location, raise_all
+from aptdither.optics.detector import supported_configs
 from aptdither.optics.ecsv import parse_ecsv, read_ecsv_bytes
 
 #: Patterns of a file at most: each of a wanted size is evaluated, some in a tenth of a second.
@@ -129,6 +130,12 @@ def _patterns_of(table: dict[str, Any], meta: dict[str, Any]) -> tuple[Pattern, 
         )
     sources = _text_column(table["source"], "source") if "source" in table else None
     texts = {key: str(meta[key]) for key in TEXT_FIELDS if isinstance(meta.get(key), str)}
+    for key in ("config", "parallel"):
+        if texts.get(key, "") not in ("", *supported_configs()):
+            raise CatalogError(
+                f"{key} {texts[key][:60]!r} in the file's meta is not supported; allowed: "
+                f"{', '.join(supported_configs())}"
+            )
     result, mistakes = [], []
     for name, owned in members.items():
         try:

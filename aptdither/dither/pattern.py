@@ -23,7 +23,16 @@ MAX_COORDINATE = 1e6
 #: Tags and receipts hold the name of a pattern: this is what they can read.
 NAME_PATTERN = re.compile(r"[A-Za-z0-9._+-]{1,100}", re.ASCII)
 #: The texts of a pattern, in the order of data files.
-TEXT_FIELDS = ("designed_for", "source", "version", "rebuild", "meaning", "note")
+TEXT_FIELDS = (
+    "config",
+    "parallel",
+    "designed_for",
+    "source",
+    "version",
+    "rebuild",
+    "meaning",
+    "note",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +48,10 @@ class Pattern:
     frame : {"pix", "postarg"}
         ``pix``: pixels at the aperture's reference point, +x along columns. ``postarg``: POS TARGs,
         arcsec, the same through every aperture.
+    config : str
+        APT's Config of the detector it is for, of the prime where there are two; "" for any.
+    parallel : str
+        Config of the parallel detector that it is for as well; "" for none.
     designed_for : str
         For how many exposures, of what.
     source : str
@@ -61,6 +74,8 @@ class Pattern:
     name: str
     points: tuple[tuple[float, float], ...]
     frame: OffsetFrame
+    config: str = ""
+    parallel: str = ""
     designed_for: str = ""
     source: str = ""
     version: str = ""

@@ -268,7 +268,7 @@ class PatternChooser:
         """Return the pattern of one cluster of `n` points."""
         assert self.catalog is not None
         if request.pattern is not None:
-            return PatternChoice.from_catalog(self.catalog.get(request.pattern), self.aperture)
+            return PatternChoice.from_catalog(self._requested(request.pattern), self.aperture)
         if n == 1:
             return PatternChoice(
                 name="single",
@@ -310,13 +310,28 @@ class PatternChooser:
             f"{candidate.separation_pix:.1f} pixels apart",
         )
 
+    def _requested(self, name: str) -> Pattern:
+        """Return the pattern of that name, unless it is for another detector."""
+        assert self.catalog is not None
+        pattern, config = self.catalog.get(name), self.aperture.detector.config
+        if pattern.config not in ("", config):
+            fitting = [own.name for own in self.catalog.of_size(pattern.n, config)]
+            those = f"use {' or '.join(fitting)}" if fitting else "leave pattern= out"
+            raise RefusalError(
+                f"pattern {pattern.name} is for {pattern.config}, and these exposures are of "
+                f"{config}, whose pixels and distortion differ; {those}"
+            )
+        return pattern
+
     # Candidates of the catalog ----------------------------------------------------------------
 
     def _best_candidate(self, n: int) -> _Candidate | None:
         assert self.catalog is not None
         candidates = [
             candidate
-            for candidate in map(self._measured, self.catalog.of_size(n))
+            for candidate in map(
+                self._measured, self.catalog.of_size(n, self.aperture.detector.config)
+            )
             if candidate.separation_pix >= self._least_pix - ROUNDING_PIX and candidate.fits
         ]
         if not candidates:

@@ -1,0 +1,27 @@
+"""Which pattern exposures get: of their own detector, from the catalog or designed."""
+
+from __future__ import annotations
+
+import pytest
+
+from aptdither.apt.tags import DitherRequest
+from aptdither.dither.catalog import load_catalog
+from aptdither.errors import RefusalError
+from aptdither.optics.aperture import get_aperture
+from aptdither.optics.filters import get_element
+from aptdither.planning.choice import PatternChooser
+from aptdither.types import Region
+
+CHOOSER = PatternChooser(
+    aperture=get_aperture("IR"),
+    elements=(get_element("F160W", "WFC3/IR"),),
+    region=Region.full(),
+    catalog=load_catalog(),
+)
+
+
+@pytest.mark.parametrize("name", ["WFC3-UVIS-DITHER-BOX", "acs-wfc-udf-box"])
+def test_a_pattern_of_another_detector_is_refused_and_the_own_ones_are_named(name: str) -> None:
+    with pytest.raises(RefusalError, match=r"is for .*, and these exposures are of WFC3/IR") as no:
+        CHOOSER.choose((4,), DitherRequest(pattern=name))
+    assert str(no.value).endswith("or 3d-hst or tight-4 or wide-4")
