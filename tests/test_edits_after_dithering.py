@@ -23,6 +23,7 @@ from aptdither.types import PosTarg
 from tests.made import exposure, group, proposal, visit
 
 BOX = "pattern=WFC3-IR-DITHER-BOX-MIN"
+LINE = "pattern=WFC3-IR-DITHER-LINE"
 REVIEWER = Reviewer()
 
 
@@ -236,9 +237,113 @@ def test_another_number_of_points_replaces_copies_that_nobody_edited() -> None:
 
 
 def test_another_number_of_points_does_not_remove_an_edited_copy() -> None:
-    source = expanded().replace(f"@dither n=4 {BOX}".encode(), b"@dither n=3")
+    source = expanded().replace(f"@dither n=4 {BOX}".encode(), b"@dither n=2 method=catalog")
     edited = re.sub(rb"(@dithered 3/4[^<]*)", rb"\1\nkeep this", source)
     assert edited != source
     with pytest.raises(AptDitherError, match=r"exposure 3, line .*edited since"):
         apply(edited)
-    assert len(exposures(apply(edited.replace(b"@dither n=3", b"@dither n=4")))) == 5
+    assert len(exposures(apply(edited.replace(b"@dither n=2", b"@dither n=3")))) == 4
+
+
+def test_more_points_keep_the_copies_and_what_was_edited_in_them() -> None:
+    source = expanded().replace(f"@dither n=4 {BOX}".encode(), b"@dither n=6 method=catalog")
+    edited = re.sub(rb"(@dithered 3/4[^<]*)", rb"\1\nkeep this", source)
+    edited = edited.replace(b'OrbitNumber="1"', b'OrbitNumber="2"')
+    again = exposures(apply(edited))
+    assert [one.spectral_element for one in again] == ["F160W"] * 6 + ["F125W"]
+    assert sum("keep this" in one.comments for one in again) == 1
+    assert all(one.orbit_numbers == (2,) for one in again)
+    assert apply(apply(edited)) == apply(edited)
+
+
+def test_a_plain_run_after_a_number_of_points_keeps_the_copies() -> None:
+    made = proposal(visit(exposure(1, comments="@dither"), exposure(2, element="F125W")))
+    four = apply(made, Options(defaults=DitherRequest(n=4, method="catalog")))
+    assert len(exposures(four)) == 5
+    assert apply(four, Options(defaults=DitherRequest(method="catalog"))) == four
+
+
+def test_an_exposure_beside_copies_is_one_more_point() -> None:
+    source = expanded().replace(f"@dither n=4 {BOX}".encode(), b"@dither id=a method=catalog")
+    source = source.replace(b"</Visit>", f"{exposure(9, comments='@dither id=a')}</Visit>".encode())
+    again = apply(source)
+    assert [one.spectral_element for one in exposures(again)].count("F160W") == 5
+    assert b"5/5 tight-5" in again
+    assert apply(again) == again
+
+
+def pasted(message: str, source: bytes) -> bytes:
+    """Paste the receipts that a message prints into the Comments of their exposures."""
+    lines = re.findall(r"exposure (\w+): (@dithered [^;)]*)", message)
+    assert lines
+    for number, receipt in lines:
+        at = source.index(f'<Exposure Number="{number}"'.encode())
+        end = source.index(b"<Comments", at)
+        old = b"<Comments />" if source[end:].startswith(b"<Comments />") else b"</Comments>"
+        new = (
+            f"<Comments>{receipt}</Comments>"
+            if old == b"<Comments />"
+            else f"\n{receipt}</Comments>"
+        )
+        at = source.index(old, end)
+        source = source[:at] + new.encode() + source[at + len(old) :]
+    return source
+
+
+@pytest.mark.parametrize(
+    ("make", "lost"),
+    [
+        (grouped, rb"\n?@dithered 2/4[^<\n]*"),
+        (grouped, rb"\n?@dithered [^<\n]*"),
+        (expanded, rb"\n?@dithered [^<\n]*"),
+    ],
+    ids=["one of a group", "all of a group", "all of an expansion"],
+)
+def test_lost_receipts_are_printed_to_paste(make: Callable[[], bytes], lost: bytes) -> None:
+    source = make()
+    without = re.sub(lost, b"", source).replace(b"<Comments></Comments>", b"<Comments />")
+    assert without != source
+    with pytest.raises(AptDitherError, match="paste their receipts") as caught:
+        apply(without)
+    restored = pasted(str(caught.value), without)
+    assert apply(restored) == apply(source)
+    assert len(exposures(apply(restored))) == len(exposures(source))
+
+
+def test_copies_without_receipts_are_found_behind_another_exposure() -> None:
+    with pytest.raises(AptDitherError, match="stand at points of its pattern already"):
+        apply(without_receipts(with_another_between(expanded())))
+
+
+def test_exposures_that_are_no_copies_do_not_forbid_an_expansion() -> None:
+    made = proposal(
+        visit(
+            exposure(1, comments=f"@dither n=4 {BOX}"),
+            exposure(2, postarg=("0.542", "0.182"), target="M-31"),
+            exposure(3, postarg=("0.542", "0.182"), element="F125W"),
+            exposure(4, postarg=("0.552", "0.182")),
+        )
+    )
+    assert len(exposures(apply(made))) == 7
+
+
+def test_old_numbers_are_said_after_a_renumbering() -> None:
+    follows = exposure(2, element="F125W").replace("SpElement", 'Follows="3" SpElement')
+    made = proposal(
+        visit(
+            exposure(1, comments=f"@dither n=2 {LINE}\nbefore exposure 1"),
+            follows,
+            exposure(3, element="F125W", comments="Repeat of exposures 1 and 2; 3 exposures"),
+            comments="see exp. 3, exposure time 2, exposure 2.5",
+        )
+    )
+    said = [
+        (finding.exposure, finding.message.partition(";")[0])
+        for finding in make_plan(parse_proposal(made)).findings
+        if finding.code == "ADT408"
+    ]
+    assert said == [
+        (None, "the Comments mention 'exp. 3', and exposure 3 is exposure 4 now"),
+        ("3", "the Comments mention 'exposures 1 and 2', and exposure 2 is exposure 3 now"),
+        ("2", "Follows='3' may name exposure 3, which is exposure 4 now"),
+    ]

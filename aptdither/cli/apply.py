@@ -77,7 +77,6 @@ def apply_tags(
     from aptdither.planning.plan import Options, make_plan
     from aptdither.planning.refusals import SetOptions
     from aptdither.review.acceptance import accept_plan
-    from aptdither.review.options import ReviewOptions
 
     defaults = _defaults(n=n, size=size, pattern=pattern, method=method, spacing=spacing)
     options = Options(
@@ -105,10 +104,7 @@ def apply_tags(
         parsed = parse_proposal(source.data, path=str(proposal))
         with opt.progress_bar("planning") as progress:
             plan = make_plan(parsed, options, progress=progress)
-            review = ReviewOptions(
-                size=options.defaults.size, catalog=catalog, distortion=distortion, seed=seed
-            )
-            new, plan = accept_plan(parsed, plan, review)
+            new, plan = accept_plan(parsed, plan, region=defaults.size)
     except AptDitherError as error:
         raise error.located(Location(path=str(proposal))) from error
 

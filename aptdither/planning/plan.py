@@ -16,21 +16,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from aptdither.apt.changes import NewExposure, VisitChange, change_visit
-from aptdither.apt.limits import MAX_POINTS, MAX_VISIT_EXPOSURES
-from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal, Visit
-from aptdither.apt.tags import DitherRequest, Receipt
-from aptdither.apt.writer import is_unedited_copy
+from aptdither.apt.limits import MAX_VISIT_EXPOSURES
+from aptdither.apt.proposal import ExposureGroup, Proposal, Visit
+from aptdither.apt.tags import DitherRequest
 from aptdither.dither.catalog import Catalog, load_catalog
-from aptdither.dither.clusters import split_counts
 from aptdither.errors import AptDitherError, Location, RefusalError, raise_all
 from aptdither.findings import Finding, Rule, Severity
 from aptdither.planning.choice import PatternChoice, PatternChooser
+from aptdither.planning.consequences import (
+    already_dithered,
+    edited_copies,
+    followers,
+    old_numbers,
+)
 from aptdither.planning.evaluation import DitherGroup, Evaluator
 from aptdither.planning.pointings import ExposureSet, Pointing
+from aptdither.planning.points import assign_points, cluster_sizes
 from aptdither.planning.refusals import SetOptions
-from aptdither.planning.selection import DitherSet, Member, select_sets
+from aptdither.planning.selection import DitherSet, select_sets
 from aptdither.types import PosTarg, Progress, Region, Setup
-from aptdither.version import __version__
 
 DOUBTFUL_TAG = Rule(
     code="ADT107",
@@ -40,15 +44,6 @@ DOUBTFUL_TAG = Rule(
     "a dither; or the setups have different numbers of exposures, so they cannot share one "
     "pattern. Give n=, join exposures with id=, or put the tag in the Visit's Comments.",
     source="aptdither README, The tag",
-)
-FOLLOWER_MOVES = Rule(
-    code="ADT401",
-    severity=Severity.WARNING,
-    title="SAME POS AS refers to a dithered exposure",
-    explanation="Reported by `apply`. An exposure outside the set takes its position from an "
-    "exposure inside. It moves with that exposure to one point of the pattern and is not dithered "
-    "itself. Tag it, too, if it should be.",
-    source="Phase II Proposal Instructions (SAME POS AS)",
 )
 
 
@@ -89,14 +84,19 @@ class Plan:
         What every touched visit becomes.
     findings : tuple of Finding
         What the observer should know.
-    seed : int
-        The seed it was made with.
+    evaluator : Evaluator
+        What evaluated it; it has the seed and the catalog.
     """
 
     groups: tuple[DitherGroup, ...]
     changes: tuple[VisitChange, ...]
     findings: tuple[Finding, ...]
-    seed: int
+    evaluator: Evaluator = field(repr=False, compare=False)
+
+    @property
+    def seed(self) -> int:
+        """The seed it was made with."""
+        return self.evaluator.seed
 
 
 def make_plan(
@@ -147,12 +147,17 @@ def make_plan(
             errors.append(error.located(dither_set.location))
     raise_all(errors)
     changes, errors = _changes(setups)
-    raise_all([*_edited_copies(proposal, setups), *errors])
+    raise_all([*_contradictions(proposal, setups), *errors])
     return Plan(
         groups=tuple(planner.evaluate(setup, changes) for setup in setups),
         changes=tuple(changes.values()),
-        findings=(*selected.findings, *planner.findings, *_followers(changes.values())),
-        seed=options.seed,
+        findings=(
+            *selected.findings,
+            *planner.findings,
+            *followers(changes.values()),
+            *old_numbers(proposal, changes.values()),
+        ),
+        evaluator=planner.evaluator,
     )
 
 
@@ -235,7 +240,7 @@ class _Planner:
                     region=region,
                     choice=choice,
                     clusters=len(sizes),
-                    becomes=_assign_points(setups[setup], dither_set.base, choice),
+                    becomes=assign_points(setups[setup], dither_set.base, choice),
                 )
                 for setup in alike
             ]
@@ -284,107 +289,20 @@ class _Planner:
         return self.evaluator.evaluate(exposures, planned.choice, clusters=planned.clusters)
 
 
-def cluster_sizes(
-    request: DitherRequest, setup: Setup, members: Sequence[Member], catalog: Catalog
-) -> tuple[int, ...]:
-    """Return the number of points of each cluster; their sum is the number of exposures.
-
-    Raises
-    ------
-    RefusalError
-        If the exposures do not fit the number of points, or the pattern.
-    CatalogError
-        If the pattern is not in the catalog.
-    """
-    m = sum(member.runs for member in members)
-    of_pattern = catalog.get(request.pattern).n if request.pattern is not None else None
-    n = request.n or of_pattern or m
-    if m != 1 and m % n:
-        requested = f"n={n}"
-        if not request.n and of_pattern is not None:
-            requested = f"the {n} points of {request.pattern}"
-        raise RefusalError(
-            f"{m} exposures of {setup.text} do not fit {requested}; allowed: 1 exposure (it is "
-            f"expanded to {n}), {n}, or a multiple of {n}"
-        )
-    total = n if m == 1 else m
-    if total > MAX_POINTS:
-        raise RefusalError(
-            f"{total} exposures of {setup.text} are to be dithered together; at most {MAX_POINTS} "
-            "can be: give each cluster a group of its own"
-        )
-    if of_pattern is None:
-        return split_counts(n) * (total // n)
-    if total % of_pattern:
-        raise RefusalError(
-            f"pattern {request.pattern} has {of_pattern} points, and {total} exposures of "
-            f"{setup.text} are no multiple of that; give n={of_pattern} or another pattern"
-        )
-    return (of_pattern,) * (total // of_pattern)
-
-
-def _assign_points(
-    members: Sequence[Member], base: PosTarg, choice: PatternChoice
-) -> dict[int, tuple[NewExposure, ...]]:
-    """Give the points to the exposures of one setup, in document order."""
-    total = len(choice.offsets_arcsec)
-    expands = len(members) == 1 and members[0].runs == 1 and total > 1
-    points = iter(enumerate(choice.offsets_arcsec, start=1))
-
-    def at_next_point(source: Exposure, copy: int, made_by: str, *, is_split: bool) -> NewExposure:
-        index, (x_arcsec, y_arcsec) = next(points)
-        return NewExposure(
-            source=source,
-            copy=copy,
-            pos_targ=base + PosTarg(x_arcsec=x_arcsec, y_arcsec=y_arcsec),
-            receipt=Receipt(
-                index=index,
-                total=total,
-                pattern=choice.name,
-                base_x_arcsec=base.x_arcsec,
-                base_y_arcsec=base.y_arcsec,
-                version=__version__,
-                made_by=made_by,
-            ),
-            is_split=is_split,
-        )
-
-    becomes: dict[int, tuple[NewExposure, ...]] = {}
-    for member in members:
-        made_before = member.receipt.made_by if member.receipt is not None else ""
-        if expands and len(member.copies) == total - 1:
-            becomes[member.exposure.node] = (at_next_point(member.exposure, 0, "", is_split=False),)
-            for copy in member.copies:
-                becomes[copy.node] = (at_next_point(copy, 0, "copy", is_split=False),)
-            continue
-        count = total if expands else member.runs
-        becomes[member.exposure.node] = tuple(
-            at_next_point(
-                member.exposure,
-                copy,
-                made_before if copy == 0 else "copy" if expands else "split",
-                is_split=member.runs > 1,
-            )
-            for copy in range(count)
-        )
-        becomes |= {copy.node: () for copy in member.copies}  # of an earlier run: made anew
-    return becomes
-
-
-def _edited_copies(proposal: Proposal, setups: Iterable[_PlannedSetup]) -> list[AptDitherError]:
-    """Return an error for each copy of an earlier run that would be removed with edits by hand."""
-    return [
-        RefusalError(
-            f"exposure {member.exposure.number} or this copy of it was edited since it was made; undo "
-            "the edits, delete the copies, or give n= as many exposures as there are",
-            location=replace(planned.dither_set.location, exposure=copy.number, line=copy.line),
-        )
-        for planned in setups
-        for member in planned.dither_set.members
-        for copy in member.copies
-        if planned.becomes.get(copy.node) == ()
-        and not is_unedited_copy(proposal, member.exposure, copy)
-    ]
+def _contradictions(
+    proposal: Proposal, setups: Sequence[_PlannedSetup]
+) -> Iterator[AptDitherError]:
+    """Yield what forbids an expansion: copies that would be lost, or are there already."""
+    in_sets = {node for planned in setups for node in planned.becomes}
+    for planned in setups:
+        visit, location = planned.dither_set.visit, planned.dither_set.location
+        others = [exposure for exposure in visit.exposures if exposure.node not in in_sets]
+        for member in planned.dither_set.members:
+            if member.exposure.node in planned.becomes:
+                removed = [one for one in member.copies if planned.becomes[one.node] == ()]
+                yield from edited_copies(proposal, member.exposure, removed, location)
+                new = planned.becomes[member.exposure.node]
+                yield from already_dithered(member.exposure, new, others, location)
 
 
 def _changes(
@@ -434,17 +352,3 @@ def _pointing(new: NewExposure) -> Pointing:
         was=source.number if new.copy == 0 else None,
         old_pos_targ=source.pos_targ if new.copy == 0 else None,
     )
-
-
-def _followers(changes: Iterable[VisitChange]) -> Iterator[Finding]:
-    """Yield a finding for each exposure outside a set that takes its place from one inside."""
-    for change in changes:
-        moved = {new.source.number for new in change.exposures if new.pos_targ is not None}
-        for new in change.exposures:
-            source = new.source
-            if new.pos_targ is None and source.same_pos_as in moved:
-                yield FOLLOWER_MOVES.finding(
-                    f"SamePosAs {source.same_pos_as} follows a dithered exposure to its "
-                    "new place (after an expansion: to the first point); it is not dithered itself",
-                    Location(visit=change.visit.number, exposure=source.number, line=source.line),
-                )

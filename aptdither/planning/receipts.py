@@ -9,12 +9,12 @@ and `check` reports it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from aptdither.apt.proposal import Exposure
-from aptdither.apt.tags import Receipt
+from aptdither.apt.tags import MadeBy, Receipt
 from aptdither.dither.catalog import Catalog
 from aptdither.dither.clusters import offset_clusters
 from aptdither.errors import AptDitherError
@@ -99,6 +99,67 @@ def _offsets_of(
         except AptDitherError:
             return None
     return tuple(PosTarg(x_arcsec=float(x), y_arcsec=float(y)) for x, y in offsets)
+
+
+def lost_receipts(
+    exposures: Sequence[Exposure],
+    receipts: Mapping[Exposure, Receipt],
+    catalog: Catalog,
+    aperture: Aperture,
+) -> dict[Exposure, Receipt]:
+    """Return the receipts that exposures of one setup have lost, where their POS TARGs say it.
+
+    Parameters
+    ----------
+    exposures : sequence of Exposure
+        The exposures of one setup of a set, in document order.
+    receipts : Mapping of Exposure to Receipt
+        The receipts that are left. Without any, the patterns of the catalog that have as many
+        points are tried.
+    catalog : Catalog
+    aperture : Aperture
+        The aperture that the set was dithered for.
+    """
+    if receipts:
+        known = [next(iter(receipts.values()))]
+    else:
+        base = exposures[0].pos_targ or NO_OFFSET
+        known = [
+            Receipt(
+                index=1,
+                total=len(exposures),
+                pattern=pattern.name,
+                base_x_arcsec=base.x_arcsec,
+                base_y_arcsec=base.y_arcsec,
+                version=__version__,
+            )
+            for pattern in catalog.of_size(len(exposures))
+        ]
+    for receipt in known:
+        offsets = _offsets_of(receipt, catalog, aperture)
+        if offsets is None:
+            continue
+        used = {one.index for one in receipts.values()}
+        found: dict[Exposure, Receipt] = {}
+        for exposure in exposures:
+            at = (exposure.pos_targ or NO_OFFSET) - base_of(receipt)
+            for index, offset in enumerate(offsets, start=1):
+                if index not in used and (at - offset).length_arcsec <= EQUAL_ARCSEC:
+                    if exposure not in receipts:
+                        found[exposure] = replace(receipt, index=index, made_by=MadeBy.OBSERVER)
+                        used.add(index)
+                    break
+        if len(found) + len(receipts) == len(exposures):
+            return found
+    return {}
+
+
+def to_paste(receipts: Mapping[Exposure, Receipt | None]) -> str:
+    """Return the sentence that tells which receipts to paste into the Comments."""
+    lines = "; ".join(
+        f"exposure {one.number}: {receipt.text}" for one, receipt in receipts.items() if receipt
+    )
+    return f"paste their receipts into their Comments ({lines})"
 
 
 def receipt_problems(

@@ -32,7 +32,14 @@ from aptdither.errors import (
 )
 from aptdither.findings import Finding, Rule, Severity
 from aptdither.optics.aperture import Aperture, get_aperture
-from aptdither.planning.receipts import ProblemKind, base_of, offset_of, receipt_problems
+from aptdither.planning.receipts import (
+    ProblemKind,
+    base_of,
+    lost_receipts,
+    offset_of,
+    receipt_problems,
+    to_paste,
+)
 from aptdither.planning.refusals import (
     CONFIGS,
     SetOptions,
@@ -475,7 +482,7 @@ class _Builder:
             if (
                 last is None
                 or last.receipt is None
-                or receipt.index != len(last.copies) + 2
+                or receipt.index != last.receipt.index + len(last.copies) + 1
                 or last.exposure.setup != exposure.setup
             ):
                 self.errors.append(
@@ -556,14 +563,25 @@ class _Builder:
                 f"exposure {member.exposure.number}: {base.x_arcsec:g},{base.y_arcsec:g}"
                 for member, base in zip(members, bases, strict=True)
             )
+            lost = self._lost_receipts(members, aperture)
             self.errors.append(
                 RefusalError(
-                    f"the exposures of the set start from different POS TARGs ({listed}); make "
+                    f"the exposures of the set start from different POS TARGs ({listed}); {lost}make "
                     "them equal, or give --replace to start all from the first's",
                     location=self.tags.location(members[0].exposure),
                 )
             )
         return bases[0]
+
+    def _lost_receipts(self, members: Sequence[Member], aperture: Aperture | None) -> str:
+        """Tell which receipts to restore, where the POS TARGs are those of an earlier dither."""
+        lost: dict[Exposure, Receipt] = {}
+        for setup in {member.exposure.setup: None for member in members} if aperture else ():
+            own = [one for member in members for one in member.exposures if one.setup == setup]
+            receipts = {one: found for one in own if (found := self.tags.receipt(one)) is not None}
+            if aperture is not None:
+                lost |= lost_receipts(own, receipts, self.catalog, aperture)
+        return f"if these were dithered before, {to_paste(lost)}; or " if lost else ""
 
     def _base_of(
         self,

@@ -91,7 +91,11 @@ def survey(
         except AptDitherError as error:
             problems.extend(error.lines())
     planned = () if plan is None else plan.groups
-    evaluator = Evaluator(seed=seed, distortion=distortion, catalog=catalog)
+    evaluator = (
+        Evaluator(seed=seed, distortion=distortion, catalog=catalog)
+        if plan is None
+        else plan.evaluator
+    )
     observed: list[DitherGroup] = []
     for exposures in _not_planned(seen, is_planned=plan is not None):
         try:

@@ -12,10 +12,11 @@ from aptdither.findings import Severity
 from aptdither.planning.plan import Plan
 from aptdither.review.options import ReviewOptions
 from aptdither.review.reviewer import Reviewer
+from aptdither.types import Region
 
 
 def accept_plan(
-    proposal: Proposal, plan: Plan, options: ReviewOptions | None = None
+    proposal: Proposal, plan: Plan, *, region: Region | None = None
 ) -> tuple[bytes, Plan]:
     """Write a plan into a proposal, and review what was written by the rules of `check`.
 
@@ -27,8 +28,8 @@ def accept_plan(
         As read.
     plan : Plan
         What it becomes.
-    options : ReviewOptions, optional
-        How to review.
+    region : Region, optional
+        Where coverage matters, for tags that do not say; the whole readout when left out.
 
     Returns
     -------
@@ -51,7 +52,8 @@ def accept_plan(
         change.visit.number: {new.number for new in change.exposures if new.pos_targ is not None}
         for change in plan.changes
     }
-    review = Reviewer(options).review(parse_proposal(new_source), visits=pointed.keys())
+    reviewer = Reviewer(ReviewOptions(size=region), evaluator=plan.evaluator)
+    review = reviewer.review(parse_proposal(new_source), visits=pointed.keys())
     concerned = [
         finding
         for finding in review.findings

@@ -41,14 +41,20 @@ class Reviewer:
     ----------
     options : ReviewOptions, optional
         How to review.
+    evaluator : Evaluator, optional
+        One that has answered before; its catalog, distortion and seed hold.
     """
 
-    def __init__(self, options: ReviewOptions | None = None) -> None:
+    def __init__(
+        self, options: ReviewOptions | None = None, *, evaluator: Evaluator | None = None
+    ) -> None:
         self.options = options or ReviewOptions()
-        self.catalog = load_catalog(self.options.catalog)
-        self.evaluator = Evaluator(
-            seed=self.options.seed, distortion=self.options.distortion, catalog=self.catalog
+        self.evaluator = evaluator or Evaluator(
+            seed=self.options.seed,
+            distortion=self.options.distortion,
+            catalog=load_catalog(self.options.catalog),
         )
+        self.catalog = self.evaluator.catalog
         self.reference = CatalogReference(self.catalog, self.evaluator)
 
     def review(self, proposal: Proposal, *, visits: Collection[str] | None = None) -> Review:

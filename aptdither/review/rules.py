@@ -11,7 +11,8 @@ from types import MappingProxyType
 
 from aptdither.errors import UsageError
 from aptdither.findings import Rule
-from aptdither.planning.plan import DOUBTFUL_TAG, FOLLOWER_MOVES
+from aptdither.planning.consequences import FOLLOWER_MOVES, OLD_NUMBER
+from aptdither.planning.plan import DOUBTFUL_TAG
 from aptdither.review import moves, positions, sampling, syntax
 
 #: Called with what the exposures of each visit do, and the :class:`ReviewContext`.
@@ -21,7 +22,7 @@ VISIT_RULES = (*syntax.VISIT_RULES, *moves.VISIT_RULES, *positions.VISIT_RULES)
 GROUP_RULES = (*sampling.GROUP_RULES, *moves.GROUP_RULES, *positions.GROUP_RULES)
 
 #: Reported by planning alone.
-PLANNING_RULES = (DOUBTFUL_TAG, FOLLOWER_MOVES)
+PLANNING_RULES = (DOUBTFUL_TAG, FOLLOWER_MOVES, OLD_NUMBER)
 
 #: Every rule by its code, in the order of the codes.
 RULES: Mapping[str, Rule] = MappingProxyType(

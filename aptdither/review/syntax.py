@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from aptdither.errors import AptDitherError, ProposalError, ReceiptError, TagError
 from aptdither.findings import Message, Severity, rule
-from aptdither.planning.plan import cluster_sizes
 from aptdither.planning.pointings import ExposureSet, Unresolved, VisitPointings
+from aptdither.planning.points import cluster_sizes
 from aptdither.planning.refusals import is_supported
 from aptdither.planning.selection import STRAY_TAG, DitherSet
 from aptdither.review.options import ReviewContext

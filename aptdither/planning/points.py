@@ -1,0 +1,114 @@
+"""How many points the exposures of a setup have, and which point each exposure gets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aptdither.apt.changes import NewExposure
+from aptdither.apt.limits import MAX_POINTS
+from aptdither.apt.proposal import Exposure
+from aptdither.apt.tags import DitherRequest, MadeBy, Receipt
+from aptdither.dither.catalog import Catalog
+from aptdither.dither.clusters import split_counts
+from aptdither.errors import RefusalError
+from aptdither.planning.choice import PatternChoice
+from aptdither.planning.selection import Member
+from aptdither.types import PosTarg, Setup
+from aptdither.version import __version__
+
+
+def cluster_sizes(
+    request: DitherRequest, setup: Setup, members: Sequence[Member], catalog: Catalog
+) -> tuple[int, ...]:
+    """Return the number of points of each cluster; their sum is the number of exposures.
+
+    Raises
+    ------
+    RefusalError
+        If the exposures do not fit the number of points, or the pattern.
+    CatalogError
+        If the pattern is not in the catalog.
+    """
+    # Without n= an exposure that was expanded keeps its copies; beside others they are exposures.
+    m = sum(member.runs + len(member.copies) for member in members)
+    of_pattern = catalog.get(request.pattern).n if request.pattern is not None else None
+    n = request.n or of_pattern or m
+    if _expands(members):
+        m = 1
+    if m != 1 and m % n:
+        requested = f"n={n}"
+        if not request.n and of_pattern is not None:
+            requested = f"the {n} points of {request.pattern}"
+        raise RefusalError(
+            f"{m} exposures of {setup.text} do not fit {requested}; allowed: 1 exposure (it is "
+            f"expanded to {n}), {n}, or a multiple of {n}"
+        )
+    total = n if m == 1 else m
+    if total > MAX_POINTS:
+        raise RefusalError(
+            f"{total} exposures of {setup.text} are to be dithered together; at most {MAX_POINTS} "
+            "can be: give each cluster a group of its own"
+        )
+    if of_pattern is None:
+        return split_counts(n) * (total // n)
+    if total % of_pattern:
+        raise RefusalError(
+            f"pattern {request.pattern} has {of_pattern} points, and {total} exposures of "
+            f"{setup.text} are no multiple of that; give n={of_pattern} or another pattern"
+        )
+    return (of_pattern,) * (total // of_pattern)
+
+
+def _expands(members: Sequence[Member]) -> bool:
+    """Tell whether the exposures of one setup are one exposure, and copies that were made of it."""
+    return len(members) == 1 and members[0].runs == 1
+
+
+def assign_points(
+    members: Sequence[Member], base: PosTarg, choice: PatternChoice
+) -> dict[int, tuple[NewExposure, ...]]:
+    """Give the points to the exposures of one setup, in document order.
+
+    Copies of an earlier run stay: more are made after the exposure, or the last are removed.
+    """
+    total = len(choice.offsets_arcsec)
+    points = iter(enumerate(choice.offsets_arcsec, start=1))
+
+    def at_next_point(source: Exposure, copy: int, made_by: str, *, is_split: bool) -> NewExposure:
+        index, (x_arcsec, y_arcsec) = next(points)
+        return NewExposure(
+            source=source,
+            copy=copy,
+            pos_targ=base + PosTarg(x_arcsec=x_arcsec, y_arcsec=y_arcsec),
+            receipt=Receipt(
+                index=index,
+                total=total,
+                pattern=choice.name,
+                base_x_arcsec=base.x_arcsec,
+                base_y_arcsec=base.y_arcsec,
+                version=__version__,
+                made_by=made_by,
+            ),
+            is_split=is_split,
+        )
+
+    becomes: dict[int, tuple[NewExposure, ...]] = {}
+    expands = _expands(members)
+    for member in members:
+        kept = member.copies[: total - 1] if expands else member.copies
+        count = total - len(kept) if expands else member.runs
+        made_before = member.receipt.made_by if member.receipt is not None else ""
+        made_by = MadeBy.COPY if expands else MadeBy.SPLIT
+        becomes[member.exposure.node] = tuple(
+            at_next_point(
+                member.exposure,
+                copy,
+                made_by if copy else made_before,
+                is_split=member.runs > 1,
+            )
+            for copy in range(count)
+        )
+        for one in kept:
+            becomes[one.node] = (at_next_point(one, 0, MadeBy.COPY, is_split=False),)
+        becomes |= {one.node: () for one in member.copies[len(kept) :]}
+    return becomes
