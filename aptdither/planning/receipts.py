@@ -133,7 +133,7 @@ def lost_receipts(
                 base_y_arcsec=base.y_arcsec,
                 version=__version__,
             )
-            for pattern in catalog.of_size(len(exposures))
+            for pattern in catalog.of_size(len(exposures), aperture.config)
         ]
     for receipt in known:
         offsets = _offsets_of(receipt, catalog, aperture)
