@@ -115,6 +115,7 @@ TRIGGERS = {
     "ADT106": proposal(visit(exposure(1), exposure(1, element="F125W"))),
     "ADT108": in_pattern(exposure(1), made=pattern("SPIRAL", 5, 0.5, 10)),
     "ADT109": proposal(visit(exposure(1, comments="@dither n=4"))),
+    "ADT110": applied().replace(b"@dither n=4 pattern=tight-4", b"@dither n=6"),
     "ADT201": crossed(),
     "ADT202": dithered(LINE, element="F125W"),
     "ADT203": dithered(LINE, element="F098M"),
@@ -141,6 +142,7 @@ TRIGGERS = {
     "ADT404": proposal(visit(exposure(1), exposure(2, element="G141"))),
     "ADT405": proposal(visit(exposure(1)).replace("Current>true", "Current>false")),
     "ADT406": shifted(applied()),
+    "ADT407": applied().replace(b"@dither n=4 pattern=tight-4\n", b""),
 }
 
 QUIET = {
@@ -152,6 +154,7 @@ QUIET = {
     "ADT106": proposal(visit(exposure(1)), visit(exposure(1), number="02")),
     "ADT108": in_pattern(exposure(1), made=pattern("LINE", 5, 0.5, 10)),
     "ADT109": applied(),
+    "ADT110": applied(),
     "ADT201": dithered(GO_13417, element="F125W"),
     "ADT202": dithered(BOX, element="F125W"),
     "ADT203": dithered(LINE, element="F160W"),
@@ -191,6 +194,7 @@ QUIET = {
         visit(exposure(1), status="completed").replace("Current>true", "Current>false")
     ),
     "ADT406": applied(),
+    "ADT407": applied(),
 }
 
 

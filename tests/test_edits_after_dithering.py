@@ -347,3 +347,50 @@ def test_old_numbers_are_said_after_a_renumbering() -> None:
         ("3", "the Comments mention 'exposures 1 and 2', and exposure 2 is exposure 3 now"),
         ("2", "Follows='3' may name exposure 3, which is exposure 4 now"),
     ]
+
+
+def test_receipts_that_no_tag_covers_are_said() -> None:
+    source = grouped().replace(f"@dither {BOX}\n".encode(), b"")
+    assert apply(source) == source
+    assert [one.code for one in make_plan(parse_proposal(source)).findings] == ["ADT407"]
+    assert "ADT407" in codes(source)
+    (pasted_here,) = re.findall(rb'<Exposure Number="2".*?</Exposure>\n', grouped(), re.DOTALL)
+    other = proposal(visit(exposure(1), number="02")).replace(
+        b"</Visit>", pasted_here + b"</Visit>"
+    )
+    assert "ADT407" in codes(other)
+
+
+def test_a_group_dissolved_is_said_once() -> None:
+    assert "ADT407" not in codes(dissolved(grouped()))
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        lambda: grouped().replace(f"@dither {BOX}".encode(), b"@dither pattern=tight-4"),
+        lambda: grouped().replace(f"@dither {BOX}".encode(), b"@dither n=2 method=catalog"),
+        lambda: re.sub(
+            rb'(<Exposure Number="2".*?</Exposure>\n)(<Exposure Number="3".*?</Exposure>\n)',
+            rb"\2\1",
+            grouped(),
+            flags=re.DOTALL,
+        ),
+    ],
+    ids=["another pattern", "another n", "two exposures swapped"],
+)
+def test_what_apply_would_dither_anew_is_said_by_check(edited: Callable[[], bytes]) -> None:
+    source = edited()
+    again = apply(source)
+    assert again != source
+    assert {"ADT110", "ADT406"} & codes(source) == {"ADT110"}
+    assert "ADT110" not in codes(again)
+
+
+@pytest.mark.parametrize("tag", ["@dither size=20arcsec method=catalog", "@dither size=500arcsec"])
+def test_check_refuses_a_region_off_the_detector_before_apply_does(tag: str) -> None:
+    far = ("200", "0") if "20arcsec" in tag else None
+    made = proposal(visit(group(*(exposure(i, postarg=far) for i in (1, 2, 3))), comments=tag))
+    with pytest.raises(AptDitherError):
+        apply(made)
+    assert "ADT306" in codes(made)

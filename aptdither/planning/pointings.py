@@ -19,6 +19,7 @@ from aptdither.apt.patterns import AptPattern, is_pattern_group, pattern_points
 from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal, Visit
 from aptdither.apt.tags import Receipt
 from aptdither.errors import AptDitherError, Location, ProposalError
+from aptdither.findings import Finding
 from aptdither.optics.detector import get_detector
 from aptdither.planning.refusals import SetOptions, is_supported, may_be_parallel
 from aptdither.planning.selection import DitherSet, select_sets
@@ -189,6 +190,8 @@ class VisitPointings:
         What could not be followed.
     errors : tuple of AptDitherError
         What forbids carrying out the visit's tags.
+    findings : tuple of Finding
+        What its tags and receipts leave in doubt.
     """
 
     visit: Visit
@@ -196,6 +199,7 @@ class VisitPointings:
     sets: tuple[ExposureSet, ...] = ()
     unresolved: tuple[Unresolved, ...] = ()
     errors: tuple[AptDitherError, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 class _CannotFollowError(Exception):
@@ -296,6 +300,7 @@ class _VisitReader:
                 for (reason, is_missing), exposures in unresolved.items()
             ),
             errors=selected.errors,
+            findings=selected.findings,
         )
 
     def _sets(

@@ -18,6 +18,7 @@ from aptdither.apt.tags import MadeBy, Receipt
 from aptdither.dither.catalog import Catalog
 from aptdither.dither.clusters import offset_clusters
 from aptdither.errors import AptDitherError
+from aptdither.findings import Rule, Severity
 from aptdither.optics.aperture import Aperture
 from aptdither.planning.choice import sizes_of
 from aptdither.types import NO_OFFSET, PosTarg
@@ -25,6 +26,17 @@ from aptdither.version import __version__
 
 #: POS TARGs that differ by less are equal: three decimals, rounded twice, arcsec.
 EQUAL_ARCSEC = 0.0015
+
+
+UNCOVERED_RECEIPTS = Rule(
+    code="ADT407",
+    severity=Severity.WARNING,
+    title="receipts that no tag covers",
+    explanation="Exposures have @dithered lines (receipts) of an earlier run, but no tag covers "
+    "them: the tag was deleted, or the exposures were pasted elsewhere. `apply` leaves their POS "
+    "TARGs as they are. Restore the tag, or delete the receipts to keep the POS TARGs.",
+    source="aptdither README, The tag",
+)
 
 
 class ProblemKind(StrEnum):
@@ -192,6 +204,24 @@ def receipt_problems(
         return
     yield from _moved(receipts, catalog, aperture)
     yield from _incomplete(receipts, must_be_complete=must_be_complete)
+
+
+def uncovered_receipts(receipts: Mapping[Exposure, Receipt]) -> Iterator[tuple[Exposure, str]]:
+    """Yield the first exposure and a message for each dither that no tag covers."""
+    dithers: dict[object, dict[Exposure, Receipt]] = {}
+    for exposure, one in receipts.items():
+        if one.total > 1:
+            key = exposure.setup, exposure.target_name, one.pattern, one.total, base_of(one)
+            dithers.setdefault(key, {})[exposure] = one
+    for dither in dithers.values():
+        first, receipt = next(iter(dither.items()))
+        listed = ", ".join(exposure.number for exposure in dither)
+        message = (
+            f"exposures {listed} have receipts ({receipt.total} points of {receipt.pattern}), but "
+            "no tag covers them; restore the tag, or delete the receipts to keep the POS TARGs as "
+            "they are"
+        )
+        yield first, message
 
 
 def _disagreeing(receipts: Mapping[Exposure, Receipt]) -> Iterator[ReceiptProblem]:

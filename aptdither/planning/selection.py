@@ -14,7 +14,7 @@ so that they can be corrected together.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 from aptdither.apt.limits import MAX_VISIT_EXPOSURES
@@ -33,12 +33,14 @@ from aptdither.errors import (
 from aptdither.findings import Finding, Rule, Severity
 from aptdither.optics.aperture import Aperture, get_aperture
 from aptdither.planning.receipts import (
+    UNCOVERED_RECEIPTS,
     ProblemKind,
     base_of,
     lost_receipts,
     offset_of,
     receipt_problems,
     to_paste,
+    uncovered_receipts,
 )
 from aptdither.planning.refusals import (
     CONFIGS,
@@ -196,6 +198,7 @@ def select_sets(
         ]
         errors.extend(tags.errors)
         if not tags.has_tags:
+            findings += _uncovered(tags, set(), ())
             continue
         if len(tags.slots) > MAX_VISIT_EXPOSURES:
             errors.append(_too_many_exposures(tags))
@@ -213,7 +216,24 @@ def select_sets(
                 sets.append(built)
             else:
                 errors.extend(built)
+        findings += _uncovered(tags, claimed, errors)
     return SelectedSets(sets=tuple(sets), errors=tuple(errors), findings=tuple(findings))
+
+
+def _uncovered(
+    tags: VisitTags, claimed: Collection[int], errors: Iterable[AptDitherError]
+) -> Iterator[Finding]:
+    """Yield a finding for receipts that no tag covers, where no error says it."""
+    refused = {error.location for error in errors if isinstance(error, ReceiptError)}
+    receipts = {
+        exposure: receipt
+        for exposure, _ in tags.slots
+        if exposure.node not in claimed and (receipt := tags.receipt(exposure)) is not None
+    }
+    for exposure, message in uncovered_receipts(receipts):
+        location = tags.location(exposure)
+        if location not in refused:
+            yield UNCOVERED_RECEIPTS.finding(message, location)
 
 
 def _too_many_exposures(tags: VisitTags) -> AptDitherError:

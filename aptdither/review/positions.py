@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 
 from aptdither.apt.patterns import is_pattern_group
 from aptdither.apt.proposal import Exposure, ExposureGroup
-from aptdither.apt.tags import Receipt
 from aptdither.errors import AptDitherError, ReceiptError
 from aptdither.findings import Message, Severity, rule
 from aptdither.optics.aperture import get_aperture
@@ -145,13 +144,13 @@ def different_origins(visit: VisitPointings, _context: ReviewContext) -> Iterato
     Severity.ERROR,
     title="receipt that does not match its exposure",
     explanation="`apply` left a @dithered line (receipt) that says which point of which pattern "
-    "the exposure is, and the file has changed since: the POS TARG differs, points are missing or "
-    "repeated, or the tag requests something else. Run `aptdither apply` again, or delete the tag "
+    "the exposure is, and the file has changed since: the POS TARG differs, or points are missing "
+    "or repeated. Run `aptdither apply` again, or delete the tag "
     "and the receipts to keep the POS TARGs as they are.",
     source="aptdither README, The tag",
 )
 def contradicting_receipts(visit: VisitPointings, context: ReviewContext) -> Iterator[Message]:
-    """Report receipts that contradict their exposures, their tag or each other."""
+    """Report receipts that contradict their exposures or each other."""
     for exposure in visit.visit.exposures:
         comments = visit.tags.comments.get(exposure.node)
         if comments is not None and len(comments.receipts) > 1:
@@ -171,7 +170,6 @@ def contradicting_receipts(visit: VisitPointings, context: ReviewContext) -> Ite
         }
         if not receipts:
             continue
-        yield from _changed_tag(observed, receipts)
         try:
             aperture = context.evaluator.aperture(_planned_setup(observed))
         except AptDitherError:  # reported by ADT108
@@ -195,28 +193,6 @@ def _planned_setup(observed: ExposureSet) -> Setup:
     if observed.dither_set is None:
         return observed.setup
     return next(iter(observed.dither_set.by_setup()))
-
-
-def _changed_tag(observed: ExposureSet, receipts: Mapping[Exposure, Receipt]) -> Iterator[Message]:
-    tag = observed.dither_set
-    exposure, receipt = next(iter(receipts.items()))
-    if tag is None or not observed.has_receipts:
-        return
-    request = tag.request
-    names = receipt.pattern.casefold().split("+")
-    if request.pattern is not None and request.pattern.casefold() not in names:
-        requested = f"pattern={request.pattern}"
-    elif request.n is not None and receipt.total % request.n:
-        requested = f"n={request.n}"
-    else:
-        return
-    yield (
-        observed.location_of(exposure),
-        (
-            f"the tag requests {requested}, but the receipts are for {receipt.total} points of "
-            f"{receipt.pattern}; run aptdither apply"
-        ),
-    )
 
 
 GROUP_RULES = (overridden_pos_targs,)

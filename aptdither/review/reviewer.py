@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 from aptdither.apt.proposal import Proposal
 from aptdither.dither.catalog import load_catalog
-from aptdither.errors import AptDitherError
+from aptdither.errors import AptDitherError, RefusalError
 from aptdither.findings import Finding
 from aptdither.planning.evaluation import DitherGroup, Evaluator
 from aptdither.planning.pointings import observe
+from aptdither.review.moves import region_off_detector
 from aptdither.review.options import ReviewContext, ReviewOptions
 from aptdither.review.reference import CatalogReference
-from aptdither.review.rules import GROUP_RULES, VISIT_RULES
+from aptdither.review.rules import GROUP_RULES, PENDING_RULES, VISIT_RULES
 from aptdither.review.syntax import not_evaluated
 
 
@@ -80,13 +81,16 @@ class Reviewer:
             for exposures in visit.sets:
                 try:
                     group = self.evaluator.evaluate(exposures)
+                except RefusalError as error:
+                    own.append(region_off_detector.finding(error.message, exposures.location))
+                    continue
                 except AptDitherError as error:
                     message = f"not evaluated: {error.message}"
                     own.append(not_evaluated.finding(message, exposures.location))
                     continue
                 groups.append(group)
-                if not exposures.is_pending:
-                    own += (finding for rule in GROUP_RULES for finding in rule(group, context))
+                rules = PENDING_RULES if exposures.is_pending else GROUP_RULES
+                own += (finding for rule in rules for finding in rule(group, context))
             findings += sorted(
                 (one for one in own if one.code in self.options.selection),
                 key=lambda one: (one.line or 0, one.code),

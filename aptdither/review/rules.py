@@ -18,7 +18,9 @@ from aptdither.review import moves, positions, sampling, syntax
 #: Called with what the exposures of each visit do, and the :class:`ReviewContext`.
 VISIT_RULES = (*syntax.VISIT_RULES, *moves.VISIT_RULES, *positions.VISIT_RULES)
 
-#: Called with each group and the context, unless its tag is still to be applied.
+#: Called with each group and the context; with one whose tag is still to be applied, those that
+#: no dither can mend.
+PENDING_RULES = (moves.region_off_detector, moves.target_off_detector)
 GROUP_RULES = (*sampling.GROUP_RULES, *moves.GROUP_RULES, *positions.GROUP_RULES)
 
 #: Reported by planning alone.

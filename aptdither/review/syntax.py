@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-from aptdither.errors import AptDitherError, ProposalError, ReceiptError, TagError
-from aptdither.findings import Message, Severity, rule
+from aptdither.errors import AptDitherError, Location, ProposalError, ReceiptError, TagError
+from aptdither.findings import Message, Rule, Severity, rule
 from aptdither.planning.pointings import ExposureSet, Unresolved, VisitPointings
 from aptdither.planning.points import cluster_sizes
+from aptdither.planning.receipts import UNCOVERED_RECEIPTS
 from aptdither.planning.refusals import is_supported
 from aptdither.planning.selection import STRAY_TAG, DitherSet
 from aptdither.review.options import ReviewContext
@@ -38,11 +39,20 @@ def malformed_tags(visit: VisitPointings, _context: ReviewContext) -> Iterator[M
 @STRAY_TAG.checked_by
 def stray_tags(visit: VisitPointings, _context: ReviewContext) -> Iterator[Message]:
     """Report lines that hold @dither and are not tags."""
-    for location, stray in visit.tags.stray_lines():
-        yield (
-            location,
-            f"{stray[:120]!r} is not read as a tag: put @dither first, on a line of its own",
-        )
+    yield from _said_by_selection(visit, STRAY_TAG)
+
+
+@UNCOVERED_RECEIPTS.checked_by
+def receipts_without_tag(visit: VisitPointings, _context: ReviewContext) -> Iterator[Message]:
+    """Report receipts that no tag covers."""
+    yield from _said_by_selection(visit, UNCOVERED_RECEIPTS)
+
+
+def _said_by_selection(visit: VisitPointings, rule: Rule) -> Iterator[Message]:
+    for found in visit.findings:
+        if found.code == rule.code:
+            location = Location(visit=found.visit, exposure=found.exposure, line=found.line)
+            yield location, found.message
 
 
 @rule(
@@ -189,6 +199,38 @@ def unapplied_tags(visit: VisitPointings, context: ReviewContext) -> Iterator[Me
 
 
 @rule(
+    "ADT110",
+    Severity.WARNING,
+    title="tag or order changed since the dither",
+    explanation="The exposures have receipts, but their tag requests another number of points or "
+    "another pattern than those receipts say, or the exposures were put into another order. The "
+    "next `aptdither apply` dithers them anew.",
+    source=_TAG,
+)
+def changed_since(visit: VisitPointings, _context: ReviewContext) -> Iterator[Message]:
+    """Report dithered sets that a new run of apply would dither in another way."""
+    for observed in visit.sets:
+        tagged = observed.dither_set
+        if tagged is None or not observed.has_receipts:
+            continue
+        receipts = [observed.receipts[exposure.node] for exposure in observed.exposures]
+        receipt, request = receipts[0], tagged.request
+        made = f"the receipts are for {receipt.total} points of {receipt.pattern}"
+        names = receipt.pattern.casefold().split("+")
+        if request.pattern is not None and request.pattern.casefold() not in names:
+            message = f"the tag requests pattern={request.pattern}, but {made}"
+        elif request.n is not None and receipt.total % request.n:
+            message = f"the tag requests n={request.n}, but {made}"
+        elif (order := [one.index for one in receipts]) != sorted(order):
+            numbers = ", ".join(exposure.number for exposure in observed.exposures)
+            points = ", ".join(map(str, order))
+            message = f"exposures {numbers} were put into another order (points {points} now)"
+        else:
+            continue
+        yield observed.location, f"{message}; run aptdither apply to dither them anew"
+
+
+@rule(
     "ADT405",
     Severity.NOTE,
     title="orbit plan is out of date",
@@ -213,12 +255,14 @@ def stale_orbit_plan(visit: VisitPointings, _context: ReviewContext) -> Iterator
 VISIT_RULES = (
     malformed_tags,
     stray_tags,
+    receipts_without_tag,
     refused_tags,
     unreadable_values,
     missing_references,
     repeated_numbers,
     not_evaluated,
     unapplied_tags,
+    changed_since,
     stale_orbit_plan,
 )
 
