@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
+from aptdither.apt.tags import Receipt
 from aptdither.errors import AptDitherError, Location, ProposalError, ReceiptError, TagError
 from aptdither.findings import Message, Rule, Severity, rule
+from aptdither.planning.choice import sizes_of
 from aptdither.planning.pointings import ExposureSet, Unresolved, VisitPointings
 from aptdither.planning.points import cluster_sizes
 from aptdither.planning.receipts import UNCOVERED_RECEIPTS
@@ -207,7 +209,7 @@ def unapplied_tags(visit: VisitPointings, context: ReviewContext) -> Iterator[Me
     "next `aptdither apply` dithers them anew.",
     source=_TAG,
 )
-def changed_since(visit: VisitPointings, _context: ReviewContext) -> Iterator[Message]:
+def changed_since(visit: VisitPointings, context: ReviewContext) -> Iterator[Message]:
     """Report dithered sets that a new run of apply would dither in another way."""
     for observed in visit.sets:
         tagged = observed.dither_set
@@ -219,8 +221,8 @@ def changed_since(visit: VisitPointings, _context: ReviewContext) -> Iterator[Me
         names = receipt.pattern.casefold().split("+")
         if request.pattern is not None and request.pattern.casefold() not in names:
             message = f"the tag requests pattern={request.pattern}, but {made}"
-        elif request.n is not None and receipt.total % request.n:
-            message = f"the tag requests n={request.n}, but {made}"
+        elif requested := _other_clusters(observed, receipt, context):
+            message = f"the tag requests {requested}, but {made}"
         elif (order := [one.index for one in receipts]) != sorted(order):
             numbers = ", ".join(exposure.number for exposure in observed.exposures)
             points = ", ".join(map(str, order))
@@ -228,6 +230,20 @@ def changed_since(visit: VisitPointings, _context: ReviewContext) -> Iterator[Me
         else:
             continue
         yield observed.location, f"{message}; run aptdither apply to dither them anew"
+
+
+def _other_clusters(observed: ExposureSet, receipt: Receipt, context: ReviewContext) -> str:
+    """Return the numbers of points that the tag requests, where the receipts have others."""
+    dither_set = observed.dither_set
+    made = sizes_of(receipt.pattern, receipt.total, context.catalog)
+    if dither_set is None or made is None or observed.n != receipt.total:
+        return ""
+    members = dither_set.by_setup()[observed.setup]
+    try:
+        sizes = cluster_sizes(dither_set.request, observed.setup, members, context.catalog)
+    except AptDitherError:  # reported by ADT103
+        return ""
+    return "" if sizes == made else f"{' + '.join(map(str, sizes))} points"
 
 
 @rule(
