@@ -168,6 +168,75 @@ def test_all_errors_are_listed_and_nothing_is_written(tmp_path: Path) -> None:
     assert "visit 03" in second
 
 
+def piped(data: bytes, *arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=data)
+
+
+def test_each_file_gets_its_own_output(tagged: Path, tmp_path: Path) -> None:
+    other, plain = tmp_path / "other.apt", tmp_path / "plain.apt"
+    other.write_bytes(tagged.read_bytes())
+    plain.write_bytes(proposal(visit(exposure(1))))
+    result = invoke("apply", tagged, other, plain, tagged)
+    assert result.exit_code == 0
+    made = [path.with_name(f"{path.stem}.dithered.apt").read_bytes() for path in (tagged, other)]
+    assert made[0] == made[1]
+    assert not plain.with_name("plain.dithered.apt").exists()
+    said = " ".join(result.stdout.split())
+    assert said.index("one.apt") < said.index("other.apt") < said.index("plain.apt")
+    assert invoke("apply", tagged, other, "-o", tmp_path / "x.apt").exit_code == 2
+
+
+def test_a_file_with_errors_does_not_stop_the_others(tagged: Path, tmp_path: Path) -> None:
+    bad, missing = tmp_path / "bad.apt", tmp_path / "missing.apt"
+    bad.write_bytes(proposal(visit(exposure(1, comments="@dither n=0"))))
+    result = invoke("apply", bad, tagged, missing, "--check")
+    assert result.exit_code == 3  # of 1 (would change) and 3 the worst
+    assert result.stderr.splitlines()[0] == f"{tagged} would change"
+    first, second = result.stderr.splitlines()[-2:]
+    assert first.startswith(f"aptdither: {bad}, visit 01")
+    assert second == f"aptdither: {missing}: no such file"
+    report = json.loads(invoke("apply", bad, tagged, "--format", "json").stdout)
+    jsonschema.validate(report, json.loads(SCHEMA.read_text()))
+    failed, written = report["files"]
+    assert str(bad) in failed["error"]
+    assert Path(written["output"]["path"]).exists()
+
+
+@pytest.mark.parametrize("arguments", [("-",), ("-", "-o", "-")])
+def test_standard_input_becomes_standard_output(tagged: Path, arguments: tuple[str, ...]) -> None:
+    invoke("apply", tagged)
+    expected = tagged.with_name("one.dithered.apt").read_bytes()
+    result = piped(tagged.read_bytes(), "apply", *arguments)
+    assert (result.exit_code, result.stdout_bytes) == (0, expected)
+    assert "Visit 01" in result.stderr
+    assert piped(tagged.read_bytes(), "apply", *arguments, "-q").stderr == ""
+    assert piped(expected, "apply", *arguments).stdout_bytes == expected
+    assert invoke("apply", tagged, "-o", "-").stdout_bytes == expected
+    assert not [path for path in tagged.parent.iterdir() if path.name.startswith("-")]
+
+
+def test_a_pipe_without_a_tag_gives_what_it_got() -> None:
+    plain = proposal(visit(exposure(1)))
+    assert piped(plain, "apply", "-").stdout_bytes == plain
+
+
+def test_standard_input_with_an_error_writes_nothing() -> None:
+    result = piped(proposal(visit(exposure(1, comments="@dither n=0"))), "apply", "-")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert result.stderr.startswith("aptdither: standard input, visit 01")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--in-place"], ["--diff"], ["--format", "json"], ["other.apt"]],
+)
+def test_standard_output_is_never_mixed(tagged: Path, arguments: list[str]) -> None:
+    result = piped(tagged.read_bytes(), "apply", "-", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    dry = piped(tagged.read_bytes(), "apply", "-", "--dry-run", "--format", "json")
+    assert json.loads(dry.stdout)["input"]["path"] == "-"
+
+
 def test_json_obeys_its_schema(tagged: Path) -> None:
     result = invoke("apply", tagged, "--format", "json")
     report: dict[str, Any] = json.loads(result.stdout)

@@ -61,8 +61,7 @@ def test_files_without_a_supported_detector_are_counted(apt_dir: Path, folder: P
     result = invoke(*paths)
     assert (result.exit_code, result.stdout) == (0, "")
     (line,) = result.stderr.splitlines()
-    assert line.startswith("3 files checked, no findings")
-    assert "2 without exposures of a supported detector" in line
+    assert line == "3 files checked, 2 without supported exposures, no findings"
 
 
 def test_notes_alone_are_fine_unless_they_are_made_to_fail(folder: Path) -> None:
@@ -93,7 +92,7 @@ def test_text_is_grouped_by_visit_and_fits_80_columns(tmp_path: Path) -> None:
     assert lines[1] == "  Visit 01"
     assert lines[2].split() == ["ADT302", "note", "exposure", "1,", "line", "10"]
     assert sum(line.startswith("  Visit") for line in lines) == 2
-    assert result.stderr == "2 findings in 1 of 1 file: 2 notes\n"
+    assert result.stderr == "1 file checked, 2 findings in 1 file (2 notes)\n"
     assert max(map(len, lines[1:])) <= 80
     assert not any(line.endswith(" ") for line in lines)
     assert "\x1b" not in result.stdout
@@ -104,7 +103,9 @@ def test_a_bad_file_does_not_stop_the_others(folder: Path) -> None:
     assert result.exit_code == 3
     failed, summary = result.stderr.splitlines()
     assert "broken.apt: line 1" in failed
-    assert summary.startswith("4 findings in 2 of 3 files: 2 warnings, 2 notes")
+    assert summary == (
+        "3 files checked, 1 not readable, 4 findings in 2 files (2 warnings, 2 notes)"
+    )
     assert "by-hand.apt" in result.stdout
     assert "box.apt" in result.stdout
 
@@ -154,6 +155,28 @@ def test_json_lines_are_one_file_each(folder: Path) -> None:
     assert len(lines) == 4
     for line in lines:
         jsonschema.validate(line, ONE_LINE)
+
+
+def test_standard_input_is_checked_alone(folder: Path) -> None:
+    data = (folder / "by-hand.apt").read_bytes()
+    piped = CliRunner().invoke(app, ["check", "-"], input=data)
+    named = invoke(folder / "by-hand.apt")
+    assert (piped.exit_code, piped.stderr) == (named.exit_code, named.stderr)
+    assert piped.stdout.splitlines()[1:] == named.stdout.splitlines()[1:]
+    sarif = CliRunner().invoke(app, ["check", "-", "--format", "sarif"], input=data)
+    assert len(json.loads(sarif.stdout)["runs"][0]["results"]) > 0
+    assert invoke("-", folder / "by-hand.apt").exit_code == 2
+    assert CliRunner().invoke(app, ["check", "-"], input=b"").exit_code == 3
+
+
+def test_quiet_and_verbose(folder: Path) -> None:
+    path = folder / "by-hand.apt"
+    quiet, plain, verbose = (invoke(path, *more) for more in (["-q"], [], ["-v"]))
+    assert quiet.stdout == plain.stdout == verbose.stdout
+    assert quiet.stderr == ""
+    assert verbose.stderr.startswith(plain.stderr)
+    assert "HST SIAF 1." in verbose.stderr
+    assert "no such file" in invoke(folder / "none.apt", "-q").stderr
 
 
 def test_sarif_points_at_lines_of_the_file(folder: Path) -> None:

@@ -200,7 +200,7 @@ REFUSED: list[tuple[int, list[str]]] = [
     (2, ["apply", NAME, "--spacing", WORD]),
     (2, ["apply", NAME, "--pattern", WORD]),
     (2, ["apply", NAME, "--format", WORD]),
-    (2, ["apply", NAME, WORD]),
+    (2, ["apply", NAME, WORD, "-o", WORD]),
     (2, ["apply", f"--{WORD}"]),
     (2, ["optimize", "-n", WORD]),
     (2, ["optimize", "-n", "0"]),

@@ -14,7 +14,6 @@ import typer
 from aptdither.cli import apply, check, convert, evaluate, export, fit, optimize, patterns, plot
 from aptdither.cli import options as opt
 from aptdither.cli import report as report_command
-from aptdither.version import __version__
 
 app = typer.Typer(
     name="aptdither",
@@ -22,7 +21,6 @@ app = typer.Typer(
     "and reports the pixel-phase coverage.",
     no_args_is_help=True,
     rich_markup_mode=None,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -34,17 +32,17 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "optimize": optimize.design_pattern,
     "convert": convert.convert_offsets,
     "plot": plot.draw_plot,
-    "report": report_command.write_report,
+    "report": report_command.write_reports,
     "export": export.export_groups,
     "fit": fit.fit_measurements,
 }
 for name, command in COMMANDS.items():
-    app.command(name)(opt.exit_on_error(command))
+    app.command(name)(opt.command(command))
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"aptdither {__version__}")
+        typer.echo(opt.versions())
         raise typer.Exit
 
 
@@ -52,7 +50,12 @@ def _print_version(wanted: bool) -> None:
 def _main(
     version: Annotated[
         bool,
-        opt.option("--version", "Print the version.", callback=_print_version, is_eager=True),
+        opt.option(
+            "--version",
+            "Print the versions of aptdither and of its SIAF.",
+            callback=_print_version,
+            is_eager=True,
+        ),
     ] = False,
 ) -> None:
     """Accept the options that come before a command."""
@@ -72,10 +75,8 @@ def run() -> None:
     except Exception as error:
         if os.environ.get("APTDITHER_DEBUG"):
             raise
-        opt.print_status(
-            f"aptdither: internal error ({type(error).__name__}: {error}); nothing more was "
-            "written. Please report it, with the output of the same command under "
-            "APTDITHER_DEBUG=1",
-            style="red",
+        opt.print_error(
+            f"internal error ({type(error).__name__}: {error}); nothing more was written. Please "
+            "report it, with the output of the same command under APTDITHER_DEBUG=1"
         )
         sys.exit(opt.EXIT_INPUT)

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from aptdither.cli import options as opt
 from aptdither.cli.options import option
-from aptdither.errors import AptDitherError, Location, UsageError
+from aptdither.cli.outputs import Change, OutputInputs, change_files
 
 if TYPE_CHECKING:
     from aptdither.apt.tags import DitherRequest
-    from aptdither.io.files import Source, Written
+    from aptdither.io.files import Source
     from aptdither.planning.plan import Plan
 
 
 def apply_tags(
-    proposal: opt.ProposalArgument,
-    output: Annotated[
-        Path | None, option("-o --output", "Write to this file (default IN.dithered.apt).")
-    ] = None,
-    in_place: Annotated[bool, option("--in-place", "Overwrite IN.apt; keep IN.apt.bak.")] = False,
-    force: opt.ForceOption = False,
-    dry_run: Annotated[bool, option("--dry-run", "Plan and report; write nothing.")] = False,
-    diff: Annotated[bool, option("--diff", "Print a diff instead of the summary.")] = False,
-    check: Annotated[
-        bool, option("--check", "Write nothing; exit 1 if the file would change.")
-    ] = False,
+    proposals: opt.ProposalsArgument,
+    outputs: OutputInputs,
     n: Annotated[int | None, option("-n", "Points, for tags without n.", min=1)] = None,
     size: Annotated[
         str | None, option("--size", "Region, for tags without size: full, point, 30arcsec.")
@@ -42,6 +31,9 @@ def apply_tags(
     ] = None,
     spacing: Annotated[
         str | None, option("--spacing", "Smallest step, for tags without spacing: tight, 12pix.")
+    ] = None,
+    snr: Annotated[
+        float | None, option("--snr", "Signal to noise of one exposure, for tags without snr.")
     ] = None,
     replace: Annotated[
         bool, option("--replace", "Dither each set about its first exposure's POS TARG.")
@@ -59,26 +51,19 @@ def apply_tags(
     catalog: opt.CatalogOption = None,
     distortion: opt.DistortionOption = None,
     seed: opt.SeedOption = 0,
-    fmt: opt.FormatOption = opt.Format.TEXT,
-    no_color: opt.NoColorOption = False,
 ) -> int:
-    """Give the tagged exposures of a proposal explicit POS TARGs.
+    """Give the tagged exposures of proposals explicit POS TARGs.
 
-    Nothing else in the file changes. Exit codes: 0 done; 1 with --check, the file would change; 2
-    usage error; 3 the proposal is unusable or a tag is refused (nothing is written).
+    Nothing else in a file changes. IN.apt gives IN.dithered.apt, and - standard output. Exit codes:
+    0 done; 1 with --check, a file would change; 2 usage error; 3 a proposal is unusable or a tag is
+    refused (nothing of that file is written, the others are).
     """
-    if in_place and output is not None:
-        raise UsageError("give either -o or --in-place, not both")
-    if diff and fmt is opt.Format.JSON:
-        raise UsageError("give either --diff or --format json, not both")
-
     from aptdither.apt.reader import parse_proposal
-    from aptdither.io import files
     from aptdither.planning.plan import Options, make_plan
     from aptdither.planning.refusals import SetOptions
     from aptdither.review.acceptance import accept_plan
 
-    defaults = _defaults(n=n, size=size, pattern=pattern, method=method, spacing=spacing)
+    defaults = _defaults(n=n, size=size, pattern=pattern, method=method, spacing=spacing, snr=snr)
     options = Options(
         defaults=defaults,
         sets=SetOptions(
@@ -93,74 +78,28 @@ def apply_tags(
         seed=seed,
     )
     opt.require_distortion(distortion)
-    source = files.read_input(proposal)
-    may_write = not (dry_run or check)
-    target = proposal if in_place else output or files.default_output(proposal)
-    if may_write and output is not None:
-        # A search can take a minute, so this comes first. Without -o it is not known yet whether
-        # anything will be written.
-        files.check_output(target, source=source, force=force)
-    try:
-        parsed = parse_proposal(source.data, path=str(proposal))
+
+    def change(source: Source) -> Change:
+        from aptdither.report.json import apply_report
+        from aptdither.report.text import print_plan
+
+        parsed = parse_proposal(source.data, path=source.name)
         with opt.progress_bar("planning") as progress:
             plan = make_plan(parsed, options, progress=progress)
             new, plan = accept_plan(parsed, plan, region=defaults.size)
-    except AptDitherError as error:
-        raise error.located(Location(path=str(proposal))) from error
-
-    written: files.Written | None = None
-    if may_write and in_place and new != source.data:
-        written = files.replace_input(source, new, force=force)
-    elif may_write and not in_place and (plan.groups or output is not None):
-        written = files.write_output(target, new, source=source, force=force)
-
-    if diff:
-        from aptdither.report.diff import unified_diff
-        from aptdither.report.sanitize import safe_text
-
-        text = unified_diff(
-            source.data, new, encoding=parsed.document.source_encoding, names=(proposal, target)
+        return Change(
+            proposal=parsed,
+            new=new,
+            has_work=bool(plan.groups),
+            as_json=lambda source, written: apply_report(plan, source=source, written=written),
+            print_text=lambda console: print_plan(console, plan, path=source.name),
+            notes=tuple(_unused_options(plan, defaults)),
         )
-        # Unsafe characters are escaped for a terminal only: another program needs the exact text.
-        sys.stdout.write(safe_text(text) if sys.stdout.isatty() else text)
-    elif fmt is opt.Format.JSON:
-        from aptdither.report.json import apply_report
 
-        opt.print_json(apply_report(plan, source=source, written=written))
-    else:
-        from aptdither.report.text import print_plan
-
-        print_plan(opt.stdout_console(no_color=no_color), plan, path=proposal)
-    for line in _unused_options(plan, defaults):
-        opt.print_status(line)
-    _print_outcome(plan, source, new, written, check=check)
-    return opt.EXIT_FINDINGS if check and new != source.data else opt.EXIT_FINE
+    return change_files(proposals, outputs, "apply", change)
 
 
-def _print_outcome(
-    plan: Plan, source: Source, new: bytes, written: Written | None, *, check: bool
-) -> None:
-    """Print on standard error which file was written, or why none was."""
-    changed = new != source.data
-    if written is not None:
-        kept = f"; the original is in {written.backup}" if written.backup else ""
-        same = "" if changed else ", identical to the input"
-        opt.print_status(f"wrote {written.path}{same}{kept}")
-        if changed:
-            opt.print_status(
-                "the orbit plan of the changed visits is out of date: run the Orbit Planner in APT"
-            )
-    elif not plan.groups:
-        opt.print_status("nothing was written")
-    elif not changed:
-        opt.print_status(f"{source.path} is dithered already: nothing to change")
-    elif check:
-        opt.print_status(f"{source.path} would change")
-    else:
-        opt.print_status("dry run: nothing was written")
-
-
-def _defaults(**values: int | str | None) -> DitherRequest:
+def _defaults(**values: float | str | None) -> DitherRequest:
     """Read the options for what a tag does not set, with the grammar of the tags."""
     from aptdither.apt.tags import parse_tag
 

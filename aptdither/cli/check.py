@@ -49,7 +49,8 @@ def check_proposals(
     paths: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="IN.apt|DIR...", help="Proposals, and folders to search for .apt files."
+            metavar="IN.apt|DIR",
+            help="Proposals, and folders to search for .apt files; - is standard input.",
         ),
     ] = None,
     fmt: Annotated[
@@ -80,7 +81,6 @@ def check_proposals(
     distortion: opt.DistortionOption = None,
     explain: Annotated[str | None, option("--explain", "Explain a code.", metavar="CODE")] = None,
     codes: Annotated[bool, option("--codes", "Print the table of all codes, in Markdown.")] = False,
-    no_color: opt.NoColorOption = False,
 ) -> int | None:
     """Review the dithering of proposals.
 
@@ -95,12 +95,16 @@ def check_proposals(
     if explain is not None:
         from aptdither.report.check import print_explanation
 
-        print_explanation(opt.stdout_console(no_color=no_color), rule_of(explain))
+        print_explanation(opt.stdout_console(), rule_of(explain))
         return None
+    from aptdither.io.batch import default_jobs
+    from aptdither.io.files import STANDARD
+
     if not paths:
         raise UsageError("give a proposal or a folder of them: aptdither check IN.apt")
+    if STANDARD in paths and (len(paths) > 1 or dask is not None):
+        raise UsageError("- is standard input: give it alone, and without --dask")
 
-    from aptdither.io.batch import default_jobs
     from aptdither.review.options import ReviewOptions
 
     options = ReviewOptions(
@@ -112,7 +116,7 @@ def check_proposals(
     # Errors of these files are reported once, before any proposal is read.
     opt.open_catalog(catalog)
     opt.require_distortion(distortion)
-    writer = _Writer(fmt, statistics=statistics, no_color=no_color)
+    writer = _Writer(fmt, statistics=statistics)
     with_groups = fmt in (CheckFormat.JSON, CheckFormat.JSONL)
     work = functools.partial(check_file, options=options, with_groups=with_groups)
     done = total = 0
@@ -128,7 +132,7 @@ def check_proposals(
                 bar(done, functools.partial(writer.write, checked, is_supported=is_supported))
         writer.finish()
     except KeyboardInterrupt:
-        opt.print_status(f"aptdither: stopped after {done} of {total} files")
+        opt.print_error(f"stopped after {done} of {total} files")
         return opt.EXIT_INTERRUPTED
     if writer.failed:
         return opt.EXIT_INPUT
@@ -212,11 +216,10 @@ def _checked(
 class _Writer:
     """Prints files as they are checked, and counts."""
 
-    def __init__(self, fmt: CheckFormat, *, statistics: bool, no_color: bool) -> None:
+    def __init__(self, fmt: CheckFormat, *, statistics: bool) -> None:
         self.fmt = fmt
         self.statistics = statistics
-        self.no_color = no_color
-        self.console = opt.stdout_console(no_color=no_color)
+        self.console = opt.stdout_console()
         self.counts: Counter[str] = Counter()
         self.files = self.with_findings = self.failed = self.unsupported = 0
         self._kept: list[CheckedFile] = []
@@ -230,7 +233,7 @@ class _Writer:
         self.unsupported += not is_supported
         if checked.error is not None:
             self.failed += 1
-            opt.print_status(f"aptdither: {checked.path}: {checked.error}", style="red")
+            opt.print_error(f"{checked.path}: {checked.error}")
         match self.fmt:
             case CheckFormat.TEXT:
                 print_checked(self.console, checked)
@@ -257,16 +260,18 @@ class _Writer:
             opt.print_json(sarif_log(self._kept))
         if self.statistics and self.counts and self.fmt is not CheckFormat.JSON:
             is_text = self.fmt is CheckFormat.TEXT
-            console = self.console if is_text else opt.stderr_console(no_color=self.no_color)
+            console = self.console if is_text else opt.stderr_console()
             console.print(statistics_table(self.counts))
         if self.fmt is CheckFormat.TEXT:
-            checked = self.files - self.failed
-            line = summary_line(self.counts, files=checked, with_findings=self.with_findings)
-            if self.failed:
-                line += f"; {self.failed} could not be checked"
-            if self.unsupported:
-                line += f"; {self.unsupported} without exposures of a supported detector"
-            opt.print_status(line)
+            opt.print_status(
+                summary_line(
+                    self.counts,
+                    files=self.files - self.failed,
+                    with_findings=self.with_findings,
+                    unsupported=self.unsupported,
+                    failed=self.failed,
+                )
+            )
 
 
 def _json_head() -> str:

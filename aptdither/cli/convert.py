@@ -20,7 +20,6 @@ class ConvertFormat(StrEnum):
     CSV = "csv"
 
 
-@opt.with_inputs
 def convert_offsets(
     inputs: SetupInputs,
     pixels: Annotated[
@@ -32,7 +31,6 @@ def convert_offsets(
         option("--at", "Pixel of the calibrated image (default: reference point).", metavar="X,Y"),
     ] = None,
     fmt: Annotated[ConvertFormat, option("--format", "Text, JSON or CSV.")] = ConvertFormat.TEXT,
-    no_color: opt.NoColorOption = False,
 ) -> None:
     """Convert offsets in pixels to POS TARGs, or back.
 
@@ -68,6 +66,6 @@ def convert_offsets(
     else:
         from aptdither.report.text import offsets_table
 
-        console = opt.stdout_console(no_color=no_color)
+        console = opt.stdout_console()
         console.print(f"{used.name} at ({location[0]:g}, {location[1]:g}) of the full-frame image")
         console.print(offsets_table(rows))

@@ -7,11 +7,9 @@ from aptdither.cli.inputs import GroupInputs
 from aptdither.errors import UsageError
 
 
-@opt.with_inputs
 def evaluate_coverage(
     inputs: GroupInputs,
     fmt: opt.FormatOption = opt.Format.TEXT,
-    no_color: opt.NoColorOption = False,
 ) -> None:
     """Evaluate the pixel-phase coverage of POS TARGs.
 
@@ -24,4 +22,4 @@ def evaluate_coverage(
     if not groups:
         where = f"visit {inputs.visit} of {inputs.proposal}" if inputs.visit else inputs.proposal
         opt.print_status(f"{where} has no exposures of a supported detector to evaluate")
-    opt.print_groups("evaluate", groups, fmt, seed=inputs.seed, no_color=no_color)
+    opt.print_groups("evaluate", groups, fmt, seed=inputs.seed)

@@ -6,7 +6,6 @@ import math
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from aptdither.cli import options as opt
@@ -15,6 +14,7 @@ from aptdither.cli.options import option
 from aptdither.errors import UsageError
 
 if TYPE_CHECKING:
+    from aptdither.io.files import Source
     from aptdither.planning.evaluation import DitherGroup
     from aptdither.report.tables import Sky
 
@@ -29,7 +29,6 @@ class ExportFormat(StrEnum):
     DS9_DETECTOR = "ds9-detector"
 
 
-@opt.with_inputs
 def export_groups(
     inputs: GroupInputs,
     fmt: Annotated[
@@ -53,7 +52,8 @@ def export_groups(
 
     if output is not None:
         files.check_output(output, force=force)
-    groups = inputs.groups(with_plan=True)
+    source = None if inputs.proposal is None else files.read_input(inputs.proposal)
+    groups = inputs.groups(with_plan=True, source=source)
     match fmt:
         case ExportFormat.ECSV:
             text = tables.ecsv(groups)
@@ -62,7 +62,7 @@ def export_groups(
         case ExportFormat.LATEX:
             text = tables.latex(groups)
         case ExportFormat.DS9_SKY:
-            text = tables.ds9_sky(groups, _sky(inputs.proposal, groups, orient, position))
+            text = tables.ds9_sky(groups, _sky(source, groups, orient, position))
         case ExportFormat.DS9_DETECTOR:
             text = tables.ds9_detector(groups)
     if output is None:
@@ -72,10 +72,9 @@ def export_groups(
 
 
 def _sky(
-    proposal: Path | None, groups: Sequence[DitherGroup], orient: float | None, position: str | None
+    source: Source | None, groups: Sequence[DitherGroup], orient: float | None, position: str | None
 ) -> Sky:
     from aptdither.apt.reader import read_position, read_targets
-    from aptdither.io import files
     from aptdither.report.tables import Sky
 
     if orient is None or not math.isfinite(orient):
@@ -87,10 +86,10 @@ def _sky(
                 f"--position is {position!r}; allowed: '05 32 10.0 -66 12 00' or '83.04 -66.2'"
             )
         return Sky(ra_deg=location[0], dec_deg=location[1], orient_deg=orient)
-    if proposal is None:
+    if source is None:
         raise UsageError("ds9-sky needs --position, the target's right ascension and declination")
     names = {group.exposures.target for group in groups}
-    known = read_targets(files.read_input(proposal).data, path=str(proposal))
+    known = read_targets(source.data, path=source.name)
     if len(names) != 1 or not names <= known.keys():
         raise UsageError(
             f"the targets of the exposures are {', '.join(sorted(names)) or 'not known'}; the proposal has "

@@ -13,7 +13,6 @@ from aptdither.cli.options import option
 from aptdither.types import Region
 
 
-@opt.with_inputs
 def fit_measurements(
     inputs: SetupInputs,
     file: Annotated[
@@ -30,7 +29,6 @@ def fit_measurements(
     ] = None,
     size: opt.SizeOption = None,
     fmt: opt.FormatOption = opt.Format.TEXT,
-    no_color: opt.NoColorOption = False,
 ) -> None:
     """Fit the scale and roll of observed dithers.
 
@@ -63,5 +61,4 @@ def fit_measurements(
         lambda: Group(
             *(fit_summary(fit, pair, *optics) for fit, pair in zip(fits, coverages, strict=True))
         ),
-        no_color=no_color,
     )

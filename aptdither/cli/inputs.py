@@ -82,7 +82,7 @@ class GroupInputs(SetupInputs):
     catalog: opt.CatalogOption = None
     seed: opt.SeedOption = 0
 
-    def groups(self, *, with_plan: bool) -> list[DitherGroup]:
+    def groups(self, *, with_plan: bool, source: Source | None = None) -> list[DitherGroup]:
         """Return the groups, evaluated.
 
         Parameters
@@ -90,6 +90,8 @@ class GroupInputs(SetupInputs):
         with_plan : bool
             Evaluate what `apply` would write for the tags of a proposal, which must have exposures
             of a supported detector; otherwise evaluate its exposures as they are.
+        source : Source, optional
+            The proposal, where it is read already.
 
         Raises
         ------
@@ -106,7 +108,8 @@ class GroupInputs(SetupInputs):
         if self.proposal is None:
             groups = self._given()
         else:
-            _, survey = self.survey(files.read_input(self.proposal), with_plan=with_plan)
+            source = source or files.read_input(self.proposal)
+            _, survey = self.survey(source, with_plan=with_plan)
             for problem in survey.problems:
                 opt.print_status(problem)
             groups = list(survey.groups)
@@ -141,7 +144,7 @@ class GroupInputs(SetupInputs):
         region, catalog = opt.parse_size_option(self.size), opt.open_catalog(self.catalog)
         try:
             with opt.progress_bar("planning") as progress:
-                proposal = parse_proposal(source.data, path=str(source.path))
+                proposal = parse_proposal(source.data, path=source.name)
                 return proposal, survey(
                     proposal,
                     visit=self.visit,
@@ -153,7 +156,7 @@ class GroupInputs(SetupInputs):
                     progress=progress,
                 )
         except AptDitherError as error:
-            raise error.located(Location(path=str(source.path))) from error
+            raise error.located(Location(path=source.name)) from error
 
 
 def one_position(text: str | None, aperture: Aperture, option: str = "--at") -> tuple[float, float]:

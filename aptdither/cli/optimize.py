@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Annotated
 
 from aptdither.cli import options as opt
@@ -11,7 +12,6 @@ from aptdither.cli.options import option
 from aptdither.types import Region
 
 
-@opt.with_inputs
 def design_pattern(
     inputs: SetupInputs,
     n: Annotated[int, option("-n", "Number of points.", min=1)],
@@ -23,7 +23,6 @@ def design_pattern(
     force: opt.ForceOption = False,
     seed: opt.SeedOption = 0,
     fmt: opt.FormatOption = opt.Format.TEXT,
-    no_color: opt.NoColorOption = False,
 ) -> None:
     """Design a dither pattern.
 
@@ -41,7 +40,7 @@ def design_pattern(
         # A search can take a minute, so the name is checked first.
         files.check_output(output, force=force)
         with opt.as_usage_error():
-            check_name(name or output.stem)
+            check_name(name or Path(output).stem)
     optics = inputs.optics()
     with opt.as_usage_error(), opt.progress_bar("searching") as progress:
         chooser = PatternChooser(
@@ -61,15 +60,16 @@ def design_pattern(
             fmt,
             lambda: json.tradeoff_report(curve, *optics, seed=seed),
             lambda: text.tradeoff_table(curve, *optics),
-            no_color=no_color,
         )
         return
     if output is not None:
         table = io.StringIO()
-        write_ecsv(choice.as_pattern(name or output.stem), table)
+        write_ecsv(choice.as_pattern(name or Path(output).stem), table)
         hint = f": use it with --catalog {output}"
         opt.write_file(output, table.getvalue(), force=force, hint=hint)
+    if output == files.STANDARD:
+        return
     group = Evaluator(seed=seed, distortion=inputs.distortion).evaluate_pattern(
         choice, inputs.setup(), region
     )
-    opt.print_groups("optimize", [group], fmt, seed=seed, no_color=no_color)
+    opt.print_groups("optimize", [group], fmt, seed=seed)

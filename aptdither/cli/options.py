@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from contextvars import ContextVar
+from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from aptdither.dither.catalog import Catalog
     from aptdither.planning.evaluation import DitherGroup
-
-P = ParamSpec("P")
 
 EXIT_FINE = 0
 EXIT_FINDINGS = 1
@@ -57,10 +55,11 @@ def option(names: str, text: str, **settings: Any) -> Any:
 
 # Options that several commands have.
 FormatOption = Annotated[Format, option("--format", "Print text or JSON.")]
-NoColorOption = Annotated[bool, option("--no-color", "No color (NO_COLOR is honored).")]
 SeedOption = Annotated[int, option("--seed", "Seed of all random numbers.", min=0)]
 ForceOption = Annotated[bool, option("--force", "Overwrite an existing file.")]
-FileOption = Annotated[Path | None, option("-o --output", "Write to this file.", metavar="FILE")]
+FileOption = Annotated[
+    str | None, option("-o --output", "Write to this file; - is standard output.", metavar="FILE")
+]
 CatalogOption = Annotated[
     Path | None, option("--catalog", "Also use the patterns of this ECSV file.", metavar="FILE")
 ]
@@ -91,37 +90,62 @@ PostargsListOption = Annotated[
     list[str] | None,
     option("--postargs", "POS TARGs, arcsec; may be repeated.", metavar='"X,Y ..."'),
 ]
-ProposalArgument = Annotated[
-    Path, typer.Argument(metavar="IN.apt", help="The proposal, as saved by APT.")
+ProposalsArgument = Annotated[
+    list[str],
+    typer.Argument(metavar="IN.apt", help="Proposals, as saved by APT; - is standard input."),
 ]
 ProposalOption = Annotated[
-    Path | None, option("--proposal", "The exposures of a proposal.", metavar="IN.apt")
+    str | None,
+    option("--proposal", "The exposures of a proposal; - is standard input.", metavar="IN.apt"),
 ]
 VisitOption = Annotated[str | None, option("--visit", "One visit of the proposal (default: all).")]
 GroupOption = Annotated[int | None, option("--group", "Only this group, counted from 1.", min=1)]
 
 
-def stdout_console(*, no_color: bool = False) -> Console:
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """What every command prints, and how."""
+
+    no_color: Annotated[bool, option("--no-color", "No color (NO_COLOR is honored).")] = False
+    quiet: Annotated[bool, option("-q --quiet", "Print results and errors only.")] = False
+    verbose: Annotated[bool, option("-v --verbose", "Print versions and times too.")] = False
+
+
+#: The options of the command that runs.
+TERMINAL: ContextVar[Terminal] = ContextVar("terminal", default=Terminal())  # noqa: B039  frozen
+
+
+def stdout_console() -> Console:
     """Return the console for results: standard output."""
     from rich.console import Console
 
     class Output(Console):
         def on_broken_pipe(self) -> None:
-            """Leave the message to :func:`exit_on_error`."""
+            """Leave the message to :func:`command`."""
             raise BrokenPipeError
 
-    return Output(no_color=no_color or None, highlight=False, soft_wrap=False)
+    return Output(no_color=TERMINAL.get().no_color or None, highlight=False, soft_wrap=False)
 
 
-def stderr_console(*, no_color: bool = False) -> Console:
+def stderr_console() -> Console:
     """Return the console for warnings, errors and progress: standard error."""
     from rich.console import Console
 
-    return Console(stderr=True, no_color=no_color or None, highlight=False)
+    return Console(stderr=True, no_color=TERMINAL.get().no_color or None, highlight=False)
 
 
-def print_status(text: str, *, style: str = "") -> None:
-    """Print one line on standard error; unsafe characters in it are escaped."""
+def print_status(text: str) -> None:
+    """Print one line on standard error, unless ``--quiet`` is given."""
+    if not TERMINAL.get().quiet:
+        _print_line(text)
+
+
+def print_error(text: str) -> None:
+    """Print one line on standard error, in red."""
+    _print_line(f"aptdither: {text}", style="red")
+
+
+def _print_line(text: str, *, style: str = "") -> None:
     from rich.text import Text
 
     from aptdither.report.sanitize import safe_line
@@ -137,71 +161,95 @@ def print_json(report: object) -> None:
     sys.stdout.flush()
 
 
-def exit_on_error(command: Callable[P, Any]) -> Callable[P, None]:
-    """Print expected errors on standard error, one a line, and exit with their exit code."""
+def versions() -> str:
+    """Return the version of aptdither, and of the SIAF that it carries."""
+    import json
+    from importlib.resources import files
 
-    @functools.wraps(command)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            code = command(*args, **kwargs)
-            sys.stdout.flush()
-        except AptDitherError as error:
-            lines = error.lines()
-            for line in lines[:MOST_LINES]:
-                print_status(f"aptdither: {line}", style="red")
-            if len(lines) > MOST_LINES:
-                print_status(f"aptdither: and {len(lines) - MOST_LINES} more errors", style="red")
-            raise typer.Exit(error.exit_code) from error
-        except KeyboardInterrupt:
-            print_status("aptdither: stopped")
-            raise typer.Exit(EXIT_INTERRUPTED) from None
-        except BrokenPipeError:
-            # Otherwise Python prints a message of its own when it flushes standard output at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            print_status("aptdither: standard output was closed before the report was complete")
-            raise typer.Exit(EXIT_USAGE) from None
-        except OSError as error:
-            # Errors of files are OutputError or InputError: this one is from standard output.
-            print_status(f"aptdither: the report could not be written: {error.strerror or error}")
-            raise typer.Exit(EXIT_USAGE) from error
-        raise typer.Exit(code or EXIT_FINE)
+    from aptdither.version import __version__
 
-    return wrapper
+    data = files("aptdither").joinpath("data", "wfc3ir-apertures.json").read_text("utf-8")
+    return f"aptdither {__version__} (HST SIAF {json.loads(data)['provenance']['version']})"
 
 
-def with_inputs(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Replace the parameter `inputs` of a command, a dataclass, by an option for each field.
+def command(function: Callable[..., Any]) -> Callable[..., None]:
+    """Return what typer runs: a command with all its options, whose errors are one line each.
 
-    typer reads options from the signature of a function; without this, each command would have to
-    list the options that it shares with others.
+    A parameter that is a dataclass stands for an option for each field: typer reads options from
+    the signature of a function, and without this each command would list what it shares.
     """
-    parameters = dict(inspect.signature(command, eval_str=True).parameters)
-    kind = parameters.pop("inputs").annotation
-    hints = get_type_hints(kind, include_extras=True)
-    defaults = {field.name: field.default for field in fields(kind)}
+    own = inspect.signature(function, eval_str=True).parameters
+    groups = {name: one.annotation for name, one in own.items() if is_dataclass(one.annotation)}
     keyword = inspect.Parameter.KEYWORD_ONLY
-    options = [
-        *(
-            inspect.Parameter(k, keyword, annotation=hints[k], default=defaults[k])
-            for k in defaults
-        ),
-        *(parameter.replace(kind=keyword) for parameter in parameters.values()),
-    ]
+    shared = {name: _options_of(kind) for name, kind in {**groups, "": Terminal}.items()}
+    alone = [one.replace(kind=keyword) for name, one in own.items() if name not in groups]
+    options = [one for name in groups for one in shared[name]] + alone + shared[""]
 
-    def wrapper(**values: Any) -> Any:
-        return command(inputs=kind(**{name: values.pop(name) for name in defaults}), **values)
+    def wrapper(**values: Any) -> None:
+        def read(name: str, kind: Any) -> Any:
+            return kind(**{one.name: values.pop(one.name) for one in shared[name]})
 
-    functools.update_wrapper(wrapper, command)
-    del wrapper.__wrapped__  # type: ignore[attr-defined]
+        terminal = read("", Terminal)
+        given = {name: read(name, kind) for name, kind in groups.items()}
+        token, start = TERMINAL.set(terminal), os.times()
+        try:
+            code = _exit_code(lambda: function(**given, **values))
+            if terminal.verbose:
+                end = os.times()
+                cpu = end.user + end.system
+                print_status(
+                    f"{versions()}; {end.elapsed - start.elapsed:.2f} s, {cpu:.2f} s of CPU"
+                )
+        finally:
+            TERMINAL.reset(token)
+        raise typer.Exit(code)
+
+    wrapper.__doc__, wrapper.__name__ = function.__doc__, function.__name__
     wrapper.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
     wrapper.__annotations__ = {one.name: one.annotation for one in options}
     return wrapper
 
 
+def _options_of(kind: Any) -> list[inspect.Parameter]:
+    """Return a keyword parameter for each field of a dataclass."""
+    hints, keyword = get_type_hints(kind, include_extras=True), inspect.Parameter.KEYWORD_ONLY
+    return [
+        inspect.Parameter(one.name, keyword, annotation=hints[one.name], default=one.default)
+        for one in fields(kind)
+    ]
+
+
+def _exit_code(run: Callable[[], int | None]) -> int:
+    """Run a command; print expected errors on standard error, and return the exit code."""
+    try:
+        code = run()
+        sys.stdout.flush()
+    except AptDitherError as error:
+        lines = error.lines()
+        for line in lines[:MOST_LINES]:
+            print_error(line)
+        if len(lines) > MOST_LINES:
+            print_error(f"and {len(lines) - MOST_LINES} more errors")
+        return error.exit_code
+    except KeyboardInterrupt:
+        print_error("stopped")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Otherwise Python prints a message of its own when it flushes standard output at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print_error("standard output was closed before the report was complete")
+        return EXIT_USAGE
+    except OSError as error:
+        # Errors of files are OutputError or InputError: this one is from standard output.
+        print_error(f"the report could not be written: {error.strerror or error}")
+        return EXIT_USAGE
+    return code or EXIT_FINE
+
+
 @contextmanager
 def progress_bar(label: str) -> Iterator[Progress | None]:
     """Yield a progress callback that draws a bar; None where standard error is no terminal."""
-    if not sys.stderr.isatty():
+    if TERMINAL.get().quiet or not sys.stderr.isatty():
         yield None
         return
     from rich.progress import Progress as Bar
@@ -215,35 +263,32 @@ def progress_bar(label: str) -> Iterator[Progress | None]:
         yield report
 
 
-def print_result(
-    fmt: Format, as_json: Callable[[], object], as_text: Callable[[], object], *, no_color: bool
-) -> None:
+def print_result(fmt: Format, as_json: Callable[[], object], as_text: Callable[[], object]) -> None:
     """Print a result: the report `as_json()` as JSON, or what rich shows of `as_text()`."""
     if fmt is Format.JSON:
         print_json(as_json())
     else:
-        stdout_console(no_color=no_color).print(as_text())
+        stdout_console().print(as_text())
 
 
-def print_groups(
-    command: str, groups: Sequence[DitherGroup], fmt: Format, *, seed: int, no_color: bool
-) -> None:
+def print_groups(command: str, groups: Sequence[DitherGroup], fmt: Format, *, seed: int) -> None:
     """Print evaluated groups as text or as JSON."""
     from aptdither.report import json, text
 
     if fmt is Format.JSON:
         print_json(json.groups_report(command, groups, seed=seed))
     else:
-        text.print_groups(stdout_console(no_color=no_color), groups)
+        text.print_groups(stdout_console(), groups)
 
 
-def write_file(path: Path, content: str | bytes, *, force: bool, hint: str = "") -> None:
-    """Write a result to a file, and report it on standard error."""
+def write_file(path: str | Path, content: str | bytes, *, force: bool, hint: str = "") -> None:
+    """Write a result to a file, and report it on standard error; "-" is standard output."""
     from aptdither.io import files
 
     data = content.encode() if isinstance(content, str) else content
     files.write_output(path, data, force=force)
-    print_status(f"wrote {path}{hint}")
+    if path != files.STANDARD:
+        print_status(f"wrote {path}{hint}")
 
 
 def open_catalog(path: Path | None) -> Catalog:

@@ -12,7 +12,6 @@ from aptdither.cli.inputs import GroupInputs, SetupInputs
 from aptdither.cli.options import option
 
 
-@opt.with_inputs
 def list_patterns(
     inputs: SetupInputs,
     name: Annotated[
@@ -23,7 +22,6 @@ def list_patterns(
     catalog: opt.CatalogOption = None,
     seed: opt.SeedOption = 0,
     fmt: opt.FormatOption = opt.Format.TEXT,
-    no_color: opt.NoColorOption = False,
 ) -> None:
     """List the pattern catalog, or show one pattern.
 
@@ -37,7 +35,6 @@ def list_patterns(
             fmt,
             lambda: json.catalog_report(known),
             lambda: text.catalog_table(known),
-            no_color=no_color,
         )
         return
     own = sorted(known.of_config(inputs.setup().config), key=lambda pattern: pattern.n)
@@ -46,6 +43,6 @@ def list_patterns(
         **asdict(inputs), patterns=names, size=size, catalog=catalog, seed=seed
     ).groups(with_plan=False)
     if name is None and fmt is opt.Format.TEXT:
-        opt.stdout_console(no_color=no_color).print(text.comparison_table(groups))
+        opt.stdout_console().print(text.comparison_table(groups))
     else:
-        opt.print_groups("patterns", groups, fmt, seed=seed, no_color=no_color)
+        opt.print_groups("patterns", groups, fmt, seed=seed)

@@ -40,7 +40,6 @@ class PlotSpec(NamedTuple):
     numbers: str
 
 
-@opt.with_inputs
 def draw_plot(
     inputs: GroupInputs,
     kind: Annotated[

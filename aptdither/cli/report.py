@@ -8,55 +8,80 @@ from typing import Annotated
 from aptdither.cli import options as opt
 from aptdither.cli.inputs import GroupInputs, with_plot_extra
 from aptdither.cli.options import option
+from aptdither.errors import AptDitherError, UsageError, raise_all
 
 
-def write_report(
-    proposal: opt.ProposalArgument,
-    output: Annotated[Path, option("-o --output", "The page to write.", metavar="FILE.html")],
+def write_reports(
+    proposals: opt.ProposalsArgument,
+    output: Annotated[
+        str | None,
+        option(
+            "-o --output",
+            "The page to write (default IN.html); - is standard output.",
+            metavar="FILE.html",
+        ),
+    ] = None,
     force: opt.ForceOption = False,
     size: opt.SizeOption = None,
     catalog: opt.CatalogOption = None,
     distortion: opt.DistortionOption = None,
     seed: opt.SeedOption = 0,
 ) -> None:
-    """Write an HTML page about a proposal.
+    """Write an HTML page about each proposal.
 
     It shows the groups with their coverage and figures, the findings, and what apply would change.
     Exposures without a tag are evaluated as they are.
     """
+    with with_plot_extra():
+        import aptdither.report.html  # noqa: F401
+    names = list(dict.fromkeys(proposals))
+    inputs = GroupInputs(distortion=distortion, size=size, catalog=catalog, seed=seed)
+    if len(names) > 1 and (output is not None or "-" in names):
+        raise UsageError("-o and - are for one proposal; without -o each gets a page of its own")
+    errors: list[AptDitherError] = []
+    for name in names:
+        page = output or (name if name == "-" else Path(name).with_suffix(".html"))
+        try:
+            _write_report(name, page, inputs, force=force)
+        except AptDitherError as error:
+            errors.append(error)
+    raise_all(errors)
+
+
+def _write_report(name: str, page: str | Path, inputs: GroupInputs, *, force: bool) -> None:
     from aptdither.apt.writer import rewrite_proposal
     from aptdither.io import files
     from aptdither.planning.evaluation import coverage_map
     from aptdither.report.diff import unified_diff
+    from aptdither.report.html import PageHeader, html_report
+    from aptdither.report.plots.maps import GRID
     from aptdither.review.options import ReviewOptions
     from aptdither.review.reviewer import Reviewer
 
-    with with_plot_extra():
-        from aptdither.report.html import PageHeader, html_report
-        from aptdither.report.plots.maps import GRID
-    source = files.read_input(proposal)
-    files.check_output(output, source=source, force=force)
-    region = opt.parse_size_option(size)
-    inputs = GroupInputs(distortion=distortion, size=size, catalog=catalog, seed=seed)
+    source = files.read_input(name)
+    files.check_output(page, source=source, force=force)
     parsed, survey = inputs.survey(source)
-    reviewer = Reviewer(
-        ReviewOptions(size=region, catalog=catalog, distortion=distortion, seed=seed)
+    review = ReviewOptions(
+        size=opt.parse_size_option(inputs.size),
+        catalog=inputs.catalog,
+        distortion=inputs.distortion,
+        seed=inputs.seed,
     )
-    findings = list(reviewer.review(parsed).findings)
+    findings = list(Reviewer(review).review(parsed).findings)
     diff = ""
     if survey.plan is not None:
         findings = list(dict.fromkeys((*survey.plan.findings, *findings)))
         new = rewrite_proposal(parsed, survey.plan.changes)
-        names = (proposal.name, files.default_output(proposal).name)
+        names = (source.path.name, files.default_output(source.path).name)
         encoding = parsed.document.source_encoding
         diff = unified_diff(source.data, new, encoding=encoding, names=names)
     subject = PageHeader(
-        path=proposal.name,
+        path=source.path.name,
         sha256=source.sha256,
         phase2_id=parsed.phase2_id,
         apt_version=parsed.apt_version,
     )
     with opt.progress_bar("drawing") as progress:
         maps = [coverage_map(group, GRID) for group in survey.groups]
-        page = html_report(subject, survey, maps, findings=findings, diff=diff, progress=progress)
-    opt.write_file(output, page, force=force)
+        html = html_report(subject, survey, maps, findings=findings, diff=diff, progress=progress)
+    opt.write_file(page, html, force=force)

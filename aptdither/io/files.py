@@ -31,6 +31,7 @@ import errno
 import hashlib
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -53,10 +54,13 @@ _EXISTS = "already exists; use --force to overwrite it, or -o with another name"
 
 _Path = str | os.PathLike[str]
 
+#: The name that means standard input, or standard output; a file of that name is ``./-``.
+STANDARD = "-"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A file as it was when it was read.
+    """A file, or standard input, as it was when it was read.
 
     Attributes
     ----------
@@ -66,17 +70,23 @@ class Source:
         The whole content.
     sha256 : str
         Hash of `data`, in lower-case hexadecimal.
-    identity : tuple of int
-        Device, inode, size and time of change (ns) of the regular file that was read.
-    mode : int
-        Its permission bits.
+    identity : tuple of int or None
+        Device, inode, size and time of change (ns) of the regular file that was read; None for
+        standard input.
+    mode : int or None
+        Its permission bits; None for standard input.
     """
 
     path: Path
     data: bytes = field(repr=False)
     sha256: str
-    identity: tuple[int, int, int, int]
-    mode: int
+    identity: tuple[int, int, int, int] | None
+    mode: int | None
+
+    @property
+    def name(self) -> str:
+        """The name that people read."""
+        return "standard input" if self.identity is None else str(self.path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +108,8 @@ class Written:
     backup: Path | None = None
 
 
-def default_output(path: _Path) -> Path:
-    """Return the default name of the dithered proposal.
+def default_output(path: _Path, word: str = "dithered") -> Path:
+    """Return the default name of a changed proposal.
 
     Examples
     --------
@@ -107,11 +117,11 @@ def default_output(path: _Path) -> Path:
     '17000.dithered.apt'
     """
     given = Path(path)
-    return given.with_name(f"{given.stem}.dithered{given.suffix}")
+    return given.with_name(f"{given.stem}.{word}{given.suffix}")
 
 
 def read_input(path: _Path, *, max_bytes: int = MAX_BYTES) -> Source:
-    """Read a regular file in bounded memory and without waiting.
+    """Read a regular file in bounded memory and without waiting; the str "-" is standard input.
 
     Parameters
     ----------
@@ -131,22 +141,26 @@ def read_input(path: _Path, *, max_bytes: int = MAX_BYTES) -> Source:
         The file is missing, not a regular file, too large or not readable, or it changed while it
         was being read.
     """
-    path = Path(path)
-    location = Location(path=str(path))
+    is_standard, path = path == STANDARD, Path(path)
+    location = Location(path="standard input" if is_standard else str(path))
+    before = after = None
     try:
-        # Opening a device can have effects, so its kind is looked at first, and again once it is
-        # open, since another file may have taken the name.
-        _require_regular(os.stat(path), location)
-        with os.fdopen(os.open(path, _READ_FLAGS), "rb") as file:
-            before = os.fstat(file.fileno())
-            _require_regular(before, location)
-            data = b"" if before.st_size > max_bytes else file.read(max_bytes + 1)
-            after = os.fstat(file.fileno())
+        if is_standard:
+            data = sys.stdin.buffer.read(max_bytes + 1) if sys.stdin is not None else b""
+        else:
+            # Opening a device can have effects, so its kind is looked at first, and again once it
+            # is open, since another file may have taken the name.
+            _require_regular(os.stat(path), location)
+            with os.fdopen(os.open(path, _READ_FLAGS), "rb") as file:
+                before = os.fstat(file.fileno())
+                _require_regular(before, location)
+                data = file.read(max_bytes + 1) if before.st_size <= max_bytes else None
+                after = os.fstat(file.fileno())
     except FileNotFoundError as error:
         raise InputError("no such file", location=location) from error
     except (OSError, ValueError) as error:
         raise InputError(f"cannot be read: {_reason(error)}", location=location) from error
-    if max(len(data), before.st_size) > max_bytes:
+    if data is None or len(data) > max_bytes:
         message = f"is too large: the limit is {max_bytes:,} bytes"
         raise InputError(message, location=location)
     if _identity(after) != _identity(before):
@@ -156,25 +170,20 @@ def read_input(path: _Path, *, max_bytes: int = MAX_BYTES) -> Source:
         data=data,
         sha256=hashlib.sha256(data).hexdigest(),
         identity=_identity(after),
-        mode=stat.S_IMODE(after.st_mode),
+        mode=None if after is None else stat.S_IMODE(after.st_mode),
     )
 
 
 def check_output(path: _Path, *, source: Source | None = None, force: bool = False) -> None:
-    """Refuse what :func:`write_output` would refuse, before any work is done.
-
-    Raises
-    ------
-    OutputError
-        As :func:`write_output`, as far as it can be known without writing.
-    """
-    _find_target(Path(path), source=source, force=force)
+    """Refuse what :func:`write_output` would refuse, as far as it is known without writing."""
+    if path != STANDARD:
+        _find_target(Path(path), source=source, force=force)
 
 
 def write_output(
     path: _Path, data: bytes, *, source: Source | None = None, force: bool = False
 ) -> Written:
-    """Write a file completely or not at all.
+    """Write a file completely or not at all; the str "-" is standard output.
 
     A symbolic link is followed, and its target written. The file has the mode, and where possible
     the owner, of the file it replaces; a new one has the mode of `source`.
@@ -186,8 +195,7 @@ def write_output(
     data : bytes
         The whole content.
     source : Source, optional
-        The input that `data` was made from: it is never written to, and must still be as it was
-        read.
+        The input of `data`: it is never written to, and must still be as it was read.
     force : bool, optional
         Replace an existing file.
 
@@ -203,15 +211,19 @@ def write_output(
         regular file; the input has changed; or the system reports an error. What the name held
         before is unchanged.
     """
+    sha256 = hashlib.sha256(data).hexdigest()
+    if path == STANDARD:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return Written(path=Path(STANDARD), sha256=sha256)
     path = Path(path)
     target, replaced = _find_target(path, source=source, force=force)
     mode = None if source is None else source.mode
     with _as_output_error(path), _temporary(target, data, like=replaced, mode=mode) as temporary:
-        if source is not None:
-            _require_unchanged(source)
+        _require_unchanged(source)
         _publish(temporary, target, replace=force)
         _confirm(target, path)
-    return Written(path=path, sha256=hashlib.sha256(data).hexdigest())
+    return Written(path=path, sha256=sha256)
 
 
 def replace_input(source: Source, data: bytes, *, force: bool = False) -> Written:
@@ -271,7 +283,8 @@ def _find_target(
             if not os.path.isdir(os.path.dirname(target)):  # noqa: PTH112
                 raise OutputError("the folder does not exist", location=location) from None
             return target, None
-    if source is not None and (existing.st_dev, existing.st_ino) == source.identity[:2]:
+    identity = source and source.identity
+    if identity and (existing.st_dev, existing.st_ino) == identity[:2]:
         message = "this is the input itself; use --in-place to change it, or -o with another name"
         raise OutputError(message, location=location)
     if not stat.S_ISREG(existing.st_mode):
@@ -294,7 +307,11 @@ def _back_up(source: Source, target: str, like: os.stat_result) -> Path:
                     except FileExistsError:
                         continue
             # Neither a link nor the file that is about to change is a backup.
-            elif _leads_to(target, backup) or not _holds(backup, source.data):
+            elif (
+                os.path.islink(backup)  # noqa: PTH114
+                or os.path.realpath(backup) == target
+                or not _holds(backup, source.data)
+            ):
                 continue
             else:
                 _sync(backup)  # another program may have written it
@@ -303,27 +320,22 @@ def _back_up(source: Source, target: str, like: os.stat_result) -> Path:
     raise AssertionError("unreachable")
 
 
-def _leads_to(target: str, path: str) -> bool:
-    """Tell whether a name is a link, or another name of the target's path."""
-    return os.path.islink(path) or os.path.realpath(path) == target  # noqa: PTH114
-
-
 def _holds(path: str, data: bytes) -> bool:
-    try:
+    with suppress(InputError):
         return read_input(path, max_bytes=len(data)).data == data
-    except InputError:
-        return False
+    return False
 
 
-def _require_unchanged(source: Source) -> None:
+def _require_unchanged(source: Source | None) -> None:
     """Read the input again: it must be the same file, in the same state, with the same bytes."""
-    try:
+    if source is None or source.identity is None:
+        return
+    with suppress(InputError):
         now = read_input(source.path, max_bytes=len(source.data))
-    except InputError:
-        now = None
-    if now is None or (now.identity, now.data) != (source.identity, source.data):
-        message = "was changed by another program since it was read; nothing was written, run again"
-        raise OutputError(message, location=Location(path=str(source.path)))
+        if (now.identity, now.data) == (source.identity, source.data):
+            return
+    message = "was changed by another program since it was read; nothing was written, run again"
+    raise OutputError(message, location=Location(path=str(source.path)))
 
 
 @contextmanager
@@ -348,7 +360,11 @@ def _temporary(
                 with suppress(OSError):  # only root may give files away
                     os.chown(name, like.st_uid, like.st_gid)
             if mode is not None:
-                _set_mode(name, mode)
+                try:
+                    os.chmod(name, mode & 0o777)
+                except OSError as error:
+                    if error.errno not in _NOT_SUPPORTED:  # some disks have no modes
+                        raise
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -356,14 +372,6 @@ def _temporary(
     finally:
         with suppress(OSError):
             os.unlink(name)
-
-
-def _set_mode(name: str, mode: int) -> None:
-    try:
-        os.chmod(name, mode & 0o777)
-    except OSError as error:
-        if error.errno not in _NOT_SUPPORTED:  # some disks have no modes
-            raise
 
 
 def _publish(temporary: str, target: str, *, replace: bool) -> None:
@@ -408,8 +416,8 @@ def _confirm(target: str, path: Path) -> None:
         raise OutputError(message, location=Location(path=str(path))) from error
 
 
-def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+def _identity(status: os.stat_result | None) -> tuple[int, int, int, int] | None:
+    return status and (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def _require_regular(status: os.stat_result, location: Location) -> None:
@@ -418,8 +426,7 @@ def _require_regular(status: os.stat_result, location: Location) -> None:
 
 
 def _kind(status: os.stat_result) -> str:
-    is_folder = stat.S_ISDIR(status.st_mode)
-    return "a directory" if is_folder else "a pipe, a socket or a device"
+    return "a directory" if stat.S_ISDIR(status.st_mode) else "a pipe, a socket or a device"
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -108,16 +108,38 @@ def _wrapped(message: str, width: int) -> Iterator[str]:
     yield line
 
 
-def summary_line(counts: Mapping[str, int], *, files: int, with_findings: int) -> str:
-    """Return the summary of a run: ``5 findings in 2 of 9 files: 1 error, 4 notes``."""
+def summary_line(
+    counts: Mapping[str, int],
+    *,
+    files: int,
+    with_findings: int = 0,
+    unsupported: int = 0,
+    failed: int = 0,
+) -> str:
+    """Return the summary of a run.
+
+    Examples
+    --------
+    >>> summary_line({}, files=3, unsupported=1)
+    '3 files checked, 1 without supported exposures, no findings'
+    >>> summary_line({"ADT301": 2}, files=3, with_findings=1, failed=1)
+    '3 files checked, 1 not readable, 2 findings in 1 file (2 warnings)'
+    """
     by_severity: Counter[Severity] = Counter()
     for code, count in counts.items():
         by_severity[RULES[code].severity] += count
-    if not by_severity:
-        return f"{counted(files, 'file')} checked, no findings"
-    kinds = ", ".join(counted(by_severity[s], s.value) for s in Severity if by_severity[s])
-    total = sum(by_severity.values())
-    return f"{counted(total, 'finding')} in {with_findings} of {counted(files, 'file')}: {kinds}"
+    parts = [f"{counted(files, 'file')} checked"]
+    if failed:
+        parts.append(f"{failed} not readable")
+    if unsupported:
+        parts.append(f"{unsupported} without supported exposures")
+    if by_severity:
+        kinds = ", ".join(counted(by_severity[s], s.value) for s in Severity if by_severity[s])
+        found = counted(sum(by_severity.values()), "finding")
+        parts.append(f"{found} in {counted(with_findings, 'file')} ({kinds})")
+    else:
+        parts.append("no findings")
+    return ", ".join(parts)
 
 
 def statistics_table(counts: Mapping[str, int]) -> Table:
