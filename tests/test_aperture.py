@@ -17,6 +17,7 @@ from numpy.testing import assert_allclose
 
 from aptdither.errors import OpticsError
 from aptdither.optics.aperture import Aperture, aperture_names, get_aperture
+from aptdither.optics.detector import get_detector, supported_configs
 from aptdither.types import FloatArray
 
 TOP = Path(__file__).resolve().parents[1]
@@ -170,11 +171,12 @@ def test_the_data_say_where_they_come_from() -> None:
 
 @pytest.mark.skipif(importlib.util.find_spec("pysiaf") is None, reason="pysiaf is not installed")
 def test_the_data_are_what_the_siaf_gives(tmp_path: Path) -> None:
-    rebuilt = tmp_path / "apertures.json"
     script = TOP / "tests" / "tools" / "rebuild_apertures.py"
-    subprocess.run([sys.executable, str(script), "--output", str(rebuilt)], check=True, timeout=60)
-    kept = files("aptdither").joinpath("data", "wfc3ir-apertures.json")
-    assert rebuilt.read_bytes() == kept.read_bytes()
+    subprocess.run([sys.executable, str(script), "--output", str(tmp_path)], check=True, timeout=60)
+    for config in supported_configs():
+        name = get_detector(config).siaf_file
+        kept = files("aptdither").joinpath("data", name)
+        assert (tmp_path / name).read_bytes() == kept.read_bytes(), name
 
 
 # --- asking for an aperture ----------------------------------------------------------------------
@@ -189,7 +191,7 @@ def test_names_are_read_kindly_and_apertures_are_kept() -> None:
     [
         ("IRR", None, "WFC3/IR", r"'IRR' is not known; for WFC3/IR it is one of IR, IR-FIX,"),
         ("IR", "F999W", "WFC3/IR", r"'F999W' is not known for WFC3/IR; it is one of F098M,"),
-        ("WFC", None, "ACS/WFC", r"'ACS/WFC' is not supported; supported: WFC3/IR"),
+        ("HRC", None, "ACS/HRC", r"'ACS/HRC' is not supported; supported: WFC3/IR, WFC3/UVIS,"),
     ],
 )
 def test_unknown_names_are_refused_with_those_that_are_known(

@@ -370,8 +370,14 @@ def _shots(made: bytes):  # type: ignore[no-untyped-def]
 
 
 def test_nothing_about_other_instruments(apt_dir: Path) -> None:
-    for name in ("go-13012.apt", "go-15490.apt"):
-        assert review((apt_dir / name).read_bytes()) == ()
+    assert review((apt_dir / "go-15490.apt").read_bytes()) == ()
+
+
+def test_a_real_proposal_with_exposures_of_the_sbc(apt_dir: Path) -> None:
+    """Two and three iterations at one POS TARG: the far ultraviolet is beyond what they sample."""
+    findings = review((apt_dir / "go-13012.apt").read_bytes())
+    assert {finding.visit for finding in findings} == {"04"}
+    assert [finding.code for finding in findings] == ["ADT203", "ADT205"] * 2
 
 
 def test_made_by_hand(apt_dir: Path) -> None:

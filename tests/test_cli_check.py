@@ -57,11 +57,10 @@ def test_nothing_found_is_one_line_on_standard_error(folder: Path) -> None:
 
 
 def test_files_without_a_supported_detector_are_counted(apt_dir: Path, folder: Path) -> None:
-    paths = [folder / "deep" / "fine.apt", apt_dir / "go-13012.apt", apt_dir / "go-15490.apt"]
-    result = invoke(*paths)
+    result = invoke(folder / "deep" / "fine.apt", apt_dir / "go-15490.apt")
     assert (result.exit_code, result.stdout) == (0, "")
     (line,) = result.stderr.splitlines()
-    assert line == "3 files checked, 2 without supported exposures, no findings"
+    assert line == "2 files checked, 1 without supported exposures, no findings"
 
 
 def test_notes_alone_are_fine_unless_they_are_made_to_fail(folder: Path) -> None:

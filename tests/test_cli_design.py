@@ -100,7 +100,7 @@ def test_a_visit_with_nothing_to_evaluate_is_reported(tmp_path: Path) -> None:
     path.write_bytes(
         proposal(
             visit(exposure(1), exposure(2)),
-            visit(exposure(1, config="WFC3/UVIS", aperture="UVIS", element="F606W"), number="02"),
+            visit(exposure(1, config="STIS/CCD", aperture="50CCD", element="MIRVIS"), number="02"),
         )
     )
     result = invoke("evaluate", "--proposal", path, "--visit", "02")

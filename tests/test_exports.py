@@ -208,7 +208,7 @@ def test_targets_of_other_detectors_do_not_count(tmp_path: Path) -> None:
     words = ("export", "--format", "ds9-sky", "--orient", "10", "--proposal")
     path = made(tmp_path)
     alone = run(*words, path)
-    other = exposure(5, config="WFC3/UVIS", aperture="UVIS", element="F606W", target="ELSEWHERE")
+    other = exposure(5, config="STIS/CCD", aperture="50CCD", target="ELSEWHERE")
     path.write_bytes(path.read_bytes().replace(b"</Visit>", other.encode() + b"</Visit>"))
     assert run(*words, path) == alone
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from aptdither.errors import OpticsError
+from aptdither.optics.detector import supported_configs
 from aptdither.optics.filters import element_names, get_element
 
 
@@ -30,13 +33,49 @@ def test_pivot_wavelengths(name: str, pivot_nm: float) -> None:
     assert "pivot" in element.note
 
 
-@pytest.mark.parametrize("name", [n for n in element_names("WFC3/IR") if n.startswith("F")])
-def test_a_filter_is_named_after_its_wavelength(name: str) -> None:
-    """The digits are hundredths of a micron of the nominal centre: a slip of typing shows."""
-    element = get_element(name, "WFC3/IR")
+@pytest.mark.parametrize(
+    ("config", "name"),
+    [(config, n) for config in supported_configs() for n in element_names(config) if n[0] == "F"],
+)
+def test_a_filter_is_named_after_its_wavelength(config: str, name: str) -> None:
+    """The digits are nanometers, of WFC3/IR hundredths of a micron: a slip of typing shows."""
+    element = get_element(name, config)
     assert element.kind == "filter"
-    width = {"N": 10.0, "M": 10.0, "W": 65.0}[name[-1]]
-    assert abs(element.wavelength_nm - 10 * int(name[1:4])) < width
+    found = re.fullmatch(r"FQ?(\d+)(LP|[NMWX])", name)
+    assert found is not None
+    nominal_nm = int(found[1]) * (10 if config == "WFC3/IR" else 1)
+    if found[2] == "LP":  # the digits are where a long-pass filter begins
+        assert nominal_nm < element.wavelength_nm < 3 * nominal_nm
+    else:
+        share = {"N": 0.012, "M": 0.045, "W": 0.065, "X": 0.065}[found[2]]
+        assert abs(element.wavelength_nm / nominal_nm - 1) < share
+
+
+def test_elements_stand_from_blue_to_red() -> None:
+    for config in supported_configs():
+        filters = [get_element(n, config) for n in element_names(config) if n[0] == "F"]
+        wavelengths = [element.wavelength_nm for element in filters]
+        assert wavelengths == sorted(wavelengths)
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "reason"),
+    [
+        ("FR459M", "ACS/WFC", "a ramp filter"),
+        ("POL0V", "ACS/WFC", "polarizers"),
+        ("F606W, POL60V", "ACS/WFC", "polarizers"),
+        ("G800L", "ACS/WFC", "no reference point"),
+        ("PR110L", "ACS/SBC", "a prism"),
+    ],
+)
+def test_what_is_not_supported_is_refused_by_name_with_a_way_out(
+    name: str, config: str, reason: str
+) -> None:
+    with pytest.raises(
+        OpticsError, match=f"'{name}' of {config} is not supported: .*{reason}"
+    ) as e:
+        get_element(name, config)
+    assert "use APT's own patterns" in str(e.value)
 
 
 @pytest.mark.parametrize(("name", "middle_nm"), [("G102", 975.0), ("G141", 1387.5)])

@@ -333,6 +333,11 @@ def test_the_number_of_shots_is_the_product(sizes: list[int], iterations: int) -
     assert all(before < after for before, after in itertools.pairwise(times))
 
 
-def test_real_proposals_have_nothing_for_us(apt_dir: Path) -> None:
-    for name in ("go-13012.apt", "go-15490.apt"):
-        assert not list(observe(parse_proposal((apt_dir / name).read_bytes())))
+def test_real_proposals(apt_dir: Path) -> None:
+    """GO 13012 has three ACS/SBC exposures beside STIS, GO 15490 has STIS alone."""
+    assert not list(observe(parse_proposal((apt_dir / "go-15490.apt").read_bytes())))
+    (found,) = observe(parse_proposal((apt_dir / "go-13012.apt").read_bytes()))
+    assert found.visit.number == "04"
+    assert [one.setup.element for one in found.sets] == ["F140LP", "F115LP", "F165LP"]
+    pointings = [one.pos_targ.xy_arcsec for one_set in found.sets for one in one_set.pointings]
+    assert set(pointings) == {(-3.0, 0.0)}

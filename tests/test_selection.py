@@ -34,8 +34,10 @@ def test_a_tag_in_a_group_covers_the_innermost_group() -> None:
 
 
 def test_other_channels_in_the_group_are_left_alone() -> None:
-    uvis = exposure(2, config="WFC3/UVIS", aperture="UVIS", element="F606W")
-    (found,) = sets_of(proposal(visit(group(exposure(1, comments="@dither"), uvis, exposure(3)))))
+    first, third = (exposure(n, config="ACS/WFC", aperture="WFC", element="F814W") for n in (1, 3))
+    first = first.replace("<Comments />", "<Comments>@dither</Comments>")
+    other = exposure(2, config="ACS/HRC", aperture="HRC", element="F606W")
+    (found,) = sets_of(proposal(visit(group(first, other, third))))
     assert numbers(found) == ["1", "3"]
 
 
@@ -143,11 +145,11 @@ REFUSED = [
     pytest.param(
         proposal(
             visit(
-                exposure(1, comments="@dither", config="ACS/WFC", aperture="WFC", element="F606W")
+                exposure(1, comments="@dither", config="ACS/HRC", aperture="HRC", element="F606W")
             )
         ),
         None,
-        "exposure of ACS/WFC; only WFC3/IR",
+        "exposure of ACS/HRC; only WFC3/IR",
         id="another instrument",
     ),
     pytest.param(
@@ -252,10 +254,10 @@ REFUSED = [
         id="broken receipt",
     ),
     pytest.param(
-        proposal(visit(exposure(1, config="WFC3/UVIS"), comments="@dither")),
+        proposal(visit(exposure(1, config="STIS/CCD"), comments="@dither")),
         None,
-        "covers no WFC3/IR exposure",
-        id="a visit tag without WFC3/IR",
+        "covers no WFC3/IR or WFC3/UVIS or ACS/WFC or ACS/SBC exposure",
+        id="a visit tag without a supported detector",
     ),
 ]
 
@@ -290,9 +292,12 @@ def test_all_errors_are_listed_at_once() -> None:
 
 
 def test_a_pattern_that_moves_others_too_is_not_replaced() -> None:
-    uvis = exposure(2, config="WFC3/UVIS", aperture="UVIS", element="F606W", positions=4)
+    first = exposure(
+        1, config="ACS/WFC", aperture="WFC", element="F814W", comments="@dither", positions=4
+    )
+    other = exposure(2, config="ACS/HRC", aperture="HRC", element="F814W", positions=4)
     source = proposal(
-        visit(group(exposure(1, comments="@dither", positions=4), uvis, attributes=PATTERN)),
+        visit(group(first, other, attributes=PATTERN)),
         patterns=box_pattern(),
     )
     with pytest.raises(AptDitherError, match="also moves exposure 2"):

@@ -101,10 +101,10 @@ def test_equal_frames_change_no_bit() -> None:
 
 
 def test_supported_detectors() -> None:
-    assert supported_configs() == (CONFIG,)
+    assert supported_configs() == (CONFIG, "WFC3/UVIS", "ACS/WFC", "ACS/SBC")
     assert IR.detector is get_detector(CONFIG)
-    with pytest.raises(OpticsError, match="supported: WFC3/IR"):
-        get_detector("WFC3/UVIS")
+    with pytest.raises(OpticsError, match="supported: WFC3/IR, WFC3/UVIS, ACS/WFC, ACS/SBC"):
+        get_detector("ACS/HRC")
 
 
 def test_what_lies_on_the_detector() -> None:

@@ -292,6 +292,8 @@ class AliasingModel:
         inside = np.any(amplitude > 0, axis=-1)
         groups = []
         for aliases in np.unique(inside.sum(axis=-1)):
+            if not aliases:  # a fine pixel: the cell's corners lie outside the band
+                continue
             (members,) = np.nonzero(inside.sum(axis=-1) == aliases)
             chosen = np.stack([np.nonzero(inside[cell])[0] for cell in members], axis=-1)
             index = self._difference_index(chosen)
@@ -327,6 +329,8 @@ class AliasingModel:
         share /= share.sum(axis=-1, keepdims=True)
         groups = []
         for aliases in np.unique(members.sum(axis=-1)):
+            if not aliases:
+                continue
             (chosen,) = np.nonzero(members.sum(axis=-1) == aliases)
             shifts = np.stack([np.nonzero(members[i])[0] for i in chosen], axis=-1)
             groups.append(_AliasSets(index=self._difference_index(shifts), share=share[:, chosen]))

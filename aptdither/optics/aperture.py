@@ -11,7 +11,6 @@ import hashlib
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +30,7 @@ MAX_TURN_DEG = 5.0
 MAX_RATIO = 1.05
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Readout:
     """The part of a chip that is read: centers of its first and last pixels.
 
@@ -278,7 +277,7 @@ class Aperture:
             The POS TARG.
         at : (x_pix, y_pix), pixels, optional
             Where the star lands without it, coordinates in the calibrated image; numbers or arrays
-            that broadcast with the POS TARGs. The reference point when left out.
+            that broadcast with the POS TARGs. Where POS TARG 0, 0 lands when left out.
         chip : int, optional
             Number of the chip.
 
@@ -347,7 +346,13 @@ class Aperture:
     def _from_origin(
         self, chip: Chip, at: tuple[npt.ArrayLike, npt.ArrayLike] | None
     ) -> tuple[FloatArray, FloatArray]:
-        x_pix, y_pix = self.reference_pix if at is None else at
+        if at is None:
+            at = (
+                self.reference_pix
+                if chip.number == self.frame.chip
+                else chip.distortion.inverse(0.0, 0.0, origin_pix=chip.reference_pix)
+            )
+        x_pix, y_pix = at
         return plain(x_pix, "pix") - chip.x_ref_pix, plain(y_pix, "pix") - chip.y_ref_pix
 
 
@@ -426,6 +431,9 @@ def get_aperture(
     configs = supported_configs() if config is None else (config,)
     matches = [one for one in configs if wanted in siaf_tables(one)["apertures"]]
     if not matches:
+        for one in configs:
+            if (why := siaf_tables(one).get("refused", {}).get(wanted)) is not None:
+                raise OpticsError(f"aperture {wanted} of {one} is not supported: {why}")
         known = "; ".join(
             f"for {one} it is one of {', '.join(aperture_names(one))}" for one in configs
         )
@@ -449,41 +457,43 @@ def get_aperture(
 def _siaf_aperture(config: str, name: str, element: str | None) -> Aperture:
     """Return an aperture of the SIAF.
 
-    An aperture without ``chips`` in the data file reads one chip, whose polynomial is the aperture's
-    own. Otherwise each chip names the row of the SIAF that describes it.
+    Without ``chips`` in the data file the detector is one chip, whose polynomial is the aperture's
+    own. Otherwise each chip names the row of the SIAF that describes it. An aperture with a readout
+    reads a part of the chip with its reference point, another one all of every chip.
     """
     tables = siaf_tables(config)
     facts = tables["apertures"][name]
     siaf_name = facts["siaf_with"].get(element, facts["siaf"])
     frame = siaf_frame(config, siaf_name, facts.get("chip", 1))
-    single = {"name": config, "number": frame.chip, "siaf": siaf_name}
+    chips = tables.get("chips", [{"name": config, "number": 1, "siaf": siaf_name}])
+    columns, rows = get_detector(config).image_pix
+    readout = Readout(*facts.get("readout_pix", (1.0, columns, 1.0, rows)))
     return Aperture(
         config=config,
         name=name,
         siaf_name=siaf_name,
         frame=frame,
         chips=tuple(
-            _siaf_chip(config, siaf_name, frame, facts | chip)
-            for chip in facts.get("chips", [single])
+            _siaf_chip(config, frame, readout, **chip)
+            for chip in chips
+            if "readout_pix" not in facts or chip["number"] == frame.chip
         ),
         provenance=Provenance(**tables["provenance"]),
     )
 
 
-def _siaf_chip(config: str, siaf_name: str, frame: Frame, facts: dict[str, Any]) -> Chip:
-    row_name = facts["siaf"]
-    row = siaf_frame(config, row_name, facts["number"])
-    distortion = siaf_distortion(config, row_name)
-    x_min, x_max, y_min, y_max = facts["readout_pix"]
+def _siaf_chip(
+    config: str, frame: Frame, readout: Readout, *, name: str, number: int, siaf: str
+) -> Chip:
+    row = siaf_frame(config, siaf, number)
+    distortion = siaf_distortion(config, siaf)
     return Chip(
-        name=facts["name"],
-        number=facts["number"],
-        readout=Readout(x_min=x_min, x_max=x_max, y_min=y_min, y_max=y_max),
+        name=name,
+        number=number,
+        readout=readout,
         x_ref_pix=row.x_ref_pix,
         y_ref_pix=row.y_ref_pix,
-        distortion=(
-            distortion if row_name == siaf_name else chip_distortion(distortion, row, frame)
-        ),
+        distortion=distortion if row == frame else chip_distortion(distortion, row, frame),
     )
 
 

@@ -241,7 +241,9 @@ ACS_SBC = Detector(
     design_rounding_pix=0.048,
 )
 
-_DETECTORS: Mapping[str, Detector] = MappingProxyType({d.config: d for d in (WFC3_IR,)})
+_DETECTORS: Mapping[str, Detector] = MappingProxyType(
+    {detector.config: detector for detector in (WFC3_IR, WFC3_UVIS, ACS_WFC, ACS_SBC)}
+)
 
 
 def supported_configs() -> tuple[str, ...]:

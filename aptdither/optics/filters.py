@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -58,28 +59,39 @@ def get_element(name: str, config: str) -> SpectralElement:
     Raises
     ------
     OpticsError
-        For a name or configuration that is not known; the message lists those that are.
+        For a name or configuration that is not known, with those that are; for an element of APT
+        that is not supported, with the reason.
 
     Examples
     --------
     >>> get_element("f160w", "WFC3/IR").wavelength_nm
     1536.9
     """
-    elements = _elements(config)
-    try:
-        return elements[name.strip().upper()]
-    except KeyError:
-        raise OpticsError(
-            f"spectral element {name!r} is not known for {config}; it is one of "
-            + ", ".join(elements)
-        ) from None
+    elements, wanted = _elements(config), name.strip().upper()
+    if wanted in elements:
+        return elements[wanted]
+    refused = _tables()["refused"].get(config, {})
+    for word in re.findall(r"\w+", wanted):  # APT may give a filter and a polarizer
+        if word in refused:
+            raise OpticsError(
+                f"spectral element {name!r} of {config} is not supported: {refused[word]}"
+            )
+    raise OpticsError(
+        f"spectral element {name!r} is not known for {config}; it is one of {', '.join(elements)}"
+    )
+
+
+@cache
+def _tables() -> dict[str, Any]:
+    tables: dict[str, Any] = json.loads(
+        files("aptdither").joinpath("data", "spectral-elements.json").read_text(encoding="utf-8")
+    )
+    return tables
 
 
 @cache
 def _elements(config: str) -> dict[str, SpectralElement]:
-    configs: dict[str, Any] = json.loads(
-        files("aptdither").joinpath("data", "spectral-elements.json").read_text(encoding="utf-8")
-    )["configs"]
+    configs = _tables()["configs"]
     if config not in configs:
         raise OpticsError(
             f"no spectral elements are known for {config!r}, only for {', '.join(configs)}"
