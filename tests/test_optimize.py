@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aptdither.dither.band import Band
 from aptdither.dither.bounds import best_possible_efficiency
 from aptdither.dither.catalog import load_catalog
 from aptdither.dither.coverage import evaluate
@@ -40,6 +41,7 @@ from aptdither.types import Region
 TIGHT_SPACING_PIX, WIDEST_SPACING_PIX = WFC3_IR.tight_spacing_pix, WFC3_IR.widest_spacing_pix
 
 IR = get_aperture("IR", "F125W")
+PIXELS = np.diag((0.1356, 0.1213))
 F125W, F160W = get_element("F125W", "WFC3/IR"), get_element("F160W", "WFC3/IR")
 SMALL = Effort(layouts=120, climbers=6, moves=0)
 
@@ -127,7 +129,7 @@ def test_the_objectives_have_the_right_derivative(kind: str) -> None:
 
 def test_an_ascent_never_falls_and_finds_a_known_optimum() -> None:
     here = Objective(
-        field=FieldMap.identity(), band=AliasingModel(F125W.wavelength_nm, 0.1356, 0.1213)
+        field=FieldMap.identity(), band=AliasingModel(Band(F125W.wavelength_nm, PIXELS))
     )
     start = np.random.default_rng(0).random((32, 8, 2))
     before = here.efficiency(start)[:, 0]
@@ -233,12 +235,10 @@ def test_spacings_that_cannot_be(spacing: float) -> None:
 
 def test_the_bound_at_one_place() -> None:
     # Alone an exposure has one E; with an alias-free lattice the bound is 1 (8 points at F125W).
-    wavelength = F125W.wavelength_nm
-    one = best_possible_efficiency(1, wavelength, 0.1356, 0.1213)
-    assert one == pytest.approx(
-        float(AliasingModel(wavelength, 0.1356, 0.1213).efficiency([[0.3, 0.1]])), abs=1e-12
-    )
-    bounds = [best_possible_efficiency(n, wavelength, 0.1356, 0.1213) for n in (1, 2, 3, 8)]
+    band = AliasingModel(Band(F125W.wavelength_nm, PIXELS))
+    one = best_possible_efficiency(1, band)
+    assert one == pytest.approx(float(band.efficiency([[0.3, 0.1]])), abs=1e-12)
+    bounds = [best_possible_efficiency(n, band) for n in (1, 2, 3, 8)]
     assert bounds == sorted(bounds)
     assert bounds[-1] == pytest.approx(1, abs=1e-9)
 
@@ -246,9 +246,9 @@ def test_the_bound_at_one_place() -> None:
 @given(seed=st.integers(0, 10**6), n=st.integers(2, 4))
 @settings(max_examples=20)
 def test_no_phases_exceed_the_bound(seed: int, n: int) -> None:
-    band = AliasingModel(F160W.wavelength_nm, 0.1356, 0.1213)
+    band = AliasingModel(Band(F160W.wavelength_nm, PIXELS))
     phases = np.random.default_rng(seed).random((500, n, 2))
-    bound = best_possible_efficiency(n, F160W.wavelength_nm, 0.1356, 0.1213)
+    bound = best_possible_efficiency(n, band)
     assert band.efficiency(phases).max() <= bound + 1e-9
 
 

@@ -16,8 +16,8 @@ import numpy as np
 from aptdither.dither.optimizer.objective import FieldMap, Objective, ascend
 from aptdither.dither.optimizer.starts import phase_sets
 from aptdither.dither.phases import COVERING_BEST, packing_limit
-from aptdither.dither.sampling import SIGNAL_TO_NOISE, AliasingModel
-from aptdither.dither.views import View, Views, as_views, field_points, scales_at
+from aptdither.dither.sampling import AliasingModel
+from aptdither.dither.views import View, Views, as_views, band_of, field_points, optics_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,21 +82,18 @@ def possible_efficiency(n: int, views: Views, *, base: Any = (0.0, 0.0)) -> floa
 def _possible_of_view(n: int, view: View, base: Any) -> float:
     if n > view.aperture.detector.max_cluster_size:
         return 1.0  # nothing exceeds it, and so many exposures come near it
-    x_scale, y_scale = scales_at(view, field_points(view, base=base, grid=5))
-    worst = int(np.argmax(x_scale * y_scale))
+    optics = optics_at(view, field_points(view, base=base, grid=5))
+    areas = np.abs(np.linalg.det(optics[:, 7:].reshape(-1, 2, 2)))
     # Rounded, so that neighboring places share the search.
-    scales = round(float(x_scale[worst]), 5), round(float(y_scale[worst]), 5)
-    return best_possible_efficiency(n, view.element.wavelength_nm, *scales, view.snr)
+    return _best_possible(n, tuple(np.round(optics[np.argmax(areas)], 5).tolist()))
 
 
 @lru_cache(maxsize=256)
-def best_possible_efficiency(
-    n: int,
-    wavelength_nm: float,
-    x_scale: float,
-    y_scale: float,
-    snr: float = SIGNAL_TO_NOISE,
-) -> float:
+def _best_possible(n: int, optics: tuple[float, ...]) -> float:
+    return best_possible_efficiency(n, band_of(np.array([optics])))
+
+
+def best_possible_efficiency(n: int, band: AliasingModel) -> float:
     """Return the best `E` that `n` exposures are known to reach at one place.
 
     It is the best of 64 climbs, from every lattice of `n` phases, from larger lattices and at
@@ -106,15 +103,10 @@ def best_possible_efficiency(
     ----------
     n : int
         Number of exposures, 1 or more.
-    wavelength_nm : float
-    x_scale, y_scale : float
-        Pixel scales at the place, arcsec per pixel.
-    snr : float
-        Signal to noise of one exposure.
+    band : AliasingModel
+        Of one place.
     """
-    place = Objective(
-        field=FieldMap.identity(), band=AliasingModel(wavelength_nm, x_scale, y_scale, snr=snr)
-    )
+    place = Objective(field=FieldMap.identity(), band=band)
     phases, _ = phase_sets(n, 64, np.random.default_rng(0))
     _, value = ascend(place.worst_efficiency(1.0), phases, steps=60)
     return min(1.0, float(value.max()))

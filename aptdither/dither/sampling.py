@@ -15,9 +15,9 @@ amplification ``A >= 1``
     The variance of exact de-aliasing over the ideal, ``A(f) = (N / |K|) tr G^-1``. It is 1 for a
     lattice that fits the band and infinite where there are more aliases than exposures.
 
-The band is a filled circular aperture of 2.4 m at one wavelength: an ellipse in cycles per pixel,
-since pixels are not square. ``G_kl`` is ``S(l - k)`` with ``S(m) = sum_j exp(2 pi i m.x_j)``, so a
-small table of ``S`` is all that a pattern and a place have to give; every frequency shares it.
+What reaches the detector is in :mod:`~aptdither.dither.band`; `K` is what diffraction passes.
+``G_kl`` is ``S(l - k)`` with ``S(m) = sum_j exp(2 pi i m.x_j)``, so a small table of ``S`` is all that
+a pattern and a place have to give; every frequency shares it.
 
 References
 ----------
@@ -34,13 +34,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from aptdither.dither.band import Band
 from aptdither.types import FloatArray
 
 Complexes = NDArray[np.complex128]
 Integers = NDArray[np.intp]
-
-APERTURE_DIAMETER_M = 2.4
-"""Diameter of the telescope's primary mirror; the obscuration hardly changes the band."""
 
 SIGNAL_TO_NOISE = 10.0
 """Signal to noise, at the lowest frequencies, of one exposure: what `E` is quoted for."""
@@ -53,25 +51,20 @@ FINE_CELLS_PER_AXIS = 48
 """The same for `A` and the lost fraction, whose integrands jump at the edge of the band."""
 
 _BLOCK_ELEMENTS = 30_000
-_RADIANS_PER_ARCSEC = np.pi / 180.0 / 3600.0
 
 
 class AliasingModel:
-    """The frequencies that reach the detector through one spectral element, at some places.
+    """What exposures make of the frequencies of a band, at some places.
 
-    Every place has its own band, since the pixel scale of WFC3/IR changes over the field by 2.7 % in
-    x and 6.4 % in y. One band for all would be wrong by up to 0.022 in `E` where it has more aliases
-    than there are exposures (the stock 2- and 3-point lines at F125W), by 0.002 and less for good
-    patterns of four points and more.
+    Every place has its own band, since the pixels of WFC3/IR change over the field by 2.7 % in x, by
+    6.4 % in y and by 2.4 degrees in angle. One band for all would be wrong by up to 0.022 in `E`
+    where it has more aliases than there are exposures (the stock 2- and 3-point lines at F125W), by
+    0.002 and less for good patterns of four points and more.
 
     Parameters
     ----------
-    wavelength_nm : float or (F,) array_like
-        Wavelength of the band's edge: the pivot wavelength of the spectral element, nm. An array
-        where the field points belong to several views.
-    x_scale, y_scale : float or (F,) array_like
-        Local pixel scale in x and y at each of `F` field points, arcsec per pixel. Scalars mean one
-        band for all places.
+    band : Band
+        What reaches the detector at each of `F` field points; of one, it is the band of all places.
     snr : float or (F,) array_like, optional
         Signal to noise of one exposure at the lowest frequencies.
     cells : int, optional
@@ -79,40 +72,20 @@ class AliasingModel:
     """
 
     def __init__(
-        self,
-        wavelength_nm: ArrayLike,
-        x_scale: ArrayLike,
-        y_scale: ArrayLike,
-        *,
-        snr: ArrayLike = SIGNAL_TO_NOISE,
-        cells: int = CELLS_PER_AXIS,
+        self, band: Band, *, snr: ArrayLike = SIGNAL_TO_NOISE, cells: int = CELLS_PER_AXIS
     ) -> None:
         if cells < 2 or cells % 2:
             raise ValueError(f"cells must be even and at least 2, not {cells}")
+        self.band = band
         self.cells = cells
-        wavelength_m = np.atleast_1d(np.asarray(wavelength_nm, dtype=np.float64)) * 1e-9
-        cycles_per_arcsec = APERTURE_DIAMETER_M / wavelength_m * _RADIANS_PER_ARCSEC
-        x_edge, y_edge, each_snr = np.broadcast_arrays(
-            cycles_per_arcsec * np.asarray(x_scale, dtype=np.float64),
-            cycles_per_arcsec * np.asarray(y_scale, dtype=np.float64),
-            np.asarray(snr, dtype=np.float64),
-        )
-        self.x_edge: FloatArray = np.ascontiguousarray(x_edge)
-        """Semi-axes of the band at each field point, cycles per pixel, (F,)."""
-        self.y_edge: FloatArray = np.ascontiguousarray(y_edge)
-        self.snr: FloatArray = np.ascontiguousarray(each_snr)
-        """Signal to noise at each field point, (F,)."""
+        self.snr = np.broadcast_to(np.asarray(snr, dtype=np.float64), (band.size,))
         if not np.all(self.snr > 0):
-            raise ValueError(f"the signal to noise must be positive, not {self.snr}")
-        if self.x_edge.ndim != 1 or not np.all(self.x_edge > 0) or not np.all(self.y_edge > 0):
-            raise ValueError(
-                "the wavelengths and pixel scales must be positive scalars or (F,) arrays"
-            )
+            raise ValueError(f"the signal to noise must be positive, not {self.snr.min():g}")
 
     @property
     def size(self) -> int:
         """Number of field points that have a band of their own, 1 when all share it."""
-        return len(self.x_edge)
+        return self.band.size
 
     @property
     def cost(self) -> int:
@@ -270,8 +243,7 @@ class AliasingModel:
     @cached_property
     def _shifts(self) -> Integers:
         """Every integer shift that some frequency of some field point may need, (K, 2)."""
-        x_most = int(np.floor(self.x_edge.max() + 0.5))
-        y_most = int(np.floor(self.y_edge.max() + 0.5))
+        x_most, y_most = np.floor(self.band.reach + 0.5).astype(int)
         x, y = np.mgrid[-x_most : x_most + 1, -y_most : y_most + 1]
         return np.stack([x.ravel(), y.ravel()], axis=-1)
 
@@ -287,8 +259,7 @@ class AliasingModel:
         x, y = _half_cell(self.cells)
         u = x[:, None, None] + self._shifts[None, :, :1]
         v = y[:, None, None] + self._shifts[None, :, 1:]
-        radius = np.hypot(u / self.x_edge, v / self.y_edge)
-        amplitude = self.snr * _diffraction(radius) * np.abs(np.sinc(u) * np.sinc(v))
+        amplitude = self.snr * np.abs(self.band.transfer(u, v))
         inside = np.any(amplitude > 0, axis=-1)
         groups = []
         for aliases in np.unique(inside.sum(axis=-1)):
@@ -317,9 +288,8 @@ class AliasingModel:
         half = line[FINE_CELLS_PER_AXIS // 2 :]
         code = np.zeros((len(half), len(line), self.size), dtype=np.int64)
         for bit, (x_shift, y_shift) in enumerate(self._shifts):
-            u = (half[:, None, None] + x_shift) / self.x_edge
-            v = (line[None, :, None] + y_shift) / self.y_edge
-            code += (u * u + v * v < 1.0) * np.int64(1 << bit)
+            u, v = half[:, None, None] + x_shift, line[None, :, None] + y_shift
+            code += (self.band.squared_radius(u, v) < 1.0) * np.int64(1 << bit)
         distinct, location = np.unique(code, return_inverse=True)
         location = location.reshape(-1, self.size) + len(distinct) * np.arange(self.size)
         counts = np.bincount(location.ravel(), minlength=self.size * len(distinct))
@@ -387,13 +357,6 @@ def _half_cell(cells: int) -> tuple[FloatArray, FloatArray]:
 def _midpoints(cells: int) -> FloatArray:
     """Return the midpoints of `cells` equal parts of the Nyquist interval."""
     return (np.arange(cells) + 0.5) / cells - 0.5
-
-
-def _diffraction(radius: FloatArray) -> FloatArray:
-    """Return the MTF of a filled circular aperture; `radius` is in units of the band's edge."""
-    inside = np.minimum(radius, 1.0)
-    mtf: FloatArray = (2.0 / np.pi) * (np.arccos(inside) - inside * np.sqrt(1.0 - inside**2))
-    return mtf
 
 
 def _powers(flat: FloatArray, reach: tuple[int, int]) -> tuple[Complexes, Complexes]:

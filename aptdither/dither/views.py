@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from aptdither.dither.band import NO_KERNEL, Band
 from aptdither.dither.region import FieldPoints, IntArray, sample_region
 from aptdither.dither.sampling import SIGNAL_TO_NOISE, AliasingModel
 from aptdither.optics.aperture import Aperture, plain
@@ -136,18 +137,8 @@ def offsets_at(postargs_arcsec: FloatArray, views: Views, field: FieldPoints) ->
     return offsets
 
 
-def scales_at(views: Views, field: FieldPoints) -> tuple[FloatArray, FloatArray]:
-    """Return the pixel scales (F,) in x and y at each field point, arcsec per pixel."""
-    x_scale, y_scale = np.empty(len(field.x_pix)), np.empty(len(field.x_pix))
-    for view, chip, members in _by_chip(as_views(views), field):
-        x_scale[members], y_scale[members] = view.aperture.scale_at(
-            field.x_pix[members], field.y_pix[members], chip=chip
-        )
-    return x_scale, y_scale
-
-
 def band_at(views: Views, field: FieldPoints, **options: Any) -> AliasingModel:
-    """Return the aliasing model with each field point's own wavelength, pixel scale and signal to noise.
+    """Return the aliasing model with each field point's own Jacobian and its view's optics.
 
     Parameters
     ----------
@@ -156,23 +147,50 @@ def band_at(views: Views, field: FieldPoints, **options: Any) -> AliasingModel:
     **options
         Of :class:`~aptdither.dither.sampling.AliasingModel`.
     """
-    each = [(view.element.wavelength_nm, view.snr) for view in as_views(views)]
-    wavelengths, snr = np.array(each, dtype=float)[field.view].T
-    arrays = (
-        np.ascontiguousarray(wavelengths),
-        *scales_at(views, field),
-        np.ascontiguousarray(snr),
+    return _band(optics_at(views, field).tobytes(), **options)
+
+
+def optics_at(views: Views, field: FieldPoints) -> FloatArray:
+    """Return what makes the band of each field point, (F, 11).
+
+    Wavelength (nm), signal to noise, pupil (2), kernel (3) and Jacobian (4, arcsec per pixel), as
+    :class:`~aptdither.dither.band.Band` takes them.
+    """
+    optics = np.array([_optics(view) for view in as_views(views)])[field.view]
+    jacobians = np.empty((len(field.x_pix), 2, 2))
+    for view, chip, members in _by_chip(as_views(views), field):
+        jacobians[members] = view.aperture.jacobian_at(
+            field.x_pix[members], field.y_pix[members], chip=chip
+        )
+    return np.concatenate([optics, jacobians.reshape(-1, 4)], axis=1)
+
+
+def band_of(optics: FloatArray, **options: Any) -> AliasingModel:
+    """Return the aliasing model of what :func:`optics_at` found, (F, 11)."""
+    band = Band(
+        optics[:, 0],
+        optics[:, 7:],
+        pupil=optics[:, 2:4],
+        kernel=optics[:, 4:7],
     )
-    return _band(*(array.tobytes() for array in arrays), **options)
+    return AliasingModel(band, snr=optics[:, 1], **options)
+
+
+def _optics(view: View) -> tuple[float, ...]:
+    """Return wavelength, signal to noise, pupil (2) and kernel (3) of a view."""
+    detector, wavelength = view.aperture.detector, view.element.wavelength_nm
+    kernel: tuple[float, ...] = NO_KERNEL
+    if known := detector.pixel_kernels:
+        at = [one.wavelength_nm for one in known]
+        shares = np.array([(one.corner, one.edge, one.center) for one in known])
+        kernel = tuple(float(np.interp(wavelength, at, column)) for column in shares.T)
+    return (wavelength, view.snr, detector.pupil.inner, detector.pupil.outer, *kernel)
 
 
 @lru_cache(maxsize=32)
-def _band(
-    wavelength_nm: bytes, x_scale: bytes, y_scale: bytes, snr: bytes, **options: Any
-) -> AliasingModel:
-    """Return the model of equal bands once: its tables cost more than evaluating a pattern."""
-    *band, snrs = (np.frombuffer(values) for values in (wavelength_nm, x_scale, y_scale, snr))
-    return AliasingModel(*band, snr=snrs, **options)
+def _band(rows: bytes, **options: Any) -> AliasingModel:
+    """Return the model of equal places once: its tables cost more than evaluating a pattern."""
+    return band_of(np.frombuffer(rows).reshape(-1, 11), **options)
 
 
 def _by_chip(views: tuple[View, ...], field: FieldPoints) -> Iterator[tuple[View, int, IntArray]]:

@@ -322,6 +322,19 @@ class Aperture:
         x_after, y_after = on.distortion.forward(x_from + x_move, y_from + y_move)
         return x_after - x_before, y_after - y_before
 
+    def jacobian_at(
+        self, x_pix: npt.ArrayLike, y_pix: npt.ArrayLike, *, chip: int | None = None
+    ) -> FloatArray:
+        """Return the slopes ``d(x_arcsec, y_arcsec) / d(x_pix, y_pix)`` (..., 2, 2).
+
+        Parameters
+        ----------
+        x_pix, y_pix, chip
+            As for :meth:`scale_at`.
+        """
+        on = self.chip(chip)
+        return on.distortion.jacobian(*self._from_origin(on, (x_pix, y_pix)))
+
     def scale_at(
         self, x_pix: npt.ArrayLike, y_pix: npt.ArrayLike, *, chip: int | None = None
     ) -> tuple[FloatArray, FloatArray]:
@@ -338,8 +351,7 @@ class Aperture:
         -------
         x_scale, y_scale : float or array, arcsec per pixel
         """
-        on = self.chip(chip)
-        slopes = on.distortion.jacobian(*self._from_origin(on, (x_pix, y_pix)))
+        slopes = self.jacobian_at(x_pix, y_pix, chip=chip)
         lengths = np.hypot(slopes[..., 0, :], slopes[..., 1, :])
         return lengths[..., 0], lengths[..., 1]
 

@@ -42,11 +42,21 @@ def main() -> int:
         offsets = offsets_at(postargs, view, field)
         efficiency = band_at(view, field).efficiency(offsets)
         kernel.append(time.perf_counter() - start)
-    x_scale, y_scale = aperture.scale_at(field.x_pix, field.y_pix)
+    detector = aperture.detector
+    (kernel_of_ir,) = detector.pixel_kernels
     start = time.perf_counter()
     worst = min(
-        plain(phases, element.wavelength_nm, scales=(float(sx), float(sy)), amplify=False)[0]
-        for phases, sx, sy in zip(offsets, x_scale, y_scale, strict=True)
+        plain(
+            phases,
+            element.wavelength_nm,
+            pixels=pixels,
+            pupil=(detector.pupil.inner, detector.pupil.outer),
+            kernel=(kernel_of_ir.corner, kernel_of_ir.edge, kernel_of_ir.center),
+            amplify=False,
+        )[0]
+        for phases, pixels in zip(
+            offsets, aperture.jacobian_at(field.x_pix, field.y_pix), strict=True
+        )
     )
     peer = time.perf_counter() - start
     assert abs(worst - efficiency.min()) < 1e-9
