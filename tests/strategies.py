@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 from hypothesis import strategies as st
 
 from aptdither.apt.proposal import Proposal
-from aptdither.apt.tags import Receipt
+from aptdither.apt.receipt import MadeBy, Receipt
 from aptdither.types import PosTarg
 from tests.wishes import Position, Wish
 
@@ -293,7 +293,9 @@ def _written_exposure(writer: _Writer, made: MadeExposure) -> str:
 # What a plan may want ------------------------------------------------------------------------------
 
 
-def pointings(index: int, total: int, made_by: str = "") -> st.SearchStrategy[Position]:
+def pointings(
+    index: int, total: int, made_by: MadeBy = MadeBy.OBSERVER
+) -> st.SearchStrategy[Position]:
     """Draw a pointing whose receipt has an index and a total."""
     return st.builds(
         lambda pos_targ, base, pattern: Position(
@@ -324,13 +326,14 @@ def changes_of(draw: st.DrawFn, proposal: Proposal, *, expand: bool = True) -> t
                 continue
             deal = expand and exposure.iterations > 1 and draw(st.booleans())
             total = exposure.iterations if deal else draw(st.integers(1, 3)) if expand else 1
-            made_by = "split" if deal else "copy"
+            made_by = MadeBy.SPLIT if deal else MadeBy.COPY
             changes.append(
                 Wish(
                     exposure=exposure,
                     is_split=deal,
                     positions=tuple(
-                        draw(pointings(j + 1, total, made_by if j else "")) for j in range(total)
+                        draw(pointings(j + 1, total, made_by if j else MadeBy.OBSERVER))
+                        for j in range(total)
                     ),
                 )
             )

@@ -46,7 +46,6 @@ ONLY_IN = {
 #: Lines of a module, unless it is listed here with the reason.
 MAX_LINES = 450
 LONG = {
-    "apt/tags.py": "the syntax of tags and receipts, with a message for each way to get it wrong",
     "apt/writer.py": "all edits of a proposal's bytes, which must agree with each other",
     "dither/optimizer/strategy.py": "one search from its starts to its polish",
     "optics/aperture.py": "frames, chips and the transforms between them",

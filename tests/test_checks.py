@@ -147,7 +147,7 @@ TRIGGERS = {
 
 QUIET = {
     "ADT101": proposal(visit(exposure(1, comments="@dither size=full"), exposure(2))),
-    "ADT102": proposal(visit(exposure(1, comments="dither this, and @ditherings too"))),
+    "ADT102": proposal(visit(exposure(1, comments="dither n. this, and @ditherings too"))),
     "ADT103": proposal(visit(group(exposure(1, comments="@dither n=4")))),
     "ADT104": proposal(visit(exposure(1, postarg=("+.1e0", "0")), exposure(2))),
     "ADT105": proposal(visit(exposure(1), exposure(2, same="1"))),

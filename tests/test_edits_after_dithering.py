@@ -13,7 +13,7 @@ import pytest
 
 from aptdither.apt.proposal import Exposure
 from aptdither.apt.reader import parse_proposal
-from aptdither.apt.tags import DitherRequest
+from aptdither.apt.tags import DitherRequest, Method
 from aptdither.apt.writer import rewrite_proposal
 from aptdither.errors import AptDitherError
 from aptdither.planning.plan import Options, make_plan
@@ -258,9 +258,9 @@ def test_more_points_keep_the_copies_and_what_was_edited_in_them() -> None:
 
 def test_a_plain_run_after_a_number_of_points_keeps_the_copies() -> None:
     made = proposal(visit(exposure(1, comments="@dither"), exposure(2, element="F125W")))
-    four = apply(made, Options(defaults=DitherRequest(n=4, method="catalog")))
+    four = apply(made, Options(defaults=DitherRequest(n=4, method=Method.CATALOG)))
     assert len(exposures(four)) == 5
-    assert apply(four, Options(defaults=DitherRequest(method="catalog"))) == four
+    assert apply(four, Options(defaults=DitherRequest(method=Method.CATALOG))) == four
 
 
 def test_an_exposure_beside_copies_is_one_more_point() -> None:

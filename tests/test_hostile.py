@@ -23,7 +23,7 @@ import pytest
 
 from aptdither.apt import limits
 from aptdither.apt.reader import parse_proposal
-from aptdither.apt.tags import DitherRequest, parse_comments
+from aptdither.apt.tags import DitherRequest, Method, parse_comments
 from aptdither.apt.writer import rewrite_proposal
 from aptdither.dither.catalog import load_catalog
 from aptdither.errors import MAX_MESSAGE, AptDitherError, OpticsError
@@ -37,9 +37,9 @@ from tests.watched import run, run_here
 
 BOX = "pattern=WFC3-IR-DITHER-BOX-MIN"
 LINE = "pattern=WFC3-IR-DITHER-LINE"
-CAREFUL = Options(defaults=DitherRequest(method="catalog"))
+CAREFUL = Options(defaults=DitherRequest(method=Method.CATALOG))
 BOLD = Options(
-    defaults=DitherRequest(method="catalog"),
+    defaults=DitherRequest(method=Method.CATALOG),
     sets=SetOptions(replace=True, replace_patterns=True, split_iterations=True, all_visits=True),
 )
 GROUP = ' Type="Pattern" Pattern="1"'

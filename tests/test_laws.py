@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from aptdither.apt.document import Document, Edit, in_order
 from aptdither.apt.proposal import Exposure, Proposal, Visit
 from aptdither.apt.reader import parse_proposal
-from aptdither.apt.tags import DitherRequest, parse_comments
+from aptdither.apt.tags import DitherRequest, Method, parse_comments
 from aptdither.apt.writer import rewrite_proposal
 from aptdither.dither.coverage import Coverage, evaluate
 from aptdither.dither.views import View
@@ -43,7 +43,7 @@ PATTERNS = {
     "go-13417": 8,
 }
 OPTIONS = Options(
-    defaults=DitherRequest(method="catalog"),
+    defaults=DitherRequest(method=Method.CATALOG),
     sets=SetOptions(split_iterations=True, replace_patterns=True),
 )
 

@@ -15,7 +15,8 @@ from aptdither.apt import writer
 from aptdither.apt.document import Document, Edit, in_order
 from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal, Visit
 from aptdither.apt.reader import parse_proposal
-from aptdither.apt.tags import Receipt, parse_comments, parse_receipt
+from aptdither.apt.receipt import MadeBy, Receipt, parse_receipt
+from aptdither.apt.tags import parse_comments
 from aptdither.apt.verify import verify_rewrite
 from aptdither.apt.writer import is_unedited_copy
 from aptdither.errors import ProposalError, RewriteError
@@ -26,7 +27,7 @@ from tests.wishes import Position, Wish, rewrite, spans_outside
 RECEIPT = "@dithered 1/2 tight-2 base=0.000,0.000 aptdither=0.1.0"
 
 
-def receipt(index: int = 1, total: int = 2, made_by: str = "") -> Receipt:
+def receipt(index: int = 1, total: int = 2, made_by: MadeBy = MadeBy.OBSERVER) -> Receipt:
     return Receipt(
         index=index,
         total=total,
@@ -38,7 +39,7 @@ def receipt(index: int = 1, total: int = 2, made_by: str = "") -> Receipt:
     )
 
 
-def pointing(x: float, y: float, index: int = 1, made_by: str = "") -> Position:
+def pointing(x: float, y: float, index: int = 1, made_by: MadeBy = MadeBy.OBSERVER) -> Position:
     return Position(
         pos_targ=PosTarg(x_arcsec=x, y_arcsec=y), receipt=receipt(index, made_by=made_by)
     )
@@ -358,7 +359,7 @@ def test_an_expanded_exposure_is_copied_and_the_visit_renumbered() -> None:
     proposal = parse_proposal(TWO)
     change = Wish(
         exposure=exposures_of(proposal)[0],
-        positions=(pointing(0.1, 0.2), pointing(0.3, 0.4, 2, "copy")),
+        positions=(pointing(0.1, 0.2), pointing(0.3, 0.4, 2, MadeBy.COPY)),
     )
     result = rewrite(proposal, (change,))
     assert result.decode() == EXPANDED.decode()
@@ -396,7 +397,7 @@ def expanded(comment: str, line_end: str, encoding: str) -> bytes:
     proposal = parse_proposal(text.encode(encoding))
     wish = Wish(
         exposure=exposures_of(proposal)[0],
-        positions=(pointing(0.1, 0.2), pointing(0.3, 0.4, 2, "copy")),
+        positions=(pointing(0.1, 0.2), pointing(0.3, 0.4, 2, MadeBy.COPY)),
     )
     return rewrite(proposal, (wish,))
 
@@ -457,7 +458,9 @@ def test_iterations_and_pattern_positions_are_dealt_out() -> None:
     assert isinstance(group, ExposureGroup)
     change = Wish(
         exposure=exposures_of(proposal)[0],
-        positions=tuple(pointing(j, j, j + 1, "split" if j else "") for j in range(3)),
+        positions=tuple(
+            pointing(j, j, j + 1, MadeBy.SPLIT if j else MadeBy.OBSERVER) for j in range(3)
+        ),
         is_split=True,
     )
     # A receipt's index may not exceed its total.
@@ -506,7 +509,7 @@ CANNOT_RENUMBER = [
 @pytest.mark.parametrize(("others", "said"), CANNOT_RENUMBER)
 def test_a_visit_that_cannot_be_renumbered_is_refused(others: str, said: str) -> None:
     proposal = parse_proposal(wrap(f'<Exposure Number="1"><A/></Exposure>{others}'), "x.apt")
-    pointings = (pointing(0, 0), pointing(1, 1, 2, "copy"))
+    pointings = (pointing(0, 0), pointing(1, 1, 2, MadeBy.COPY))
     change = Wish(exposure=exposures_of(proposal)[0], positions=pointings)
     with pytest.raises(ProposalError, match=said) as caught:
         rewrite(proposal, (change,))
@@ -543,7 +546,7 @@ def test_exposures_in_an_unknown_element_are_counted_and_prevent_new_numbers() -
     assert visit.unread_exposures == 2
     assert len(visit.exposures) == 3
     assert parse_proposal(TWO).visits[0].unread_exposures == 0
-    positions = (pointing(0.1, 0.2), pointing(0.3, 0.4, 2, "copy"))
+    positions = (pointing(0.1, 0.2), pointing(0.3, 0.4, 2, MadeBy.COPY))
     with pytest.raises(ProposalError, match=r"visit 01.* 2 exposures inside .*in APT"):
         rewrite(proposal, (Wish(exposure=visit.exposures[0], positions=positions),))
     assert b"NewGroup" in rewrite(

@@ -339,11 +339,25 @@ def test_one_wrong_set_does_not_hide_the_others() -> None:
 
 
 def test_words_that_only_look_like_tags_are_told() -> None:
-    source = proposal(visit(exposure(1, comments="please @dither n=4")))
+    exposures = [exposure(1, comments="please @dither n=4"), exposure(2, comments="dither n=4")]
+    labeled = exposure(3).replace("<Exposure", "<Exposure Label='@dither n=4'", 1)
+    source = proposal(visit(*exposures, labeled).replace("<Visit", "<Visit Label='@dither'", 1))
     selected = select_sets(parse_proposal(source))
     assert selected.sets == ()
-    (finding,) = selected.findings
-    assert (finding.code, finding.visit, finding.exposure) == ("ADT102", "01", "1")
+    assert [(one.code, one.exposure, one.message) for one in selected.findings] == [
+        ("ADT102", None, "no tag is read in a Label: move '@dither' into the Comments"),
+        (
+            "ADT102",
+            "1",
+            "'please @dither n=4' is not read as a tag: put @dither first, on a line of its own",
+        ),
+        (
+            "ADT102",
+            "2",
+            "'dither n=4' is not read as a tag: if it should be one, write '@dither n=4'",
+        ),
+        ("ADT102", "3", "no tag is read in a Label: move '@dither n=4' into the Comments"),
+    ]
 
 
 def test_nothing_tagged_nothing_found() -> None:

@@ -10,18 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aptdither.apt.limits import MAX_POINTS
+from aptdither.apt.receipt import MadeBy, Receipt, parse_receipt
 from aptdither.apt.tags import (
     KEYS,
     DitherRequest,
     LineKind,
-    MadeBy,
     Method,
     Parallel,
-    Receipt,
     kind_of_line,
     lines_of,
+    mentions_tag,
+    near_miss,
     parse_comments,
-    parse_receipt,
     parse_size,
     parse_spacing,
     parse_tag,
@@ -46,6 +46,18 @@ READ = [
     ("@dither n=6, size=full", DitherRequest(n=6, size=Region.full())),
     ("@dither n=6,id=a ,  spacing=tight,", DitherRequest(n=6, id="a", spacing=TIGHT)),
     ("@dither snr=25 parallel=PRIME", DitherRequest(snr=25.0, parallel=Parallel.PRIME)),
+    ("@dither n = 6", DitherRequest(n=6)),
+    ("@dither n =6  size= full", DitherRequest(n=6, size=Region.full())),
+    ("@dither(n=6)", DitherRequest(n=6)),
+    ("@dither (n=6, size = full )", DitherRequest(n=6, size=Region.full())),
+    ("@dither: n=6", DitherRequest(n=6)),
+    ("@dither,n=6", DitherRequest(n=6)),
+    ("@dither n=6, size=20 arcsec", DitherRequest(n=6, size=Region.disc(diameter_arcsec=20.0))),
+    ('@dither size=20"', DitherRequest(size=Region.disc(diameter_arcsec=20.0))),
+    ("@dither size=20'' n=3", DitherRequest(n=3, size=Region.disc(diameter_arcsec=20.0))),
+    ("@dither size=1'", DitherRequest(size=Region.disc(diameter_arcsec=60.0))),
+    ("@dither size=2 Arcmin id=a", DitherRequest(size=Region.disc(diameter_arcsec=120.0), id="a")),
+    ("@dither size=150 pixels", DitherRequest(size=Region.disc(diameter_pix=150.0))),
     ("@dither pattern=tight-6.v2_b+c", DitherRequest(pattern="tight-6.v2_b+c")),
 ]
 
@@ -70,7 +82,6 @@ REFUSED = [
     (f"@dither n={MAX_POINTS + 1}", "allowed: a whole number from 1 to 1000"),
     ("@dither n=" + "9" * 5000, "allowed: a whole number from 1 to 1000"),
     ("@dither n=2 N=3", "'N=3' repeats the key n; give it once"),
-    ("@dither size=30", "'size=30': allowed: full, point, or a diameter"),
     ("@dither size=0arcsec", "positive and finite"),
     ("@dither size=-3pix", "positive and finite"),
     ("@dither size=nanarcsec", "positive and finite"),
@@ -88,25 +99,24 @@ REFUSED = [
     ("@dither method=best", "allowed: auto, catalog, optimize"),
     ("@dither pattern=a/b", "allowed: a word of letters, digits and . _ + -"),
     ("@dither id=", "allowed: a word of letters"),
-    ("@dither: n=4", "'@dither:' is not @dither; write @dither, a space"),
-    ("@dither,n=4", "'@dither,n=4' is not @dither"),
-    ("@dithr", "'@dithr' is not @dither"),
+    ("@dithr", "'@dithr' is not @dither; write '@dither'"),
+    ("@dithr: n = 4", "'@dithr' is not @dither; write '@dither n=4'"),
     (
         "@dither sizes=20pix",
         "'sizes=20pix' has an unknown key (did you mean size?); allowed: n, size",
     ),
-    ("@dither size=20 arcsec", "cannot be read: write 'size=20arcsec', without a space"),
+    ("@dither sizes=20pix n=2", "lel; write '@dither size=20pix n=2'"),
+    ("@dither size=20", "'size=20': the unit is missing; allowed: full, point, or a diameter"),
+    ("@dither n=6 size= spacing=tight", "'size=': allowed: full, point"),
+    ("@dither tight", "'tight' has no key; write '@dither spacing=tight'"),
+    ("@dither id=a 6 full", "'6 full' have no key; write '@dither id=a n=6 size=full'"),
+    ("@dither wide-4 optimize", "write '@dither pattern=wide-4 method=optimize'"),
+    ("@dither uvis-tight-4", "write '@dither pattern=uvis-tight-4'"),
     (
-        "@dither n=0 spacing=2 pix",
-        "'n=0': allowed: a whole number from 1 to 1000; write 'spacing=2pix'",
+        "@dither n = 6 for the field",
+        "for the field' is not of the form key=value; put other text on a line of its own; write '@",
     ),
-    ("@dither n = 6", "has spaces around =; write '@dither n=6'"),
-    ("@dither n =6  size= full", "has spaces around =; write '@dither n=6 size=full'"),
-    ("@dither tight", "'tight' has no key: write spacing=tight, or pattern=tight-6"),
-    ("@dither 6 full", "'6' has no key: write n=6; 'full' has no key: write size=full"),
-    ("@dither wide-4 optimize", "pattern=wide-4; 'optimize' has no key: write method=optimize"),
-    ("@dither n=6 for the field", "'for the field' is not of the form key=value; put other text"),
-    ("@dither id=3 arcsec", "'arcsec' is not of the form key=value"),
+    ("@dither id=3 arcsec", "'id=3 arcsec': allowed: a word of letters"),
 ]
 
 
@@ -116,6 +126,32 @@ def test_what_a_tag_may_not_say(line: str, said: str) -> None:
         parse_tag(line)
     assert said in caught.value.message
     assert len(caught.value.message) < 1000
+
+
+@pytest.mark.parametrize("line", ["@dither n=0 tight", "@dither n 6", "@dither n:6", "@dither m=2"])
+def test_no_line_to_write_is_guessed(line: str) -> None:
+    with pytest.raises(TagError) as caught:
+        parse_tag(line)
+    assert "write " not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            "dither n=6",
+            "'dither n=6' is not read as a tag: if it should be one, write '@dither n=6'",
+        ),
+        (" Dither: n = 6, tight", "write '@Dither: n = 6, tight'"),
+        ("@ dither(size=full)", "write '@dither(size=full)'"),
+        ("- dither pattern = tight-6", "write '@dither pattern = tight-6'"),
+        ("please @dither n=6", "put @dither first, on a line of its own"),
+    ],
+)
+def test_what_is_nearly_a_tag_is_noticed(line: str, said: str) -> None:
+    assert parse_comments(f"Deep.\n{line}").strays == (line.strip(),)
+    assert mentions_tag(line)
+    assert said in near_miss(line)
 
 
 def test_every_bad_word_of_a_line_is_named_at_once() -> None:
@@ -143,13 +179,26 @@ def test_a_comment_is_sorted_into_tags_receipts_and_the_rest() -> None:
         "@dithered 1/2 tight-2 base=0.000,-0.5 aptdither=0.1.0\n"
         "@dithered rubbish\nplease @dither this\nmail@dither.org, @dithers\n@dithered"
     )
-    assert [(tag.text, tag.line_index) for tag in found.tags] == [("@dither n=2", 1)]
+    assert [tag.text for tag in found.tags] == ["@dither n=2"]
     assert [receipt.pattern for receipt in found.receipts] == ["tight-2"]
     assert found.bad_receipts == ("@dithered rubbish", "@dithered")
     assert found.strays == ("please @dither this",)
 
 
-@pytest.mark.parametrize("text", ["", "dither n=4", "@ dither", "a@dither.org", "x\n\ny"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a@dither.org",
+        "@ dither",
+        "x\n\ny",
+        "Dither pattern: WFC3-IR-DITHER-BOX-MIN",
+        "dither by hand, n = 4",
+        "dithered n=4",
+        "We dither id est 4",
+        "undither n=4",
+    ],
+)
 def test_other_comments_say_nothing(text: str) -> None:
     assert parse_comments(text) == parse_comments("")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aptdither.apt.changes import NewExposure, VisitChange, change_visit
 from aptdither.apt.document import Edit
 from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal
-from aptdither.apt.tags import Receipt
+from aptdither.apt.receipt import Receipt
 from aptdither.apt.writer import rewrite_proposal
 from aptdither.errors import Location, ProposalError
 from aptdither.types import PosTarg

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aptdither.apt.proposal import Exposure, ExposureGroup, Visit
-from aptdither.apt.tags import LINE_END, LineKind, Receipt, kind_of_line, parse_receipt
+from aptdither.apt.receipt import Receipt, parse_receipt
+from aptdither.apt.tags import LINE_END, LineKind, kind_of_line
 from aptdither.errors import AptDitherError, Location, ProposalError, raise_all
 from aptdither.types import PosTarg
 

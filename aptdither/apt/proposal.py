@@ -55,6 +55,8 @@ class Exposure:
         Line of its start tag.
     number : str
         Its number in the visit.
+    label : str
+        Its Label: text of the observer, in which no tag is read.
     same_pos_as : str or None
         Number of the exposure of this visit whose position it shares.
     pos_targ : PosTarg or None
@@ -77,6 +79,7 @@ class Exposure:
     config: str
     aperture: str
     spectral_element: str
+    label: str
     iterations: int
     same_pos_as: str | None
     pos_targ: PosTarg | None
@@ -132,6 +135,7 @@ class Visit:
     node: int
     line: int
     number: str
+    label: str
     status: str
     comments: str
     kind: str

@@ -1,20 +1,23 @@
 """The ``@dither`` tag and the ``@dithered`` receipt: lines of a comment.
 
 A tag is a line whose first word is ``@dither``; the words after it are ``key=value``, in any
-order, keys and units in any case, commas between the words or not. A receipt is a line whose first
-word is ``@dithered``: `apply` writes it. This module reads text, not XML.
+order, keys and units in any case. Commas between the words, spaces around ``=`` and before a unit,
+a colon after ``@dither`` and parentheses around the words do not matter. A receipt is a line whose
+first word is ``@dithered``: `apply` writes it. This module reads text, not XML.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
+from typing import TypeAlias
 
 from aptdither.apt.limits import MAX_COMMENTS, MAX_POINTS, MAX_QUOTED
+from aptdither.apt.receipt import NAME, NUMBER, Receipt, parse_receipt
 from aptdither.errors import TagError, raise_all
 from aptdither.types import LengthUnit, Region, RegionKind, Spacing, SpacingKind
 
@@ -33,24 +36,40 @@ _LEAST, _MOST = 1e-6, 1e6  # arcsec or pixels
 # Chosen: below, one exposure says nothing of the source; it also keeps its square finite.
 _LEAST_SNR = 0.01
 
-_NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
-_NAME = re.compile(r"[A-Za-z0-9._+-]{1,100}")
-_IS_NUMBER = re.compile(_NUMBER)
-_NEXT_KEY = re.compile(r",(?=[A-Za-z]+=)")
-_LIKE_A_PATTERN = re.compile(r"(?:tight|wide|wfc3)-[A-Za-z0-9._+-]{1,90}", re.IGNORECASE)
-_UNITS = ("arcsec", "arcmin", "pix")
-_LENGTHS = ("size", "spacing")
-_WITH_UNIT = re.compile(rf"({_NUMBER})([A-Za-z]+)")
-_STRAY = re.compile(r"(?<![\w.@])@dither\b", re.IGNORECASE)
-_RECEIPT = re.compile(
-    rf"@dithered\s+([0-9]{{1,6}})/([0-9]{{1,6}})\s+({_NAME.pattern})\s+"
-    rf"base=({_NUMBER}),({_NUMBER})\s+aptdither=(\S+)(?:\s+(copy|split))?",
-    re.IGNORECASE,
+#: How a unit may be written, in lower case, and the unit.
+_UNITS = {
+    **dict.fromkeys(
+        ("arcsec", "arcsecs", "arcsecond", "arcseconds", '"', "\u2033", "''"), "arcsec"
+    ),
+    **dict.fromkeys(("arcmin", "arcmins", "arcminute", "arcminutes", "'", "\u2032"), "arcmin"),
+    **dict.fromkeys(("pix", "pixel", "pixels", "px"), "pix"),
+}
+
+_UNIT = "|".join(sorted(_UNITS, key=len, reverse=True))
+_WITH_UNIT = re.compile(rf"({NUMBER})\s*(\S*)")
+_LIKE_A_PATTERN = re.compile(r"wfc3-[a-z0-9._+-]{1,90}|[a-z][a-z-]{1,40}-[0-9]{1,5}")
+
+#: First word of a tag, or what was meant as one, and what stands around the keys.
+_HEAD = re.compile(r"\s*([^\s:,(]+)[\s:,(]*")
+#: A key with its value, which may be a number and a unit; or any other word.
+_WORD = re.compile(
+    rf"([^\s,=]++)\s*+=(?:\s*((?i:{NUMBER}\s*(?:{_UNIT}))(?![\w.+-])|[^\s,=]++(?!\s*=)))?"
+    r"|[^\s,]+"
 )
+#: The kinds of a line in lower case; the name of the group that matches is the kind.
+_KINDS = re.compile(
+    r"(?P<receipt>\s*@dithered(?!\S))|(?P<tag>\s*@dither(?![^\s:,(]))|(?P<typo>\s*@dith)"
+    rf"|(?P<stray>.*(?<![\w.@])@dither\b|\W*dither\b\W*(?:{'|'.join(KEYS)})\s*=)"
+)
+
+_Value: TypeAlias = int | float | str | Region | Spacing
 
 
 class LineKind(StrEnum):
-    """Kinds of the lines of a comment."""
+    """Kinds of the lines of a comment.
+
+    A typo begins like a tag; a stray holds ``@dither`` further on, or is a tag without its ``@``.
+    """
 
     TAG = "tag"
     RECEIPT = "receipt"
@@ -74,17 +93,6 @@ class Parallel(StrEnum):
     PRIME = "prime"
 
 
-class MadeBy(StrEnum):
-    """How an exposure came to be: written by the observer, copied, or split off another one.
-
-    An exposure is split off where an iteration or a position of an APT pattern became an exposure.
-    """
-
-    OBSERVER = ""
-    COPY = "copy"
-    SPLIT = "split"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DitherRequest:
     """What a tag requests; None for each key that it does not have.
@@ -100,7 +108,7 @@ class DitherRequest:
     n: int | None = None
     size: Region | None = None
     pattern: str | None = None
-    method: Method | str | None = None
+    method: Method | None = None
     spacing: Spacing | None = None
     id: str | None = None
     snr: float | None = None
@@ -115,70 +123,12 @@ class Tag:
     ----------
     text : str
         The line without white space at its ends.
-    line_index : int
-        Which line of the comment it is, 0-based.
-    words : tuple of str
-        The words after ``@dither``, as given.
     request : DitherRequest
-        What they mean.
+        What it means.
     """
 
     text: str
-    line_index: int
-    words: tuple[str, ...]
     request: DitherRequest
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
-    """What `apply` writes into the Comments of an exposure that it dithered.
-
-    Attributes
-    ----------
-    index, total : int
-        Which point of how many, 1-based.
-    pattern : str
-        Name of the pattern.
-    base_x_arcsec, base_y_arcsec : float
-        POS TARG that the exposure had before, arcsec.
-    version : str
-        The version of aptdither that wrote it.
-    made_by : MadeBy
-        How the exposure came to be.
-    """
-
-    index: int
-    total: int
-    pattern: str
-    base_x_arcsec: float
-    base_y_arcsec: float
-    version: str
-    made_by: MadeBy | str = MadeBy.OBSERVER
-
-    @property
-    def is_copy(self) -> bool:
-        """Whether the exposure may be deleted again, since an expansion made it."""
-        return self.made_by == MadeBy.COPY
-
-    @property
-    def text(self) -> str:
-        """The receipt's line."""
-        base = f"{format_base(self.base_x_arcsec)},{format_base(self.base_y_arcsec)}"
-        words = f"@dithered {self.index}/{self.total} {self.pattern} base={base}"
-        made_by = f" {self.made_by}" if self.made_by else ""
-        return f"{words} aptdither={self.version}{made_by}"
-
-    def equals_ignoring_version(self, other: Receipt) -> bool:
-        """Whether both are equal except for the version of aptdither that wrote them."""
-        return (self.index, self.total, self.pattern, self.made_by) == (
-            other.index,
-            other.total,
-            other.pattern,
-            other.made_by,
-        ) and (self.base_x_arcsec, self.base_y_arcsec) == (
-            other.base_x_arcsec,
-            other.base_y_arcsec,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +144,7 @@ class CommentTags:
     bad_receipts : tuple of str
         Lines that begin with ``@dithered`` and are no receipt.
     strays : tuple of str
-        Lines that have the word ``@dither``, but not as the first word.
+        Lines that may have been meant as a tag: see :func:`near_miss`.
     """
 
     tags: tuple[Tag, ...] = ()
@@ -230,7 +180,7 @@ def parse_comments(text: str) -> CommentTags:
     >>> [tag.text for tag in comment.tags], comment.strays
     (['@dither n=4'], ('see @dither',))
     """
-    if "@dith" not in text.lower():
+    if "dith" not in text.lower():
         return _NOTHING
     if len(text) > MAX_COMMENTS:
         raise TagError(
@@ -242,19 +192,18 @@ def parse_comments(text: str) -> CommentTags:
     bad_receipts: list[str] = []
     strays: list[str] = []
     errors: list[TagError] = []
-    for index, line in enumerate(LINE_END.split(text)):
+    for line in LINE_END.split(text):
         match kind_of_line(line):
             case LineKind.TAG | LineKind.TYPO:
                 try:
-                    tags.append(parse_tag(line, line_index=index))
+                    tags.append(parse_tag(line))
                 except TagError as error:
                     errors.append(error)
             case LineKind.RECEIPT:
-                receipt = parse_receipt(line)
-                if receipt is None:
-                    bad_receipts.append(line.strip())
-                else:
+                if receipt := parse_receipt(line):
                     receipts.append(receipt)
+                else:
+                    bad_receipts.append(line.strip())
             case LineKind.STRAY:
                 strays.append(line.strip())
             case LineKind.OTHER:
@@ -270,84 +219,96 @@ def parse_comments(text: str) -> CommentTags:
 
 def kind_of_line(line: str) -> LineKind:
     """Return the kind of one line of a comment."""
-    words = line.split(None, 1)
-    first = words[0].lower() if words else ""
-    if first == "@dither":
-        return LineKind.TAG
-    if first == "@dithered":
-        return LineKind.RECEIPT
-    if first.startswith("@dith"):
-        return LineKind.TYPO
-    return LineKind.STRAY if _STRAY.search(line) else LineKind.OTHER
+    match = _KINDS.match(line.lower())
+    return LineKind(match.lastgroup) if match and match.lastgroup else LineKind.OTHER
 
 
-def parse_tag(line: str, *, line_index: int = 0) -> Tag:
+def mentions_tag(text: str) -> bool:
+    """Tell whether a text has a line of any kind but :attr:`LineKind.OTHER`."""
+    return "dith" in text.lower() and any(
+        kind_of_line(line) is not LineKind.OTHER for line in LINE_END.split(text)
+    )
+
+
+def near_miss(line: str) -> str:
+    """Return why a line that may have been meant as a tag is none, and what to write.
+
+    Examples
+    --------
+    >>> near_miss("dither n=6")
+    "'dither n=6' is not read as a tag: if it should be one, write '@dither n=6'"
+    """
+    text = line.strip()
+    if "@dither" in text.lower():
+        return f"{_quoted(text)} is not read as a tag: put @dither first, on a line of its own"
+    tag = f"@{text[text.lower().index('dither') :]}"
+    return f"{_quoted(text)} is not read as a tag: if it should be one, write {_quoted(tag)}"
+
+
+def parse_tag(line: str) -> Tag:
     """Read one ``@dither`` line.
 
     Parameters
     ----------
     line : str
         The line; its first word begins with ``@dith``.
-    line_index : int
-        Which line of its comment it is, 0-based.
 
     Raises
     ------
     TagError
-        One error that names every bad word of the line and what is allowed.
+        One error that names every bad word of the line, what is allowed, and where it is certain
+        the line to write.
 
     Examples
     --------
-    >>> parse_tag("@dither n=6, size=30arcsec").request.size.text
+    >>> parse_tag("@dither n=6, size=30 arcsec").request.size.text
     '30arcsec'
-    >>> parse_tag("@dither n = 6")
+    >>> parse_tag("@dither tight")
     Traceback (most recent call last):
-    aptdither.errors.TagError: '@dither n = 6' has spaces around =; write '@dither n=6'
+    aptdither.errors.TagError: '@dither tight' cannot be read: 'tight' has no key; write '@dither \
+spacing=tight'
     """
     text = line.strip()
-    first, *words = text.split() or [""]
-    words = [part for word in words for part in _NEXT_KEY.split(word.strip(",")) if part]
+    head = _HEAD.match(text)
+    first, words = (head[1], text[head.end() :]) if head else ("", "")
+    if "(" in text[: len(text) - len(words)]:
+        words = words.removesuffix(")")
     complaints: list[str] = []
     if first.lower() != "@dither":
-        complaints.append(
-            f"{_quoted(first)} is not @dither; write @dither, a space, and then the keys "
-            f"{', '.join(KEYS)} as key=value"
-        )
-    joined = " ".join(words)
-    closed = joined.replace(" =", "=").replace("= ", "=")
-    if closed != joined:
-        raise TagError(f"{_quoted(text)} has spaces around =; write {_quoted(f'@dither {closed}')}")
-    values: dict[str, int | float | str | Region | Spacing] = {}
+        complaints.append(f"{_quoted(first)} is not @dither")
+    values: dict[str, _Value] = {}
+    corrected: list[str | None] = []
     others: list[str] = []
-    for word, before in zip(words, ["", *words], strict=False):
-        key, equals, value = word.partition("=")
-        key = key.lower()
-        size, _, number = before.partition("=")
-        if word.lower() in _UNITS and size.lower() in _LENGTHS and _IS_NUMBER.fullmatch(number):
-            # The number without a unit was the last complaint.
-            complaints[-1] = f"write {_quoted(before + word)}, without a space"
-        elif not equals:
+    for match in _WORD.finditer(words):
+        word, key, value = match[0], match[1], match[2] or ""
+        if key is None:
             others.append(word)
-        elif key not in KEYS:
-            near = get_close_matches(key[:MAX_QUOTED], KEYS, n=1)
-            hint = f" (did you mean {near[0]}?)" if near else ""
-            complaints.append(
-                f"{_quoted(word)} has an unknown key{hint}; allowed: {', '.join(KEYS)}"
-            )
-        elif key in values:
-            complaints.append(f"{_quoted(word)} repeats the key {key}; give it once")
-        else:
-            values[key] = value
-            try:
-                values[key] = _parse_value(key, value)
-            except TagError as error:
-                complaints.append(f"{_quoted(word)}: {error.message}")
+            continue
+        complaint, known, parsed = _read_word(word, key.lower(), value, values)
+        if complaint:
+            complaints.append(complaint)
+        if known and parsed is not None:
+            values[known] = parsed
+        corrected.append(f"{known}={''.join(value.split())}" if parsed is not None else None)
     if others:
-        complaints.append(_without_key(others))
+        listed = _quoted(" ".join(others))
+        hints = [_with_key(word) for word in others]
+        if "" not in hints and len(hints) <= len(KEYS):
+            complaints.append(f"{listed} {'has' if len(others) == 1 else 'have'} no key")
+            corrected += hints
+        else:
+            complaints.append(
+                f"{listed} is not of the form key=value; put other text on a line of its own"
+            )
+            if any(re.split(r"\W", word.lower())[0] in KEYS for word in others):
+                corrected.append(None)  # a key without =: what follows it is no prose
     if complaints:
+        if None not in corrected:
+            line_to_write = " ".join(["@dither", *filter(None, corrected)])
+            complaints.append(f"write {_quoted(line_to_write)}")
         raise TagError(f"{_quoted(text)} cannot be read: {'; '.join(complaints)}")
     request = replace(DitherRequest(), **values)  # type: ignore[arg-type]
-    return Tag(text=text, line_index=line_index, words=tuple(words), request=request)
+    return Tag(text=text, request=request)
 
 
 def parse_size(text: str) -> Region:
@@ -361,7 +322,7 @@ def parse_size(text: str) -> Region:
     word = text.strip().lower()
     if word in ("full", "point"):
         return Region(kind=RegionKind(word))
-    value, unit = _with_unit(word, _UNITS, _ALLOWED_SIZE)
+    value, unit = _with_unit(word, ("pix", "arcsec", "arcmin"), _ALLOWED_SIZE)
     if unit == "pix":
         return Region.disc(diameter_pix=value)
     return Region.disc(diameter_arcsec=value * 60 if unit == "arcmin" else value)
@@ -382,64 +343,41 @@ def parse_spacing(text: str) -> Spacing:
     return Spacing.of(value, LengthUnit(unit))
 
 
-def parse_receipt(line: str) -> Receipt | None:
-    """Read one ``@dithered`` line; None if it is not one that this tool writes."""
-    match = _RECEIPT.fullmatch(line.strip())
-    if match is None:
-        return None
-    index, total = int(match[1]), int(match[2])
-    x_arcsec, y_arcsec = float(match[4]), float(match[5])
-    if not (1 <= index <= total and math.isfinite(x_arcsec) and math.isfinite(y_arcsec)):
-        return None
-    return Receipt(
-        index=index,
-        total=total,
-        pattern=match[3],
-        base_x_arcsec=x_arcsec,
-        base_y_arcsec=y_arcsec,
-        version=match[6],
-        made_by=MadeBy((match[7] or "").lower()),
-    )
+def _read_word(
+    word: str, key: str, value: str, before: Collection[str]
+) -> tuple[str, str, _Value | None]:
+    """Return what is wrong with ``key=value``, the key that is meant, and the value if it is read."""
+    complaint = ""
+    if key not in KEYS:
+        near = get_close_matches(key[:MAX_QUOTED], KEYS, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        complaint = f"{_quoted(word)} has an unknown key{hint}; allowed: {', '.join(KEYS)}"
+        if not near:
+            return complaint, "", None
+        key = near[0]
+    if key in before:
+        return complaint or f"{_quoted(word)} repeats the key {key}; give it once", "", None
+    try:
+        return complaint, key, _parse_value(key, value)
+    except TagError as error:
+        return complaint or f"{_quoted(word)}: {error.message}", "", None
 
 
-def format_base(arcsec: float) -> str:
-    """Return a base coordinate exactly: three decimals or as many as it needs; never -0.000."""
-    arcsec += 0.0
-    short = f"{arcsec:.3f}"
-    return short if float(short) == arcsec else repr(arcsec)
-
-
-def _without_key(words: Sequence[str]) -> str:
-    """Return what to write for words that are not of the form key=value."""
-    hints = [hint for word in words if (hint := _key_for(word))]
-    if len(hints) == len(words) <= len(KEYS):
-        return "; ".join(
-            f"{_quoted(word)} has no key: write {hint}"
-            for word, hint in zip(words, hints, strict=True)
-        )
-    return (
-        f"{_quoted(' '.join(words))} is not of the form key=value; put other text on a line of its "
-        "own"
-    )
-
-
-def _key_for(word: str) -> str:
+def _with_key(word: str) -> str:
     """Return a bare word with the key that it can only belong to; empty if there is none."""
     lower = word.lower()
     if lower in ("tight", "wide"):
-        return f"spacing={lower}, or pattern={lower}-6 for the pattern of that name"
+        return f"spacing={lower}"
     if lower in ("full", "point"):
         return f"size={lower}"
     if lower in tuple(Method):
         return f"method={lower}"
-    if _LIKE_A_PATTERN.fullmatch(word):
+    if _LIKE_A_PATTERN.fullmatch(lower):
         return f"pattern={word}"
-    if re.fullmatch(r"[0-9]{1,9}", word):
-        return f"n={word}"
-    return ""
+    return f"n={word}" if re.fullmatch(r"[0-9]{1,9}", word) else ""
 
 
-def _parse_value(key: str, value: str) -> int | float | str | Region | Spacing:
+def _parse_value(key: str, value: str) -> _Value:
     match key:
         case "n":
             return _parse_n(value)
@@ -453,11 +391,11 @@ def _parse_value(key: str, value: str) -> int | float | str | Region | Spacing:
                 raise TagError(f"allowed: {', '.join(words)}")
             return words(value.lower())
         case "snr":
-            if _IS_NUMBER.fullmatch(value) and _LEAST_SNR <= float(value) <= _MOST:
+            if re.fullmatch(NUMBER, value) and _LEAST_SNR <= float(value) <= _MOST:
                 return float(value)
             raise TagError(f"allowed: a number from {_LEAST_SNR} to {_MOST:.0f}, such as 10")
         case _:
-            if not _NAME.fullmatch(value):
+            if not re.fullmatch(NAME, value):
                 raise TagError(f"allowed: {_ALLOWED_NAME}")
             return value
 
@@ -470,12 +408,15 @@ def _parse_n(value: str) -> int:
 
 def _with_unit(word: str, units: tuple[str, ...], allowed: str) -> tuple[float, str]:
     match = _WITH_UNIT.fullmatch(word)
-    if match is not None and match[2] in units:
+    unit = _UNITS.get(match[2], "") if match is not None else ""
+    if match is not None and unit in units:
         value = float(match[1])
-        if _LEAST <= value * (60 if match[2] == "arcmin" else 1) <= _MOST:
-            return value, match[2]
+        if _LEAST <= value * (60 if unit == "arcmin" else 1) <= _MOST:
+            return value, unit
         if 0 < value < math.inf:
             raise TagError(f"allowed: {allowed}; from {_LEAST:f} to {_MOST:.0f}")
+    if match is not None and not match[2]:
+        raise TagError(f"the unit is missing; allowed: {allowed}")
     raise TagError(f"allowed: {allowed}; positive and finite")
 
 

@@ -15,6 +15,7 @@ from aptdither.apt.changes import NewExposure, VisitChange, matches_receipt, rec
 from aptdither.apt.document import Document, Edit, apply_edits
 from aptdither.apt.limits import MAX_BYTES, MAX_COMMENTS
 from aptdither.apt.proposal import Exposure, Proposal
+from aptdither.apt.receipt import Receipt, parse_receipt
 from aptdither.apt.spans import (
     Attribute,
     Child,
@@ -27,7 +28,7 @@ from aptdither.apt.spans import (
     space_after,
     space_before,
 )
-from aptdither.apt.tags import LineKind, Receipt, lines_of, parse_receipt
+from aptdither.apt.tags import LineKind, lines_of
 from aptdither.apt.verify import verify_rewrite
 from aptdither.errors import Location, ProposalError
 

@@ -17,13 +17,13 @@ from dataclasses import dataclass, field, replace
 from aptdither.apt.limits import MAX_VISIT_EXPOSURES
 from aptdither.apt.patterns import AptPattern, is_pattern_group, pattern_points
 from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal, Visit
-from aptdither.apt.tags import Receipt
+from aptdither.apt.receipt import Receipt
 from aptdither.errors import AptDitherError, Location, ProposalError
 from aptdither.findings import Finding
 from aptdither.optics.detector import get_detector
 from aptdither.planning.refusals import SetOptions, is_supported, may_be_parallel
 from aptdither.planning.selection import DitherSet, select_sets
-from aptdither.planning.visit_tags import VisitTags, mentions_tag
+from aptdither.planning.visit_tags import VisitTags, visit_mentions_tag
 from aptdither.types import NO_OFFSET, PosTarg, Region, Setup
 
 #: Targets that are inside the telescope, or the Earth: nothing there can be dithered.
@@ -234,7 +234,7 @@ def observe(
     for visit in proposal.visits:
         if visits is not None and visit.number not in visits:
             continue
-        if any(map(is_supported, visit.exposures)) or mentions_tag(visit):
+        if any(map(is_supported, visit.exposures)) or visit_mentions_tag(visit):
             yield _VisitReader(visit, proposal, patterns, region or Region.full()).read()
 
 

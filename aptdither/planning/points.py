@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from aptdither.apt.changes import NewExposure
 from aptdither.apt.limits import MAX_POINTS
 from aptdither.apt.proposal import Exposure
-from aptdither.apt.tags import DitherRequest, MadeBy, Receipt
+from aptdither.apt.receipt import MadeBy, Receipt
+from aptdither.apt.tags import DitherRequest
 from aptdither.dither.catalog import Catalog
 from aptdither.dither.clusters import split_counts
 from aptdither.errors import RefusalError
@@ -74,7 +75,9 @@ def assign_points(
     total = len(choice.offsets_arcsec)
     points = iter(enumerate(choice.offsets_arcsec, start=1))
 
-    def at_next_point(source: Exposure, copy: int, made_by: str, *, is_split: bool) -> NewExposure:
+    def at_next_point(
+        source: Exposure, copy: int, made_by: MadeBy, *, is_split: bool
+    ) -> NewExposure:
         index, (x_arcsec, y_arcsec) = next(points)
         return NewExposure(
             source=source,
@@ -97,7 +100,7 @@ def assign_points(
     for member in members:
         kept = member.copies[: total - 1] if expands else member.copies
         count = total - len(kept) if expands else member.runs
-        made_before = member.receipt.made_by if member.receipt is not None else ""
+        made_before = member.receipt.made_by if member.receipt else MadeBy.OBSERVER
         made_by = MadeBy.COPY if expands else MadeBy.SPLIT
         becomes[member.exposure.node] = tuple(
             at_next_point(

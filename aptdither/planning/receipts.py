@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from aptdither.apt.proposal import Exposure
-from aptdither.apt.tags import MadeBy, Receipt
+from aptdither.apt.receipt import MadeBy, Receipt
 from aptdither.dither.catalog import Catalog
 from aptdither.dither.clusters import offset_clusters
 from aptdither.errors import AptDitherError

@@ -20,7 +20,8 @@ from dataclasses import dataclass, field, fields, replace
 from aptdither.apt.limits import MAX_VISIT_EXPOSURES
 from aptdither.apt.patterns import AptPattern, is_pattern_group
 from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal, Visit
-from aptdither.apt.tags import DitherRequest, Receipt, Tag
+from aptdither.apt.receipt import MadeBy, Receipt
+from aptdither.apt.tags import DitherRequest, Tag
 from aptdither.dither.catalog import Catalog, load_catalog
 from aptdither.errors import (
     AptDitherError,
@@ -56,9 +57,10 @@ from aptdither.types import NO_OFFSET, PosTarg, Setup
 STRAY_TAG = Rule(
     code="ADT102",
     severity=Severity.WARNING,
-    title="@dither is not the first word of its line",
-    explanation="Only a line whose first word is @dither is a tag. This line is treated as prose "
-    "and has no effect. If a tag was meant, put @dither on a line of its own.",
+    title="text that looks like a tag, but is not read as one",
+    explanation="Only a line of Comments whose first word is @dither is a tag. A line with @dither "
+    "further on, one that begins with dither n= without the @, and a Label have no effect. If a "
+    "tag was meant, write it as a line of the Comments.",
     source="aptdither README, The tag",
 )
 
@@ -190,11 +192,7 @@ def select_sets(
     findings: list[Finding] = []
     for tags in map(VisitTags, proposal.visits) if visits is None else visits:
         findings += [
-            STRAY_TAG.finding(
-                f"{stray[:120]!r} is not read as a tag: put @dither first, on a line of its own",
-                location,
-            )
-            for location, stray in tags.stray_lines()
+            STRAY_TAG.finding(message, location) for location, message in tags.near_misses()
         ]
         errors.extend(tags.errors)
         if not tags.has_tags:
@@ -406,7 +404,7 @@ class _Claims:
         family: list[Exposure] = []
         for exposure in self.ungrouped:
             receipt = self.tags.receipt(exposure)
-            is_made = receipt is not None and receipt.made_by != ""
+            is_made = receipt is not None and receipt.made_by is not MadeBy.OBSERVER
             if not is_made or self.tags.comments[exposure.node].tags:
                 family = []
             family.append(exposure)
@@ -494,7 +492,7 @@ class _Builder:
         members: list[Member] = []
         for exposure in filter(is_supported, self.candidate.exposures):
             receipt = self.tags.receipt(exposure)
-            if receipt is None or receipt.made_by != "copy":
+            if receipt is None or not receipt.is_copy:
                 runs = runs_of(exposure, self.tags.groups_of[exposure.node], self.patterns)
                 members.append(Member(exposure=exposure, copies=(), runs=runs, receipt=receipt))
                 continue

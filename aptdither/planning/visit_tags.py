@@ -6,7 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from aptdither.apt.proposal import Exposure, Visit
-from aptdither.apt.tags import CommentTags, DitherRequest, Receipt, Tag, parse_comments
+from aptdither.apt.receipt import Receipt
+from aptdither.apt.tags import (
+    CommentTags,
+    DitherRequest,
+    Tag,
+    mentions_tag,
+    near_miss,
+    parse_comments,
+)
 from aptdither.errors import AptDitherError, Location
 
 
@@ -63,19 +71,29 @@ class VisitTags:
         receipts = self.comments[exposure.node].receipts
         return receipts[0] if receipts else None
 
-    def stray_lines(self) -> Iterator[tuple[Location, str]]:
-        """Yield the lines that hold the word @dither and are no tag, with their locations."""
-        for stray in self.visit_comments.strays:
-            yield self.location(), stray
+    def near_misses(self) -> Iterator[tuple[Location, str]]:
+        """Yield what may have been meant as a tag and is none: location and message."""
+        yield from self._near_misses(self.visit.label, self.visit_comments, self.location())
         for exposure, _ in self.slots:
-            for stray in self.comments[exposure.node].strays:
-                yield self.location(exposure), stray
+            read = self.comments[exposure.node]
+            yield from self._near_misses(exposure.label, read, self.location(exposure))
+
+    @staticmethod
+    def _near_misses(
+        label: str, read: CommentTags, location: Location
+    ) -> Iterator[tuple[Location, str]]:
+        if mentions_tag(label):
+            yield location, f"no tag is read in a Label: move {label[:120]!r} into the Comments"
+        for stray in read.strays:
+            yield location, near_miss(stray)
 
 
-def mentions_tag(visit: Visit) -> bool:
-    """Tell whether a visit has anything for this tool in its Comments."""
-    texts = (visit.comments, *(exposure.comments for exposure in visit.exposures))
-    return any("@dith" in text.lower() for text in texts)
+def visit_mentions_tag(visit: Visit) -> bool:
+    """Tell whether a visit has anything for this tool in its Comments or Labels."""
+    texts = [visit.comments, visit.label]
+    for exposure in visit.exposures:
+        texts += (exposure.comments, exposure.label)
+    return any(map(mentions_tag, texts))
 
 
 @dataclass(slots=True, kw_only=True)

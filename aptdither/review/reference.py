@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aptdither.apt.tags import DitherRequest
+from aptdither.apt.tags import DitherRequest, Method
 from aptdither.dither.catalog import Catalog
 from aptdither.dither.clusters import split_counts
 from aptdither.dither.coverage import Coverage
@@ -77,7 +77,7 @@ class CatalogReference:
             catalog=self.catalog,
         )
         try:
-            choice = chooser.choose(split_counts(n), DitherRequest(method="catalog"))
+            choice = chooser.choose(split_counts(n), DitherRequest(method=Method.CATALOG))
         except AptDitherError:  # the catalog has nothing of that size
             return None
         reference = self.evaluator.evaluate_pattern(choice, group.exposures.setup, group.region)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-from aptdither.apt.tags import Receipt
+from aptdither.apt.receipt import Receipt
 from aptdither.errors import AptDitherError, Location, ProposalError, ReceiptError, TagError
 from aptdither.findings import Message, Rule, Severity, rule
 from aptdither.planning.choice import sizes_of
@@ -40,7 +40,7 @@ def malformed_tags(visit: VisitPointings, _context: ReviewContext) -> Iterator[M
 
 @STRAY_TAG.checked_by
 def stray_tags(visit: VisitPointings, _context: ReviewContext) -> Iterator[Message]:
-    """Report lines that hold @dither and are not tags."""
+    """Report text that may have been meant as a tag."""
     yield from _said_by_selection(visit, STRAY_TAG)
 
 

@@ -22,7 +22,7 @@ import sys
 from aptdither.apt.reader import parse_proposal
 from aptdither.apt.changes import NewExposure, change_visit
 from aptdither.apt.writer import rewrite_proposal
-from aptdither.apt.tags import Receipt
+from aptdither.apt.receipt import Receipt
 from aptdither.types import PosTarg
 proposal = parse_proposal(open(sys.argv[1], "rb").read())
 changes = [

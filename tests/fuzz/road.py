@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 
 from aptdither.apt.reader import parse_proposal
-from aptdither.apt.tags import DitherRequest
+from aptdither.apt.tags import DitherRequest, Method
 from aptdither.apt.writer import rewrite_proposal
 from aptdither.errors import AptDitherError, RewriteError
 from aptdither.planning.plan import Options, make_plan
@@ -35,9 +35,9 @@ SECONDS = 20
 MEMORY = 2 << 30
 
 #: A silent tag takes a catalogue pattern: searches have tests of their own and take seconds.
-CAREFUL = Options(defaults=DitherRequest(method="catalog"))
+CAREFUL = Options(defaults=DitherRequest(method=Method.CATALOG))
 BOLD = Options(
-    defaults=DitherRequest(method="catalog"),
+    defaults=DitherRequest(method=Method.CATALOG),
     sets=SetOptions(replace=True, replace_patterns=True, split_iterations=True, all_visits=True),
 )
 
