@@ -174,6 +174,16 @@ def test_convert_csv_has_six_decimals_and_more() -> None:
     assert len(row["postarg_x"].split(".")[1]) >= 6
 
 
+def test_convert_says_which_chip() -> None:
+    report = json.loads(invoke("convert", "--pixels", "1,0", "--format", "json").stdout)
+    assert report["chip"] == 1
+    same = json.loads(
+        invoke("convert", "--pixels", "1,0", "--chip", "1", "--format", "json").stdout
+    )
+    assert same == report
+    assert "image of WFC3/IR" in invoke("convert", "--pixels", "1,0").stdout
+
+
 def test_fit_finds_the_scale_of_table_2_and_not_the_misprint() -> None:
     report = json.loads(invoke("fit", TABLE2, "--format", "json").stdout)
     observed, modelled = report["datasets"]
@@ -219,6 +229,8 @@ def test_fit_and_its_figures_agree(tmp_path: Path) -> None:
         ["convert", "--postargs", "1,0", "--at", "2000,5"],
         ["convert", "--pixels", "1,0", "--at", "0,500"],
         ["convert", "--pixels", "1,1", "--element", "F999W"],
+        ["convert", "--pixels", "1,1", "--chip", "2"],
+        ["convert", "--pixels", "1,1", "--chip", "3", "--at", "5,5"],
         ["fit", str(TABLE2), "--aperture", "nowhere"],
     ],
     ids=" ".join,

@@ -30,26 +30,30 @@ def convert_offsets(
         str | None,
         option("--at", "Pixel of the calibrated image (default: reference point).", metavar="X,Y"),
     ] = None,
+    chip: Annotated[
+        int | None,
+        option("--chip", "Chip of --at (default: that of the reference point).", metavar="1|2"),
+    ] = None,
     fmt: Annotated[ConvertFormat, option("--format", "Text, JSON or CSV.")] = ConvertFormat.TEXT,
 ) -> None:
     """Convert offsets in pixels to POS TARGs, or back.
 
     A star at the position --at moves by the offset when the exposure has the POS TARG. +X is
     roughly +x (increasing column), +Y roughly +y (increasing row). The position is a pixel of the
-    calibrated full-frame image, 1-based (IR: 1014 x 1014).
+    calibrated image of its chip (FLT), 1-based; of the full frame (IR: 1014 x 1014).
     """
     if (pixels is None) == (postargs is None):
         raise UsageError("give either --pixels or --postargs")
     import numpy as np
 
     used, _ = inputs.optics()
-    location = one_position(at, used)
+    location, on = one_position(at, used, chip), used.chip(chip)
     if pixels is not None:
         dx, dy = np.array(opt.parse_pairs(pixels, "--pixels")).T
-        x, y = used.postarg_from_offset(dx, dy, at=location)
+        x, y = used.postarg_from_offset(dx, dy, at=location, chip=chip)
     else:
         x, y = np.array(opt.parse_pairs(postargs or "", "--postargs")).T
-        dx, dy = used.offset_from_postarg(x, y, at=location)
+        dx, dy = used.offset_from_postarg(x, y, at=location, chip=chip)
     rows = [tuple(float(value) + 0.0 for value in row) for row in zip(dx, dy, x, y, strict=True)]
 
     names = ("dx_pix", "dy_pix", "postarg_x", "postarg_y")
@@ -58,7 +62,7 @@ def convert_offsets(
 
         points = [dict(zip(names, (round(value, 9) for value in row), strict=True)) for row in rows]
         at_pix = [float(value) for value in location]
-        report = {"aperture": used.name, "at": at_pix, "points": points}
+        report = {"aperture": used.name, "chip": on.number, "at": at_pix, "points": points}
         opt.print_json({"report_version": REPORT_VERSION, **report})
     elif fmt is ConvertFormat.CSV:
         lines = [",".join(names), *(",".join(f"{value:.9f}" for value in row) for row in rows)]
@@ -67,5 +71,9 @@ def convert_offsets(
         from aptdither.report.text import offsets_table
 
         console = opt.stdout_console()
-        console.print(f"{used.name} at ({location[0]:g}, {location[1]:g}) of the full-frame image")
+        console.print(
+            f"{used.name} at ({location[0]:g}, {location[1]:g}) of the calibrated "
+            f"image of {on.name}",
+            soft_wrap=True,
+        )
         console.print(offsets_table(rows))

@@ -159,23 +159,29 @@ class GroupInputs(SetupInputs):
             raise error.located(Location(path=source.name)) from error
 
 
-def one_position(text: str | None, aperture: Aperture, option: str = "--at") -> tuple[float, float]:
-    """Read a position on the detector; None is the reference point.
+def one_position(
+    text: str | None, aperture: Aperture, chip: int | None = None
+) -> tuple[float, float]:
+    """Read a position on a chip; None is the reference point.
 
     Raises
     ------
     UsageError
-        If it is not one position, or is off the detector.
+        If it is not one position, is off the chip, or the chip is not read.
     """
     if text is None:
+        if chip not in (None, aperture.frame.chip):
+            raise UsageError(f"--chip {chip} needs --at: the reference point is on the other chip")
         return aperture.x_ref_pix, aperture.y_ref_pix
-    positions = opt.parse_pairs(text, option)
+    positions = opt.parse_pairs(text, "--at")
     if len(positions) > 1:
-        raise UsageError(f"{option} takes one position: x and y joined by a comma")
-    if not aperture.detector.contains(*positions[0]):
+        raise UsageError("--at takes one position: x and y joined by a comma")
+    with opt.as_usage_error():
+        is_on = aperture.contains(*positions[0], chip=chip)
+    if not is_on:
         columns, rows = aperture.detector.image_pix
         raise UsageError(
-            f"{option} {text} is off the detector; allowed: x from 1 to {columns}, y from 1 to "
+            f"--at {text} is off the detector; allowed: x from 1 to {columns}, y from 1 to "
             f"{rows}, pixels of the calibrated image"
         )
     return positions[0]
