@@ -182,6 +182,13 @@ def test_convert_says_which_chip() -> None:
     )
     assert same == report
     assert "image of WFC3/IR" in invoke("convert", "--pixels", "1,0").stdout
+    uvis = ("convert", "--aperture", "UVIS", "--pixels", "1,0", "--at", "9,9", "--format", "json")
+    one, two, own = (
+        json.loads(invoke(*uvis, *chip).stdout) for chip in (["--chip", "1"], ["--chip", "2"], [])
+    )
+    assert (one["chip"], two["chip"]) == (1, 2)
+    assert one["points"] != two["points"]
+    assert own in (one, two)
 
 
 def test_fit_finds_the_scale_of_table_2_and_not_the_misprint() -> None:
