@@ -106,7 +106,7 @@ def test_the_file_decides_the_scale(table: Path) -> None:
 
 
 def scale_of(table: Path, element: str | None = None, **options: Any) -> float:
-    _, _, distortion = read_idctab(table, element, reach_pix=510.0, **options)
+    distortion = read_idctab(table, element, reach_pix=510.0, **options).distortion
     return float(distortion.x_coef[1, 0] / get_aperture("IR-FIX").distortion.x_coef[1, 0])
 
 
@@ -218,3 +218,74 @@ def test_a_truncated_table_is_refused(table: Path) -> None:
         table.write_bytes(whole[:size])
         with pytest.raises(OpticsError):
             get_aperture("IR-FIX", distortion_file=table)
+
+
+# --- two chips -----------------------------------------------------------------------------------
+
+
+def uvis_rows(**changes: Any) -> list[dict[str, Any]]:
+    """A row for each chip: the SIAF's polynomials, positions in (V2, V3), and no filter."""
+    rows = []
+    for number in (1, 2):
+        chip = get_aperture(f"UVIS{number}")
+        distortion, frame = chip.chip().distortion, chip.frame
+        row: dict[str, Any] = {"DETCHIP": number, "DIRECTION": "FORWARD", "FILTER": "CLEAR"}
+        row |= {"XREF": frame.x_ref_pix, "YREF": frame.y_ref_pix, "SCALE": 0.0396}
+        row |= {"V2REF": frame.v2_arcsec, "V3REF": frame.v3_arcsec}
+        rows.append(row | coefficients(distortion.x_coef, distortion.y_coef) | changes)
+    return rows
+
+
+CHIP_GRID = [axis.ravel() for axis in np.meshgrid(np.linspace(1, 4096, 9), np.linspace(1, 2051, 9))]
+
+
+@pytest.mark.parametrize("name", ["UVIS", "UVIS-CENTER", "UVIS2-C512C-SUB", "UVIS-IR-FIX"])
+def test_the_siafs_two_chips_as_a_file_are_the_same(table: Path, name: str) -> None:
+    one, two = uvis_rows()
+    write(table, two, one)
+    own, siaf = get_aperture(name, distortion_file=table), get_aperture(name)
+    for chip in siaf.chips:
+        expected = siaf.ideal_from_pixel(*CHIP_GRID, chip=chip.number)
+        found = own.ideal_from_pixel(*CHIP_GRID, chip=chip.number)
+        assert_allclose(found, expected, rtol=0, atol=1e-9)
+
+
+def test_a_table_without_positions_keeps_the_siafs(table: Path) -> None:
+    rows = [{k: v for k, v in row.items() if k not in {"V2REF", "V3REF"}} for row in uvis_rows()]
+    write(table, *rows)
+    own, siaf = get_aperture("UVIS", distortion_file=table), get_aperture("UVIS")
+    expected = siaf.ideal_from_pixel(*CHIP_GRID, chip=2)
+    assert_allclose(own.ideal_from_pixel(*CHIP_GRID, chip=2), expected, rtol=0, atol=1e-9)
+
+
+def test_the_tables_positions_move_the_second_chip(table: Path) -> None:
+    one, two = uvis_rows()
+    write(table, one, two | {"V2REF": two["V2REF"] + 0.3, "V3REF": two["V3REF"] - 0.2})
+    own, siaf = get_aperture("UVIS", distortion_file=table), get_aperture("UVIS")
+    for number, moved in ((1, (0.0, 0.0)), (2, siaf.frame.to_v2v3.T @ (0.3, -0.2))):
+        found = np.subtract(
+            own.ideal_from_pixel(*CHIP_GRID, chip=number),
+            siaf.ideal_from_pixel(*CHIP_GRID, chip=number),
+        )
+        assert_allclose(found, np.broadcast_to(np.reshape(moved, (2, 1)), found.shape), atol=1e-9)
+
+
+def test_the_target_stays_at_the_reference_pixel_of_its_chip(table: Path) -> None:
+    """Which is far from the one about which the chip's polynomial is expanded."""
+    write(table, *(scaled(row, 1.01) for row in uvis_rows()))
+    own, siaf = get_aperture("UVIS", distortion_file=table), get_aperture("UVIS")
+    assert_allclose(own.ideal_from_pixel(*own.reference_pix), (0.0, 0.0), rtol=0, atol=1e-12)
+    expected = 1.01 * np.array(siaf.ideal_from_pixel(*CHIP_GRID))
+    assert_allclose(own.ideal_from_pixel(*CHIP_GRID), expected, rtol=0, atol=1e-9)
+
+
+def test_a_table_of_one_chip_does_not_do_for_two(table: Path) -> None:
+    write(table, uvis_rows()[0])
+    with pytest.raises(OpticsError, match="no FORWARD row of chip 2"):
+        get_aperture("UVIS", distortion_file=table)
+    assert get_aperture("UVIS1-C512A-SUB", distortion_file=table).chips[0].number == 1
+    write(table, fix_row(DETCHIP=-999))
+    with pytest.raises(
+        OpticsError, match=r"no distortion of WFC3/UVIS: .* pixels of UVIS1 are 3\.3"
+    ):
+        get_aperture("UVIS", distortion_file=table)

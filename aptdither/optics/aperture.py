@@ -19,7 +19,7 @@ from aptdither.errors import OpticsError
 from aptdither.optics.detector import Detector, get_detector, supported_configs
 from aptdither.optics.distortion import Distortion
 from aptdither.optics.filters import get_element
-from aptdither.optics.idctab import read_idctab
+from aptdither.optics.idctab import IdctabRow, read_idctab
 from aptdither.optics.siaf import Frame, chip_distortion, siaf_distortion, siaf_frame, siaf_tables
 from aptdither.types import FloatArray
 
@@ -518,11 +518,35 @@ def _with_idctab(
     The table's axes are inferred. Its y axis lies along the detector's columns at its own reference
     pixel, and elsewhere columns lean by up to 0.3 degree; a POS TARG's y axis lies along the
     columns at the *aperture's* reference point, and every WFC3/IR aperture of the SIAF is one
-    polynomial, turned to make that so. The table does not list apertures. So its polynomial is
-    moved to the reference pixel and turned until the column there lies as it does in the SIAF:
-    POS TARGs keep the axes that the telescope uses; the file decides scale, skew and curvature.
+    polynomial, turned to make that so. The table does not list apertures. So each polynomial is
+    moved to its chip's reference pixel and turned until the column there lies as it does in the
+    SIAF: POS TARGs keep the axes that the telescope uses; the file decides scale, skew and
+    curvature. The target stays at the aperture's reference pixel; how far the other chip is from it
+    is said by the table's V2REF and V3REF, as stwcs takes them, or else by the SIAF.
     """
-    chips = tuple(_idctab_chip(aperture, chip, path, element) for chip in aperture.chips)
+    rows = [
+        read_idctab(path, element, reach_pix=chip.distortion.reach_pix, chip=chip.number)
+        for chip in aperture.chips
+    ]
+    frame, tied = aperture.frame, all(row.v2v3_arcsec is not None for row in rows)
+    turned = [_turned(aperture, *pair, path) for pair in zip(aperture.chips, rows, strict=True)]
+    shifts, target = [], np.zeros(2)
+    for chip, row, distortion in zip(aperture.chips, rows, turned, strict=True):
+        # A pixel of the chip, and its place on the sky in the directions of the frame.
+        pixel, place = (
+            (row.reference_pix, frame.to_v2v3.T @ np.array(row.v2v3_arcsec))
+            if tied
+            else (chip.reference_pix, chip.distortion.forward(0.0, 0.0))
+        )
+        origin_pix = chip.reference_pix
+        shift = np.subtract(place, distortion.forward(*pixel, origin_pix=origin_pix))
+        shifts.append(shift)
+        if chip.number == frame.chip:
+            target = shift + distortion.forward(*aperture.reference_pix, origin_pix=origin_pix)
+    chips = tuple(
+        replace(chip, distortion=distortion.turned(np.eye(2), shift_arcsec=tuple(shift - target)))
+        for chip, distortion, shift in zip(aperture.chips, turned, shifts, strict=True)
+    )
     provenance = Provenance(
         source=f"IDCTAB {path.name}",
         version="",
@@ -534,25 +558,22 @@ def _with_idctab(
     return replace(aperture, chips=chips, provenance=provenance)
 
 
-def _idctab_chip(aperture: Aperture, chip: Chip, path: Path, element: str | None) -> Chip:
-    own = chip.distortion
-    x_ref, y_ref, table = read_idctab(path, element, reach_pix=own.reach_pix, chip=chip.number)
-    moved = table.moved(chip.x_ref_pix - x_ref, chip.y_ref_pix - y_ref)
+def _turned(aperture: Aperture, chip: Chip, row: IdctabRow, path: Path) -> Distortion:
+    """Return a row's polynomial about the reference pixel of the chip, turned as the SIAF's."""
+    own, reference_pix = chip.distortion, np.array(chip.reference_pix)
+    moved = row.distortion.moved(*(reference_pix - row.reference_pix))
     turn = _column_angle(own) - _column_angle(moved)
     turn = (turn + np.pi) % (2 * np.pi) - np.pi
     ratio = _pixel_side(moved) / _pixel_side(own)
     if abs(np.degrees(turn)) > MAX_TURN_DEG or not 1 / MAX_RATIO <= ratio <= MAX_RATIO:
         raise OpticsError(
             f"{str(path)!r} is no distortion of {aperture.config}: at the reference point of "
-            f"{aperture.name} its pixels are {ratio:.3f} times as large and its columns are turned "
-            f"by {np.degrees(turn):.1f} degrees against the SIAF's; is it for another detector?"
+            f"{aperture.name} the pixels of {chip.name} are {ratio:.3f} times as large and its "
+            f"columns are turned by {np.degrees(turn):.1f} degrees against the SIAF's; is it for "
+            "another detector?"
         )
     cosine, sine = np.cos(turn), np.sin(turn)
-    distortion = moved.turned(
-        np.array([[cosine, -sine], [sine, cosine]]),
-        shift_arcsec=(float(own.x_coef[0, 0]), float(own.y_coef[0, 0])),
-    )
-    return replace(chip, distortion=distortion)
+    return moved.turned(np.array([[cosine, -sine], [sine, cosine]]))
 
 
 def _column_angle(distortion: Distortion) -> float:

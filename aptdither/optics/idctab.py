@@ -2,9 +2,10 @@
 
 What such a table holds, as the STScI software that reads it (stwcs, DrizzlePac) takes it: one row
 for each chip, direction and filter. In a FORWARD row ``CXij`` multiplies ``dx**j * dy**(i - j)``,
-``dx, dy`` are pixels from (XREF, YREF) in the calibrated full-frame image, and the result is in
-arcsec. There is no constant term. ``A11``, ``B11`` are older names of ``CX11``, ``CY11``. Where
-CX11 is 1 the whole polynomial is in units of SCALE.
+``dx, dy`` are pixels from (XREF, YREF) in the calibrated image of the chip, and the result is in
+arcsec. There is no constant term: where the chips lie is said by (V2REF, V3REF), the place of
+(XREF, YREF). ``A11``, ``B11`` are older names of ``CX11``, ``CY11``. Where CX11 is 1 the whole
+polynomial is in units of SCALE.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +36,28 @@ ANY_FILTER = frozenset({"", "CLEAR", "N/A", "NONE", "ANY", "ALL"})
 REQUIRED = ("DIRECTION", "XREF", "YREF")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdctabRow:
+    """One forward polynomial of an IDCTAB.
+
+    Attributes
+    ----------
+    reference_pix : (float, float)
+        (XREF, YREF), in the calibrated image of the chip, 1-based.
+    v2v3_arcsec : (float, float) or None
+        (V2REF, V3REF), where it lies; None where the table does not say.
+    distortion : Distortion
+        From pixels about it to arcsec.
+    """
+
+    reference_pix: tuple[float, float]
+    v2v3_arcsec: tuple[float, float] | None
+    distortion: Distortion
+
+
 def read_idctab(
     path: Path, element: str | None = None, *, reach_pix: float, chip: int = 1
-) -> tuple[float, float, Distortion]:
+) -> IdctabRow:
     """Read one forward polynomial of an IDCTAB.
 
     Parameters
@@ -49,13 +70,6 @@ def read_idctab(
         For :class:`Distortion`.
     chip : int
         The detector's chip, where a table has several.
-
-    Returns
-    -------
-    x_ref_pix, y_ref_pix : float, pixels
-        (XREF, YREF), in the calibrated full-frame image, 1-based.
-    distortion : Distortion
-        From pixels about it to arcsec.
 
     Raises
     ------
@@ -79,8 +93,15 @@ def read_idctab(
     if x_coef[1, 0] == 1.0 and "SCALE" in columns:
         scale = _number(path, row, "SCALE")
         x_coef, y_coef = x_coef * scale, y_coef * scale
-    distortion = Distortion(x_coef=x_coef, y_coef=y_coef, reach_pix=reach_pix)
-    return _number(path, row, "XREF"), _number(path, row, "YREF"), distortion
+
+    def pair(x_name: str, y_name: str) -> tuple[float, float]:
+        return _number(path, row, x_name), _number(path, row, y_name)
+
+    return IdctabRow(
+        reference_pix=pair("XREF", "YREF"),
+        v2v3_arcsec=pair("V2REF", "V3REF") if {"V2REF", "V3REF"} <= columns else None,
+        distortion=Distortion(x_coef=x_coef, y_coef=y_coef, reach_pix=reach_pix),
+    )
 
 
 def require_idctab(path: Path) -> None:
@@ -189,7 +210,7 @@ def _choose_row(
     for row in rows:
         if _text(row, "DIRECTION") != "FORWARD":
             continue
-        chip_text = _text(row, "DETCHIP")
+        chip_text = _text(row, "DETCHIP" if "DETCHIP" in row else "CCDCHIP")
         # -999 holds for every chip, and so does what is no number.
         if not re.fullmatch("[0-9]{1,9}", chip_text) or int(chip_text) == chip:
             usable.append(row)
