@@ -304,6 +304,11 @@ MUCH = [
         id="exposures",
     ),
     pytest.param(
+        lambda: proposal("<Visit/>" * (limits.MAX_VISITS + 1)),
+        "10001 visits; at most 10000",
+        id="visits",
+    ),
+    pytest.param(
         lambda: proposal(visit(exposure(1, comments=f"@dither {LINE}\n" + "x\n" * 1_000_000))),
         "the Comments hold 2000",
         id="lines of Comments",

@@ -31,6 +31,9 @@ MAX_DEPTH = 256
 #: kilobyte. A dense 30 MB proposal has 28,800; a cycle's largest programs have some thousands.
 MAX_PLACED = 200_000
 
+#: Most visits. Chosen: eight times the 1,296 numbers of two characters that APT gives to visits.
+MAX_VISITS = 10_000
+
 #: Most points that a tag may request. A visit of HST holds some tens of exposures, and each point
 #: can become an exposure: without a bound one word could make a file of any size.
 MAX_POINTS = 1_000

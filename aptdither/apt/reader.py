@@ -14,7 +14,7 @@ from dataclasses import replace
 from lxml import etree
 
 from aptdither.apt.document import Document, read_document
-from aptdither.apt.limits import MAX_POINTS
+from aptdither.apt.limits import MAX_POINTS, MAX_VISITS
 from aptdither.apt.patterns import AptPattern
 from aptdither.apt.proposal import Exposure, ExposureGroup, Problem, Proposal, Visit
 from aptdither.apt.spans import Element
@@ -99,6 +99,8 @@ def _read_visits(
     document: Document, root: etree._Element, places: dict[etree._Element, Element]
 ) -> Iterator[Visit]:
     for holder in root.iterchildren("Visits"):
+        if len(holder) > MAX_VISITS:
+            raise ProposalError(f"it has {len(holder)} visits; at most {MAX_VISITS} are read")
         for child in holder.iterchildren("Visit", "HstQuadPattern"):
             visit = _read_visit(child, places)
             placed = _count_exposures(document.elements, visit.node)

@@ -11,6 +11,7 @@ Reading order: :func:`observe` walks the visits; `_VisitReader` turns one into p
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -231,20 +232,28 @@ def observe(
     patterns: dict[str, AptPattern] = {}
     for pattern in proposal.patterns:
         patterns.setdefault(pattern.number, pattern)
+    numbers = Counter(visit.number for visit in proposal.visits)
     for visit in proposal.visits:
         if visits is not None and visit.number not in visits:
             continue
         if any(map(is_supported, visit.exposures)) or visit_mentions_tag(visit):
-            yield _VisitReader(visit, proposal, patterns, region or Region.full()).read()
+            reader = _VisitReader(visit, proposal, patterns, region or Region.full(), numbers)
+            yield reader.read()
 
 
 class _VisitReader:
     """Reads one visit: from its exposures to pointings and sets."""
 
     def __init__(
-        self, visit: Visit, proposal: Proposal, patterns: Mapping[str, AptPattern], region: Region
+        self,
+        visit: Visit,
+        proposal: Proposal,
+        patterns: Mapping[str, AptPattern],
+        region: Region,
+        visit_numbers: Mapping[str, int],
     ) -> None:
         self.visit = visit
+        self.visit_numbers = visit_numbers
         self.proposal = proposal
         self.patterns = patterns
         self.region = region
@@ -263,7 +272,9 @@ class _VisitReader:
                 tags=VisitTags(replace(self.visit, children=())),
                 unresolved=(Unresolved(exposures=too_many, reason=reason),),
             )
-        selected = select_sets(self.proposal, _OPTIONS, visits=[self.tags])
+        selected = select_sets(
+            self.proposal, _OPTIONS, visits=[self.tags], visit_numbers=self.visit_numbers
+        )
         tagged = {
             exposure.node: dither_set
             for dither_set in selected.sets

@@ -162,6 +162,7 @@ def select_sets(
     defaults: DitherRequest | None = None,
     catalog: Catalog | None = None,
     visits: Iterable[VisitTags] | None = None,
+    visit_numbers: Mapping[str, int] | None = None,
 ) -> SelectedSets:
     """Find the sets of exposures that tags ask to dither.
 
@@ -177,6 +178,8 @@ def select_sets(
         The patterns that receipts name; the built-in catalog when left out.
     visits : iterable of VisitTags, optional
         The visits to look at; all of them when left out.
+    visit_numbers : Mapping of str to int, optional
+        How many visits have each number; counted when left out.
 
     Returns
     -------
@@ -186,7 +189,8 @@ def select_sets(
     options = options or SetOptions()
     defaults = defaults or DitherRequest()
     patterns = {pattern.number: pattern for pattern in proposal.patterns}
-    visit_numbers = Counter(visit.number for visit in proposal.visits)
+    if visit_numbers is None:
+        visit_numbers = Counter(visit.number for visit in proposal.visits)
     sets: list[DitherSet] = []
     errors: list[AptDitherError] = []
     findings: list[Finding] = []
