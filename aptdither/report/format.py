@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aptdither.dither.bounds import PossibleMetrics
     from aptdither.dither.coverage import Metrics
     from aptdither.findings import Finding
-from aptdither.planning.evaluation import DitherGroup
+    from aptdither.planning.evaluation import DitherGroup
 
 #: How severities look in a terminal.
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
@@ -77,16 +77,9 @@ def extent_in_words(group: DitherGroup) -> str:
     )
 
 
-def group_name(group: DitherGroup) -> str:
-    """Return a group's visit, aperture, spectral element and number of points."""
-    visit = "" if group.visit is None else f"Visit {safe_line(group.visit)}, "
-    setup = f"{group.aperture.name} {group.element.name}"
-    return f"{visit}{setup}: {counted(len(group.points), 'point')}"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One figure of coverage, and how a report shows it.
+    """One figure of coverage, and how every report shows it.
 
     Attributes
     ----------
@@ -94,40 +87,87 @@ class Figure:
         Its field of :class:`~aptdither.dither.coverage.Metrics`.
     label : str
         The heading of its row, with its unit.
+    meaning : str
+        What it is, and what good and bad look like.
     write : callable
-        Makes text of a value.
+        Makes text of a value and the number of exposures.
     """
 
     name: str
     label: str
-    write: Callable[[float], str]
+    meaning: str
+    write: Callable[[float, int], str]
 
-    def text(self, metrics: Metrics | PossibleMetrics) -> str:
-        """Return the figure of some metrics; ``-`` where there is none."""
+    def text(self, metrics: Metrics | PossibleMetrics, n: int) -> str:
+        """Return the figure of some metrics of `n` exposures; ``-`` where there is none."""
         value = getattr(metrics, self.name)
-        return "-" if value is None else self.write(value)
+        return "-" if value is None else self.write(value, n)
 
+
+def efficiency_text(value: float, n: int) -> str:
+    """Return an efficiency of `n` exposures without the decimal that is only model.
+
+    Two and three exposures depend on the pixel response and the width of the filter by some
+    hundredths of E, four and more by a thousandth.
+
+    Examples
+    --------
+    >>> efficiency_text(0.8512, 3), efficiency_text(0.9942, 4)
+    ('0.85', '0.994')
+    """
+    return decimals(value, 2 if n <= _FEW_EXPOSURES else 3)
+
+
+_FEW_EXPOSURES = 3
 
 FIGURES = (
-    Figure(name="efficiency", label="efficiency E", write=decimals),
-    Figure(name="packing", label="packing distance d, pixels", write=decimals),
     Figure(
-        name="packing_of_limit", label="fraction of the theoretical maximum", write="{:.0%}".format
+        name="efficiency",
+        label="efficiency E",
+        meaning="noise variance of ideal sampling over that of these exposures at the given S/N: "
+        "0.99 is as good as ideal, 0.95 costs 3% in noise, 0.7 costs 20%",
+        write=efficiency_text,
     ),
-    Figure(name="hole", label="largest hole, pixels", write=decimals),
-    Figure(name="amplification", label="noise amplification", write="{:.2f}".format),
-    Figure(name="lost_fraction", label="unrecoverable fraction", write="{:.0%}".format),
+    Figure(
+        name="packing",
+        label="packing distance d, pixels",
+        meaning="smallest distance between two pixel phases; pointing errors are about 0.03 pixel",
+        write=lambda value, _: decimals(value),
+    ),
+    Figure(
+        name="packing_of_limit",
+        label="fraction of the maximum",
+        meaning="d/d_N, where d_N is the largest d of N phases: 80% is good; near 0% two exposures "
+        "repeat a phase",
+        write=lambda value, _: f"{value:.0%}",
+    ),
+    Figure(
+        name="hole",
+        label="largest hole, pixels",
+        meaning="largest distance of any phase from the nearest exposure; near 'possible' is good",
+        write=lambda value, _: decimals(value),
+    ),
+    Figure(
+        name="amplification",
+        label="noise amplification",
+        meaning="noise variance of exact de-aliasing, for bright sources: 1 is ideal, above 2 is "
+        "poor",
+        write=lambda value, _: f"{value:.2f}",
+    ),
+    Figure(
+        name="lost_fraction",
+        label="unrecoverable fraction",
+        meaning="spatial frequencies that no S/N recovers exactly: 0% is ideal; it hurts bright "
+        "sources",
+        write=lambda value, _: f"{value:.0%}",
+    ),
 )
 #: The figures by their names.
 FIGURE = {figure.name: figure for figure in FIGURES}
 
-#: What the words of a table of coverage mean: a term and one line.
+#: What the words of a table of coverage mean.
 LEGEND = (
-    ("efficiency E", "1 is ideal sampling; 0.5 doubles the noise variance"),
-    ("packing distance d", "smallest distance between two pixel phases"),
-    ("largest hole", "largest distance of a phase from the nearest exposure"),
-    ("noise amplification", "noise variance of exact de-aliasing; 1 is ideal"),
-    ("unrecoverable fraction", "frequencies that exact de-aliasing cannot recover"),
-    ("worst", "the worst value over the region, for each figure"),
+    *((figure.label.partition(",")[0], figure.meaning) for figure in FIGURES),
+    ("worst", "the worst value over the region, for each figure on its own"),
     ("possible", "the best known for so many exposures at one place"),
 )

@@ -17,9 +17,10 @@ import numpy as np
 from aptdither.optics.aperture import Aperture
 from aptdither.optics.siaf import sky_from_ideal
 from aptdither.planning.evaluation import DitherGroup
-from aptdither.report.format import counted, decimals
+from aptdither.report.format import decimals
 from aptdither.report.plots.geometry import corners_of, sides_of
 from aptdither.report.sanitize import safe_line
+from aptdither.report.summary import coverage_sentence
 from aptdither.types import FloatArray
 from aptdither.version import __version__
 
@@ -152,19 +153,6 @@ def latex(groups: Sequence[DitherGroup]) -> str:
     Table(rows=rows, names=names).write(text, format="ascii.latex", latexdict=style)
     comments = "".join(f"% {line}\n" for line in map(coverage_sentence, groups))
     return comments + text.getvalue()
-
-
-def coverage_sentence(group: DitherGroup) -> str:
-    """Return one sentence on what a group is and how good its coverage is."""
-    center, worst = group.coverage.center, group.coverage.worst
-    visit = f"Visit {safe_line(group.visit)}: " if group.visit is not None else ""
-    return (
-        f"{visit}{counted(len(group.points), 'point')} of {group.aperture.name} "
-        f"{group.element.name} ({safe_line(group.choice.name)}), size {group.region.text}: "
-        f"de-aliasing efficiency {center.efficiency:.3f} at the center and {worst.efficiency:.3f} "
-        f"at the worst place; packing distance {center.packing_of_limit:.0%} and "
-        f"{worst.packing_of_limit:.0%} of the theoretical maximum (aptdither {__version__})"
-    )
 
 
 def _rows(groups: Iterable[DitherGroup]) -> Iterator[tuple[str, ...]]:

@@ -16,18 +16,27 @@ from aptdither.findings import Finding
 from aptdither.report.ascii_map import exposure_labels, phase_map, side_by_side
 from aptdither.report.format import (
     FIGURE,
-    FIGURES,
     LEGEND,
     STYLES,
     counted,
     decimals,
-    extent_in_words,
-    group_name,
     location_of,
     region_in_words,
 )
 from aptdither.report.sanitize import safe_line
-from aptdither.types import NO_OFFSET
+from aptdither.report.summary import (
+    OVERVIEW_HEADS,
+    block_name,
+    blocks,
+    facts,
+    figures,
+    findings_of,
+    has_old_numbers,
+    has_old_postargs,
+    headline,
+    overview,
+    setup_name,
+)
 
 if TYPE_CHECKING:
     from aptdither.dither.catalog import Catalog
@@ -44,11 +53,13 @@ if TYPE_CHECKING:
 _MAX_WITH_DOTS = 9
 
 
-#: Below this share of the region that every exposure sees, the summary gives it.
-MOST_SEEN = 0.975
+#: Whose coverage the summary of a fit compares.
+FIT_KINDS = ("commanded", "achieved")
 
 
-def print_plan(console: Console, plan: Plan, *, path: str | os.PathLike[str]) -> None:
+def print_plan(
+    console: Console, plan: Plan, *, path: str | os.PathLike[str], details: bool = False
+) -> None:
     """Print the summary of a plan.
 
     Parameters
@@ -59,107 +70,126 @@ def print_plan(console: Console, plan: Plan, *, path: str | os.PathLike[str]) ->
         The plan.
     path : str or path-like
         The proposal's name.
+    details : bool
+        Print all that is known of every group.
     """
     if not plan.groups:
-        console.print(
-            _plain(f"Nothing in {os.fspath(path)} is tagged with @dither."), soft_wrap=True
-        )
-    print_groups(console, plan.groups)
+        nothing = f"Nothing in {os.fspath(path)} is tagged with @dither."
+        console.print(_plain(nothing), soft_wrap=True)
+    print_groups(console, plan.groups, findings=plan.findings, details=details)
     print_findings(console, plan.findings)
 
 
-def print_groups(console: Console, groups: Iterable[DitherGroup]) -> None:
-    """Print the summaries of groups; the first explains its figures."""
-    for k, group in enumerate(groups):
-        console.print(group_summary(group, with_legend=k == 0))
+def print_groups(
+    console: Console,
+    groups: Sequence[DitherGroup],
+    *,
+    findings: Sequence[Finding] = (),
+    details: bool = False,
+) -> None:
+    """Print one block of groups that point alike in full, several as a table of a line a group.
+
+    With `details`, every block follows with all its figures, which are explained once.
+    """
+    shown = blocks(groups)
+    if len(shown) > 1:
+        console.print(overview_table(groups, findings))
+        if not details:
+            console.print(Text("POS TARGs, coverage and phases of each: --details", style="dim"))
+        console.print()
+    if len(shown) == 1 or details:
+        for k, block in enumerate(shown):
+            console.print(block_summary(block, details=details, with_legend=details and k == 0))
 
 
-def group_summary(group: DitherGroup, *, with_legend: bool = True) -> Group:
-    """Return the summary of one group: what was done, the points, the coverage, a picture."""
-    choice = group.choice
-    facts = [
-        ("tag", group.tag or ""),
-        ("pattern", f"{choice.name} ({choice.method})"),
-        ("why", choice.why),
-        ("source", choice.source),
-    ]
-    if group.element.kind == "grism":
-        facts.append(("band", f"evaluated at {group.element.wavelength_nm:g} nm, its middle"))
-    if group.clusters > 1:
-        facts.append(("clusters", f"{group.clusters}, each a pattern by itself"))
-    facts.append(("region", region_in_words(group.region)))
-    if group.base != NO_OFFSET:
-        facts.append(("base", f"POS TARG {group.base.text}; the offsets are added to it"))
-    facts.append(("extent", extent_in_words(group)))
-    seen = group.evaluation.seen_by_all
-    if seen < MOST_SEEN:
-        facts.append(("seen", f"{seen:.0%} of the region is seen by every exposure"))
-    parts: list[RenderableType] = [_facts(facts), points_table(group), coverage_table(group)]
+def overview_table(groups: Sequence[DitherGroup], findings: Sequence[Finding] = ()) -> Table:
+    """Return a line for each group: what it is, E and d/d_N at center and worst place, findings."""
+    table = _table(*OVERVIEW_HEADS[:4], left=4)
+    for heading in OVERVIEW_HEADS[4:]:
+        table.add_column(heading, justify="right", no_wrap=True)
+    if findings:
+        table.add_column("Findings")
+    for group in groups:
+        own = dict.fromkeys(finding.code for finding in findings_of(group, findings))
+        table.add_row(*overview(group), *([" ".join(own)] if findings else []))
+    return table
+
+
+def block_summary(
+    block: Sequence[DitherGroup], *, details: bool = False, with_legend: bool = False
+) -> Group:
+    """Return the summary of groups that point alike: what an observer asks, points, a picture.
+
+    Parameters
+    ----------
+    block : sequence of DitherGroup
+        Setups of one set.
+    details : bool
+        Add every figure of coverage, and where the pattern comes from.
+    with_legend : bool
+        Explain the figures.
+    """
+    first = block[0]
+    parts: list[RenderableType] = []
+    for group in block:
+        answers = headline(group)
+        if len(block) > 1:
+            answers = [("setup", setup_name(group)), *answers]
+        parts.append(_facts(answers))
+    parts += [_facts(facts(first, details=details)), points_table(block)]
+    if details:
+        parts += [coverage_table(block[k : k + 2]) for k in range(0, len(block), 2)]
     if with_legend:
-        parts.append(legend())
-    parts += [
-        _plain(group.pointing.sentence),
-        PhasePicture(group.coverage, [point.number for point in group.points]),
-    ]
-    title = Rule(_plain(group_name(group)), align="left", characters="─")
+        parts.append(_facts(LEGEND))
+    parts.append(PhasePicture(first.coverage, [point.number for point in first.points]))
+    title = Rule(_plain(block_name(block)), align="left", characters="─")
     return Group(title, *(Padding(part, (0, 0, 1, 2)) for part in parts))
 
 
-def points_table(group: DitherGroup) -> Table:
-    """Return the exposures with their offsets in pixels and POS TARGs in arcsec, old and new."""
-    table = _table()
-    table.add_column("Exp.", justify="right")
-    with_old = any(point.was is not None for point in group.points)
-    for heading in ("dx", "dy"):
-        table.add_column(f"{heading}\npixels", justify="right")
-    if with_old:
-        table.add_column("was", justify="right")
+def points_table(block: Sequence[DitherGroup]) -> Table:
+    """Return the exposures with their offsets in pixels and POS TARGs in arcsec.
+
+    The number and the POS TARG that an exposure had have a column where they differ.
+    """
+    first = block[0]
+    names = [group.element.name for group in block] if len(block) > 1 else [""]
+    table = _table(*(f"Exp.\n{name}".rstrip() for name in names), "dx\npixels", "dy\npixels", left=0)
+    with_numbers, with_postargs = has_old_numbers(first), has_old_postargs(first)
+    if with_numbers:
+        table.add_column("was", justify="right", style="dim")
+    if with_postargs:
         table.add_column("old POS TARG\nX, Y arcsec", justify="right", style="dim")
-    heading = "new POS TARG" if with_old else "POS TARG"
+    heading = "new POS TARG" if with_postargs else "POS TARG"
     table.add_column(f"{heading}\nX, Y arcsec", justify="right", style="bold")
-    for point in group.points:
-        old = "-" if point.old_pos_targ is None else point.old_pos_targ.text
-        was = [point.was or "new", old] if with_old else []
-        offset = [decimals(point.dx_pix), decimals(point.dy_pix)]
-        table.add_row(*map(_plain, (point.number, *offset, *was, point.pos_targ.text)))
+    for points in zip(*(group.points for group in block), strict=True):
+        point = points[0]
+        cells = [one.number for one in points]
+        cells += [decimals(point.dx_pix), decimals(point.dy_pix)]
+        cells += [point.was or "new"] if with_numbers else []
+        cells += [point.old_pos_targ.text if point.old_pos_targ else "-"] if with_postargs else []
+        table.add_row(*map(_plain, (*cells, point.pos_targ.text)))
     return table
 
 
 def offsets_table(rows: Iterable[tuple[float, ...]]) -> Table:
     """Return offsets in pixels and POS TARGs in arcsec side by side, six decimals each."""
-    table = _table()
-    for heading in ("dx\npixels", "dy\npixels", "POS TARG X\narcsec", "POS TARG Y\narcsec"):
-        table.add_column(heading, justify="right")
+    table = _table("dx\npixels", "dy\npixels", "POS TARG X\narcsec", "POS TARG Y\narcsec", left=0)
     for row in rows:
         table.add_row(*(f"{value:.6f}" for value in row))
     return table
 
 
-def coverage_table(group: DitherGroup) -> Table:
-    """Return the metrics at the center and at the worst place, beside what is possible."""
-    coverage, possible = group.coverage, group.possible
-    table = _table()
-    table.add_column("Coverage")
-    for heading in ("center", "worst", "possible"):
-        table.add_column(heading, justify="right")
-    for figure in FIGURES:
-        is_part = figure.name == "packing_of_limit"
-        table.add_row(
-            f"  {figure.label}" if is_part else figure.label,
-            figure.text(coverage.center),
-            figure.text(coverage.worst),
-            Text(figure.text(possible), style="dim"),
-        )
-    return table
-
-
-def legend() -> Table:
-    """Return what the words of a table of coverage mean, a line each."""
-    table = Table.grid(padding=(0, 2))
-    for _ in range(2):
-        table.add_column(style="dim")
-    for term, meaning in LEGEND:
-        table.add_row(term, meaning)
+def coverage_table(block: Sequence[DitherGroup]) -> Table:
+    """Return the figures of each setup at the center and the worst place; one setup's possible."""
+    table = _table("Coverage")
+    for group in block:
+        name = f"{group.element.name}\n" if len(block) > 1 else ""
+        table.add_column(f"{name}center", justify="right")
+        table.add_column("worst", justify="right")
+        table.add_column("possible", justify="right", style="dim")
+    for rows in zip(*map(figures, block), strict=True):
+        cells = (cell for row in rows for cell in (row.center, row.worst, row.possible))
+        table.add_row(rows[0].figure.label, *cells)
     return table
 
 
@@ -210,26 +240,29 @@ def print_findings(console: Console, findings: Sequence[Finding]) -> None:
         console.print(text)
 
 
-def _facts(facts: Iterable[tuple[str, str]]) -> Table:
+def _facts(pairs: Iterable[tuple[str, str]]) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_column(overflow="fold")
-    for name, value in facts:
-        if value:
-            table.add_row(name, _plain(value))
+    for name, value in pairs:
+        table.add_row(name, _plain(value))
     return table
 
 
-def _table() -> Table:
+def _table(*headings: str, left: int = 1) -> Table:
+    """Return a table with columns of numbers after the first `left` columns of text."""
     from rich import box
 
-    return Table(
+    table = Table(
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         header_style="bold",
         show_edge=False,
         title_justify="left",
     )
+    for k, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if k < left else "right", overflow="fold")
+    return table
 
 
 def _plain(text: str) -> Text:
@@ -239,11 +272,7 @@ def _plain(text: str) -> Text:
 
 def catalog_table(catalog: Catalog) -> Table:
     """Return the catalog, a line for each pattern."""
-    table = _table()
-    table.add_column("Pattern", no_wrap=True)
-    table.add_column("points", justify="right")
-    table.add_column("designed for")
-    table.add_column("source", overflow="fold")
+    table = _table("Pattern", "points", "designed for", "source", left=4)
     for pattern in catalog:
         table.add_row(
             _plain(pattern.name),
@@ -256,20 +285,17 @@ def catalog_table(catalog: Catalog) -> Table:
 
 def comparison_table(groups: Sequence[DitherGroup]) -> Table:
     """Return patterns side by side: efficiency and packing at the center and the worst place."""
-    table = _table()
+    table = _table("Pattern", "N", "E\ncenter", "E\nworst", "d/d_N\ncenter", "d/d_N\nworst")
+    for heading in ("closest\npixels", "extent\npixels"):
+        table.add_column(heading, justify="right")
     if groups:
-        setup = f"{groups[0].aperture.name} {groups[0].element.name}"
-        table.title = f"{setup}, region: {region_in_words(groups[0].region)}"
-    table.add_column("Pattern", no_wrap=True)
-    headings = ("N", "E\ncenter", "E\nworst", "d/d_N\ncenter", "d/d_N\nworst")
-    for heading in (*headings, "closest\npixels", "extent\npixels"):
-        table.add_column(heading, justify="right", no_wrap=True)
+        region, snr = region_in_words(groups[0].region), groups[0].evaluation.view.snr
+        table.title = f"{setup_name(groups[0])}, region: {region}, S/N {snr:g} per exposure"
     for group in groups:
-        places = (group.coverage.center, group.coverage.worst)
         table.add_row(
             _plain(group.choice.name),
-            str(len(group.points)),
-            *(FIGURE[name].text(m) for name in ("efficiency", "packing_of_limit") for m in places),
+            str(group.n),
+            *overview(group)[-4:],
             decimals(group.min_separation_pix, 1),
             decimals(group.span_pix, 1),
         )
@@ -280,11 +306,9 @@ def tradeoff_table(
     curve: Sequence[TradeoffPoint], aperture: Aperture, element: SpectralElement
 ) -> Table:
     """Return what each spacing costs at the worst place of the region."""
-    table = _table()
-    table.title = f"{curve[0].result.n} points, {aperture.name} {element.name}, worst place"
     headings = ("spacing\npixels", "efficiency\nE", "loss of E", "d/d_N", "extent\npixels")
-    for heading in (*headings, "slews\nseconds"):
-        table.add_column(heading, justify="right")
+    table = _table(*headings, "slews\nseconds", left=0)
+    table.title = f"{curve[0].result.n} points, {aperture.name} {element.name}, worst place"
     best = curve[0].result.efficiency_worst
     for point in curve:
         result = point.result
@@ -322,15 +346,13 @@ def fit_summary(
         ("roll", f"{_with_error(siaf.turn_deg, siaf.turn_error_deg)} degrees from the SIAF"),
         ("residual", f"{residual} pixels rms in x, y from the SIAF's prediction"),
     ]
-    table = _table()
-    table.add_column("Coverage")
-    for place in ("center", "worst"):
-        for kind in ("commanded", "achieved"):
-            table.add_column(f"{place}\n{kind}", justify="right")
+    columns = [f"{place}\n{kind}" for place in ("center", "worst") for kind in FIT_KINDS]
+    table = _table("Coverage", *columns)
     metrics = [c.center for c in coverages] + [c.worst for c in coverages]
+    n = len(fit.positions_pix)
     for figure in map(FIGURE.__getitem__, ("efficiency", "packing", "hole")):
-        table.add_row(figure.label, *map(figure.text, metrics))
-    count = counted(len(fit.positions_pix), "exposure")
+        table.add_row(figure.label, *(figure.text(one, n) for one in metrics))
+    count = counted(n, "exposure")
     title = Rule(_plain(f"{fit.dataset}: {count}, {aperture.name} {element.name}"), align="left")
     return Group(title, Padding(_facts(facts), (0, 0, 1, 2)), Padding(table, (0, 0, 1, 2)))
 

@@ -1,0 +1,244 @@
+"""What a report says about a group, in words and figures that every format shares.
+
+:func:`headline` answers what an observer asks first; :func:`facts` and :func:`figures` are the
+rest; :func:`overview` is a line for each group; :func:`blocks` puts setups that point alike
+together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
+
+from aptdither.report.format import (
+    FIGURE,
+    FIGURES,
+    Figure,
+    counted,
+    decimals,
+    extent_in_words,
+    region_in_words,
+)
+from aptdither.report.sanitize import safe_line
+from aptdither.types import NO_OFFSET
+
+if TYPE_CHECKING:
+    from aptdither.findings import Finding
+    from aptdither.planning.evaluation import DitherGroup
+
+#: Chosen: E from which a scene counts as recovered (3% more noise than ideal sampling), and as
+#: recovered with more noise (20%); ideal over actual variance, so the noise rises as its root.
+RECOVERED, PARTLY_RECOVERED = 0.95, 0.7
+#: Chosen: losses of E below this need no advice: 0.5% of noise.
+SMALL_LOSS = 0.01
+#: Below this share of the region that every exposure sees, the summary gives it.
+MOST_SEEN = 0.975
+
+OVERVIEW_HEADS = ("Visit", "Exposures", "Setup", "Pattern", "E", "worst", "d/d_N", "worst")
+
+
+class FigureRow(NamedTuple):
+    """One figure of a group as text."""
+
+    figure: Figure
+    center: str
+    worst: str
+    possible: str
+
+
+def figures(group: DitherGroup) -> list[FigureRow]:
+    """Return the figures of a group at the center and the worst place, and what is possible."""
+    places = (group.coverage.center, group.coverage.worst, group.possible)
+    return [
+        FigureRow(figure, *(figure.text(metrics, group.n) for metrics in places))
+        for figure in FIGURES
+    ]
+
+
+def headline(group: DitherGroup) -> list[tuple[str, str]]:
+    """Return what an observer asks first: is the scene recovered, how safely, what limits it.
+
+    Returns
+    -------
+    list of (str, str)
+        A heading of one word and a sentence: ``sampling``, ``margin`` and ``limit``; without the
+        last two where nothing is dithered.
+    """
+    efficiency = FIGURE["efficiency"]
+    worst, n = group.coverage.worst, group.n
+    if worst.efficiency >= RECOVERED:
+        verdict = "the scene is recovered"
+    elif worst.efficiency >= PARTLY_RECOVERED:
+        verdict = f"the scene is recovered with {worst.efficiency**-0.5 - 1:.0%} more noise"
+    else:
+        verdict = "the scene is not recovered: aliasing remains"
+    center = efficiency.text(group.coverage.center, n)
+    lines = [
+        (
+            "sampling",
+            f"{verdict} at S/N {group.evaluation.view.snr:g} per exposure: E {efficiency.text(worst, n)} at the "
+            f"worst place ({worst_place(group)}), {center} at the center",
+        )
+    ]
+    if len(group.evaluation.distinct_pointings) == 1:
+        return [*lines, ("limit", "all exposures are at one pointing: nothing is dithered")]
+    pointing = group.pointing
+    low, high = (
+        efficiency.write(value, n) for value in (pointing.efficiency_5, pointing.efficiency_median)
+    )
+    phases = ""
+    if group.clusters == 1:
+        phases = f"; phases {worst.packing_of_limit:.0%} of the maximum apart (d/d_N)"
+    lines.append(("margin", f"E {low} to {high} with HST's pointing errors{phases}"))
+    return [*lines, ("limit", _limit(group))]
+
+
+def _limit(group: DitherGroup) -> str:
+    """Return what costs most of the efficiency, and what would help."""
+    pointing = group.pointing
+    costs = {
+        "the number of exposures": 1 - group.possible.efficiency,
+        "the pattern": group.possible.efficiency - group.coverage.worst.efficiency,
+        "pointing errors": pointing.efficiency_nominal - pointing.efficiency_median,
+    }
+    advice = {
+        "the number of exposures": "more exposures would help",
+        "the pattern": "a better pattern would help",
+        "pointing errors": "keep the exposures of a filter in one orbit if you can"
+        if pointing.orbits > 1
+        else "more exposures would help, another pattern hardly",
+    }
+    most = max(costs, key=costs.__getitem__)
+    if costs[most] < SMALL_LOSS:
+        return "none: exposures, pattern and pointing errors cost less than 0.01 of E each"
+    others = " and ".join(f"{name} {max(cost, 0):.2f}" for name, cost in costs.items() if name != most)
+    return f"{most} (costs {costs[most]:.2f} of E; {others}): {advice[most]}"
+
+
+def worst_place(group: DitherGroup) -> str:
+    """Return where the efficiency is lowest: ``pixel (1, 1014)``, with its chip where there are two."""
+    coverage = group.coverage
+    place = int(coverage.efficiency.argmin())
+    chips = {chip.number: chip.name for chip in group.aperture.chips}
+    name = f"{chips[int(coverage.field.chip[place])]} " if len(chips) > 1 else ""
+    x_pix, y_pix = coverage.field.x_pix[place], coverage.field.y_pix[place]
+    return f"{name}pixel ({x_pix:.0f}, {y_pix:.0f})"
+
+
+def facts(group: DitherGroup, *, details: bool) -> list[tuple[str, str]]:
+    """Return what a group is, a heading and a value each; with `details` also why and whence."""
+    choice = group.choice
+    seen = group.evaluation.seen_by_all
+    is_grism, is_moved = group.element.kind == "grism", group.base != NO_OFFSET
+    pairs = [
+        ("tag", group.tag or ""),
+        ("pattern", f"{choice.name} ({choice.method})"),
+        ("why", choice.why if details else ""),
+        ("source", choice.source if details else ""),
+        ("band", f"at {group.element.wavelength_nm:g} nm, the grism's middle" if is_grism else ""),
+        ("clusters", f"{group.clusters}, each a pattern by itself" if group.clusters > 1 else ""),
+        ("region", region_in_words(group.region)),
+        ("base", f"POS TARG {group.base.text}; the offsets are added to it" if is_moved else ""),
+        ("extent", extent_in_words(group)),
+        ("seen", f"{seen:.0%} of the region by every exposure" if seen < MOST_SEEN else ""),
+    ]
+    return [(name, value) for name, value in pairs if value]
+
+
+def blocks(groups: Iterable[DitherGroup]) -> list[tuple[DitherGroup, ...]]:
+    """Return the groups, those that follow each other and point alike together."""
+
+    def key(group: DitherGroup) -> object:
+        points = group.points
+        if has_old_numbers(group) or has_old_postargs(group):
+            return group  # its table has columns of its own
+        where = tuple(point.pos_targ for point in points)
+        return group.visit, group.tag, group.choice.name, group.region, group.base, where
+
+    return [tuple(alike) for _, alike in groupby(groups, key)]
+
+
+def has_old_numbers(group: DitherGroup) -> bool:
+    """Tell whether a planned group has exposures that are new or get another number."""
+    return any(p.was != p.number for p in group.points) and any(p.was for p in group.points)
+
+
+def has_old_postargs(group: DitherGroup) -> bool:
+    """Tell whether a group has explicit POS TARGs that the plan changes."""
+    return any(point.old_pos_targ not in (None, point.pos_targ) for point in group.points)
+
+
+def findings_of(group: DitherGroup, findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings about a group's exposures, in its new numbers or its old ones."""
+    numbers = {point.was or point.number for point in group.points}
+    return [
+        finding
+        for finding in findings
+        if finding.visit is not None
+        and finding.visit == group.visit
+        and finding.exposure in numbers
+    ]
+
+
+def overview(group: DitherGroup) -> tuple[str, ...]:
+    """Return a group's cells below :data:`OVERVIEW_HEADS`."""
+    places = (group.coverage.center, group.coverage.worst)
+    return (
+        safe_line(group.visit or "-"),
+        numbers_in_words([point.number for point in group.points]),
+        setup_name(group),
+        safe_line(group.choice.name),
+        *(FIGURE["efficiency"].text(metrics, group.n) for metrics in places),
+        *(FIGURE["packing_of_limit"].text(metrics, group.n) for metrics in places),
+    )
+
+
+def numbers_in_words(numbers: Sequence[str]) -> str:
+    """Return exposure numbers with runs shortened.
+
+    Examples
+    --------
+    >>> numbers_in_words(["1", "2", "3", "5", "7", "8"])
+    '1-3,5,7,8'
+    """
+    parts: list[list[str]] = []
+    for number in numbers:
+        last = parts[-1][-1] if parts else ""
+        if last.isdecimal() and number.isdecimal() and int(number) == int(last) + 1:
+            parts[-1].append(number)
+        else:
+            parts.append([number])
+    words = (f"{p[0]}-{p[-1]}" if len(p) > 2 else ",".join(p) for p in parts)
+    return safe_line(",".join(words), limit=40)
+
+
+def setup_name(group: DitherGroup) -> str:
+    """Return a group's aperture and spectral element."""
+    return f"{group.aperture.name} {group.element.name}"
+
+
+def block_name(block: Sequence[DitherGroup]) -> str:
+    """Return the visit, the setups and the number of points of groups that point alike."""
+    visit = "" if block[0].visit is None else f"Visit {safe_line(block[0].visit)}, "
+    return f"{visit}{' + '.join(map(setup_name, block))}: {counted(block[0].n, 'point')}"
+
+
+def coverage_sentence(group: DitherGroup) -> str:
+    """Return one sentence on what a group is and how good its coverage is."""
+    from aptdither.version import __version__
+
+    visit = f"Visit {safe_line(group.visit)}: " if group.visit is not None else ""
+    (e_center, e_worst), (d_center, d_worst) = (
+        (row.center, row.worst) for row in figures(group) if row.figure.name in _QUOTED
+    )
+    return (
+        f"{visit}{counted(group.n, 'point')} of {setup_name(group)} "
+        f"({safe_line(group.choice.name)}), size {group.region.text}: de-aliasing efficiency "
+        f"{e_center} at the center and {e_worst} at the worst place at S/N {group.evaluation.view.snr:g} per "
+        f"exposure; packing distance {d_center} and {d_worst} of the theoretical maximum "
+        f"(aptdither {__version__})"
+    )
+
+
+_QUOTED = ("efficiency", "packing_of_limit")
