@@ -45,7 +45,13 @@ def test_writes_beside_the_input_and_says_so(tagged: Path) -> None:
     assert tagged.read_bytes() == before
     assert "one.dithered.apt" in result.stderr
     assert "Orbit Planner" in result.stderr
-    for word in ("Visit 01", "efficiency E", "0.542, 0.182", "0.339, 0.485", "worst"):
+    for word in (
+        "Visit 01",
+        "recovered at S/N 10 per exposure: E ",
+        "0.542, 0.182",
+        "0.339, 0.485",
+        "worst",
+    ):
         assert word in result.stdout
 
 

@@ -83,9 +83,11 @@ def test_no_result_beats_what_is_possible(n: int, element: str, folder: Path) ->
         assert possible["hole"] is None or coverage[place]["hole"] >= possible["hole"]
 
 
-def test_the_terminal_shows_the_same_figures(folder: Path) -> None:
-    (group,) = report_of("evaluate --pattern tight-3")["groups"]
-    text = CliRunner().invoke(app, ["evaluate", "--pattern", "tight-3"]).stdout
-    line = next(line for line in text.splitlines() if line.startswith("  efficiency E "))
-    numbers = [group["coverage"][place]["efficiency"] for place in ("center", "worst", "possible")]
-    assert line.split()[2:] == [f"{number:.3f}" for number in numbers]
+@pytest.mark.parametrize(("pattern", "digits"), [("tight-3", 2), ("tight-4", 3)])
+def test_the_terminal_shows_the_same_figures(pattern: str, digits: int, folder: Path) -> None:
+    (group,) = report_of(f"evaluate --pattern {pattern}")["groups"]
+    text = " ".join(CliRunner().invoke(app, ["evaluate", "--pattern", pattern]).stdout.split())
+    center, worst = (group["coverage"][place]["efficiency"] for place in ("center", "worst"))
+    assert f"E {worst:.{digits}f} at the worst place" in text
+    assert f"{center:.{digits}f} at the center" in text
+    assert f"phases {group['coverage']['worst']['packing_of_limit']:.0%} of the maximum" in text

@@ -71,7 +71,7 @@ def test_noise_of_the_last_digit_does_not_throw_a_phase_across_the_pixel() -> No
 def test_exposures_that_share_a_place_are_named() -> None:
     lines = phase_map([(0.3, 0.3), (0.7, 0.7), (4.3, -2.7)])
     assert sum(line.count("*") for line in inside(lines)) == 1
-    assert lines[-1].strip() == "* 1=3"
+    assert lines[-1].strip() == "* is 1,3"
 
 
 def test_dots_are_braille_or_full_stops() -> None:

@@ -94,7 +94,7 @@ def _spec_groups(kind: Picture, inputs: GroupInputs) -> PlotSpec:
     from aptdither.report.plots import field, maps
     from aptdither.report.plots import pattern as pattern_plot
     from aptdither.report.plots.geometry import nine_places
-    from aptdither.report.tables import coverage_sentence
+    from aptdither.report.summary import coverage_sentence
 
     groups = inputs.groups(with_plan=True)
     numbers = "; ".join(

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import TypeAlias
 
+from aptdither.report.format import numbers_in_words
 from aptdither.report.sanitize import safe_line
 from aptdither.types import FloatArray
 
@@ -135,9 +136,9 @@ def phase_map(
         lines.append(left + "".join(inside[row]) + right)
     lines.append(corners[2] + edge(mark_bottom) + corners[3])
     lines.append(_scale())
-    shared = ["=".join(label for _, label in here) for here in placed.values() if len(here) > 1]
+    shared = [[label for _, label in here] for here in placed.values() if len(here) > 1]
     if shared:
-        text = f"{SHARED} " + ", ".join(shared)
+        text = f"{SHARED} is {'; '.join(map(numbers_in_words, shared))}"
         lines += textwrap.wrap(text, COLUMNS + 2, break_on_hyphens=False)
     return [line.ljust(COLUMNS + 2) for line in lines]
 

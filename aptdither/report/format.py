@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -67,10 +67,29 @@ def region_in_words(region: Region) -> str:
     return f"disc of {region.diameter:g} {unit} around the target"
 
 
+def numbers_in_words(numbers: Sequence[str]) -> str:
+    """Return exposure numbers with runs shortened.
+
+    Examples
+    --------
+    >>> numbers_in_words(["1", "2", "3", "5", "7", "8"])
+    '1-3,5,7,8'
+    """
+    parts: list[list[str]] = []
+    for number in numbers:
+        last = parts[-1][-1] if parts else ""
+        if last.isdecimal() and number.isdecimal() and int(number) == int(last) + 1:
+            parts[-1].append(number)
+        else:
+            parts.append([number])
+    words = (f"{p[0]}-{p[-1]}" if len(p) > 2 else ",".join(p) for p in parts)
+    return safe_line(",".join(words), limit=40)
+
+
 def extent_in_words(group: DitherGroup) -> str:
     """Return how far apart a group's points are, and the overhead of the slews between them."""
-    if len(group.points) == 1:
-        return "one point"
+    if not group.span_pix:
+        return "no offsets"
     return (
         f"closest pair {group.min_separation_pix:.1f}, total extent {group.span_pix:.1f} pix; "
         f"slew overhead about {group.slew_seconds:.0f} s"

@@ -20,12 +20,10 @@ from aptdither.findings import Finding
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.planning.survey import Survey
 from aptdither.report.format import (
-    FIGURES,
     LEGEND,
     counted,
     decimals,
     extent_in_words,
-    group_name,
     location_of,
     region_in_words,
 )
@@ -34,6 +32,7 @@ from aptdither.report.plots.maps import QUANTITIES, FieldMap, draw_map, levels_o
 from aptdither.report.plots.pattern import draw_offsets, draw_phases
 from aptdither.report.plots.style import Kind, render
 from aptdither.report.sanitize import safe_text
+from aptdither.report.summary import block_name, figures, headline
 from aptdither.types import NO_OFFSET, Progress
 from aptdither.version import __version__
 
@@ -109,7 +108,9 @@ def html_report(
         counted=counted,
         decimals=decimals,
         extent=extent_in_words,
-        group_name=group_name,
+        block_name=lambda group: block_name([group]),
+        figures=figures,
+        headline=headline,
         location=location_of,
         region=region_in_words,
     )
@@ -129,7 +130,6 @@ def html_report(
             for line in diff.removesuffix("\n").split("\n")
             if diff
         ],
-        figures=FIGURES,
         legend=list(LEGEND),
         no_offset=NO_OFFSET,
         style=Markup(folder.joinpath("page.css").read_text(encoding="utf-8")),

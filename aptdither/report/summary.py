@@ -16,8 +16,8 @@ from aptdither.report.format import (
     FIGURES,
     Figure,
     counted,
-    decimals,
     extent_in_words,
+    numbers_in_words,
     region_in_words,
 )
 from aptdither.report.sanitize import safe_line
@@ -74,15 +74,12 @@ def headline(group: DitherGroup) -> list[tuple[str, str]]:
     else:
         verdict = "the scene is not recovered: aliasing remains"
     center = efficiency.text(group.coverage.center, n)
-    lines = [
-        (
-            "sampling",
-            f"{verdict} at S/N {group.evaluation.view.snr:g} per exposure: E {efficiency.text(worst, n)} at the "
-            f"worst place ({worst_place(group)}), {center} at the center",
-        )
-    ]
+    quality = f"E {efficiency.text(worst, n)} at the worst place ({worst_place(group)})"
+    answer = f"{verdict} at S/N {group.evaluation.view.snr:g} per exposure: {quality}, {center} at the center"
+    lines = [("sampling", answer)]
     if len(group.evaluation.distinct_pointings) == 1:
-        return [*lines, ("limit", "all exposures are at one pointing: nothing is dithered")]
+        why = "all exposures are at one pointing" if n > 1 else "a single exposure"
+        return [*lines, ("limit", f"{why}: nothing is dithered")]
     pointing = group.pointing
     low, high = (
         efficiency.write(value, n) for value in (pointing.efficiency_5, pointing.efficiency_median)
@@ -97,23 +94,28 @@ def headline(group: DitherGroup) -> list[tuple[str, str]]:
 def _limit(group: DitherGroup) -> str:
     """Return what costs most of the efficiency, and what would help."""
     pointing = group.pointing
-    costs = {
-        "the number of exposures": 1 - group.possible.efficiency,
-        "the pattern": group.possible.efficiency - group.coverage.worst.efficiency,
-        "pointing errors": pointing.efficiency_nominal - pointing.efficiency_median,
-    }
-    advice = {
-        "the number of exposures": "more exposures would help",
-        "the pattern": "a better pattern would help",
-        "pointing errors": "keep the exposures of a filter in one orbit if you can"
-        if pointing.orbits > 1
-        else "more exposures would help, another pattern hardly",
-    }
-    most = max(costs, key=costs.__getitem__)
-    if costs[most] < SMALL_LOSS:
+    orbits = "keep the exposures of a filter in one orbit if you can"
+    losses = (
+        ("the number of exposures costs", 1 - group.possible.efficiency, "take more exposures"),
+        (
+            "the pattern costs",
+            group.possible.efficiency - group.coverage.worst.efficiency,
+            "a better pattern would help",
+        ),
+        (
+            "pointing errors cost",
+            pointing.efficiency_nominal - pointing.efficiency_median,
+            orbits if pointing.orbits > 1 else "more exposures would help, another pattern hardly",
+        ),
+    )
+    ranked = sorted(losses, key=lambda loss: -loss[1])
+    if ranked[0][1] < SMALL_LOSS:
         return "none: exposures, pattern and pointing errors cost less than 0.01 of E each"
-    others = " and ".join(f"{name} {max(cost, 0):.2f}" for name, cost in costs.items() if name != most)
-    return f"{most} (costs {costs[most]:.2f} of E; {others}): {advice[most]}"
+    costs = ", ".join(
+        f"{name} {max(loss, 0.0):.2f}{'' if k else ' of E'}"
+        for k, (name, loss, _) in enumerate(ranked)
+    )
+    return f"{costs}: {ranked[0][2]}"
 
 
 def worst_place(group: DitherGroup) -> str:
@@ -192,25 +194,6 @@ def overview(group: DitherGroup) -> tuple[str, ...]:
         *(FIGURE["efficiency"].text(metrics, group.n) for metrics in places),
         *(FIGURE["packing_of_limit"].text(metrics, group.n) for metrics in places),
     )
-
-
-def numbers_in_words(numbers: Sequence[str]) -> str:
-    """Return exposure numbers with runs shortened.
-
-    Examples
-    --------
-    >>> numbers_in_words(["1", "2", "3", "5", "7", "8"])
-    '1-3,5,7,8'
-    """
-    parts: list[list[str]] = []
-    for number in numbers:
-        last = parts[-1][-1] if parts else ""
-        if last.isdecimal() and number.isdecimal() and int(number) == int(last) + 1:
-            parts[-1].append(number)
-        else:
-            parts.append([number])
-    words = (f"{p[0]}-{p[-1]}" if len(p) > 2 else ",".join(p) for p in parts)
-    return safe_line(",".join(words), limit=40)
 
 
 def setup_name(group: DitherGroup) -> str:

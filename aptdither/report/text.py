@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
@@ -153,7 +153,9 @@ def points_table(block: Sequence[DitherGroup]) -> Table:
     """
     first = block[0]
     names = [group.element.name for group in block] if len(block) > 1 else [""]
-    table = _table(*(f"Exp.\n{name}".rstrip() for name in names), "dx\npixels", "dy\npixels", left=0)
+    table = _table(
+        *(f"Exp.\n{name}".rstrip() for name in names), "dx\npixels", "dy\npixels", left=0
+    )
     with_numbers, with_postargs = has_old_numbers(first), has_old_postargs(first)
     if with_numbers:
         table.add_column("was", justify="right", style="dim")
@@ -261,7 +263,8 @@ def _table(*headings: str, left: int = 1) -> Table:
         title_justify="left",
     )
     for k, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if k < left else "right", overflow="fold")
+        justify: Literal["left", "right"] = "left" if k < left else "right"
+        table.add_column(heading, justify=justify, overflow="fold", no_wrap=k == 0)
     return table
 
 

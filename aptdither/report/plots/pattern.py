@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.report.ascii_map import PIXEL_START
-from aptdither.report.format import FIGURE, decimals
+from aptdither.report.format import decimals
 from aptdither.report.plots.captions import facts_of, label_of, name_of
 from aptdither.report.plots.geometry import center_of, clusters_of, offsets_over, outline
 from aptdither.report.plots.style import (
@@ -32,6 +32,7 @@ from aptdither.report.plots.style import (
     plain,
     stamp,
 )
+from aptdither.report.summary import figures
 from aptdither.types import FloatArray
 
 WIDTH_IN = 10.6
@@ -146,7 +147,6 @@ def draw_table(axes: Axes, group: DitherGroup) -> None:
     """Write offsets and POS TARGs, and the coverage below them."""
     axes.set_axis_off()
     axes.set_title("POS TARGs as written")
-    places = (group.coverage.center, group.coverage.worst)
     lines = [
         f"{'Exp.':>5} {'Δx':>8} {'Δy':>8} {'X':>9} {'Y':>8}",
         f"{'':>5} {'pixels':>8} {'pixels':>8} {'arcsec':>9} {'arcsec':>8}",
@@ -158,15 +158,7 @@ def draw_table(axes: Axes, group: DitherGroup) -> None:
         ),
         "",
         f"{'Coverage':26} {'center':>7} {'worst':>7}",
-        *(
-            f"{label:26} {FIGURE[name].text(places[0]):>7} {FIGURE[name].text(places[1]):>7}"
-            for name, label in (
-                ("efficiency", "efficiency E"),
-                ("packing", "packing distance, pixels"),
-                ("packing_of_limit", "  fraction of maximum"),
-                ("hole", "largest hole, pixels"),
-            )
-        ),
+        *(f"{row.figure.label:26} {row.center:>7} {row.worst:>7}" for row in figures(group)),
         "",
         f"closest pair {group.min_separation_pix:.1f}, total extent {group.span_pix:.1f} pixels",
     ]
