@@ -129,10 +129,10 @@ def test_the_summary_shows_the_centre_and_the_worst_place(width: int, encoding: 
     found = evaluate(BOX, view, grid=3)
     raw = io.BytesIO()
     file = io.TextIOWrapper(raw, encoding=encoding, write_through=True)
-    Console(file=file, width=width, highlight=False).print(PhasePicture(found, list("1234")))
+    worst = int(found.efficiency.argmin())
+    location = f"pixel ({found.field.x_pix[worst]:.0f}, {found.field.y_pix[worst]:.0f})"
+    picture = PhasePicture(found, list("1234"), location)
+    Console(file=file, width=width, highlight=False).print(picture)
     text = raw.getvalue().decode(encoding)
     assert all(len(line) <= width for line in text.splitlines())
-    assert ("Worst E, at pixel" in text) == (width == 80)
-    worst = int(found.efficiency.argmin())
-    location = f"({found.field.x_pix[worst]:.0f}, {found.field.y_pix[worst]:.0f})"
-    assert (location in text) == (width == 80)
+    assert (f"Worst E, {location}" in text) == (width == 80)

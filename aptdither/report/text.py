@@ -36,6 +36,7 @@ from aptdither.report.summary import (
     headline,
     overview,
     setup_name,
+    worst_place,
 )
 
 if TYPE_CHECKING:
@@ -141,7 +142,8 @@ def block_summary(
         parts += [coverage_table(block[k : k + 2]) for k in range(0, len(block), 2)]
     if with_legend:
         parts.append(_facts(LEGEND))
-    parts.append(PhasePicture(first.coverage, [point.number for point in first.points]))
+    numbers = [point.number for point in first.points]
+    parts.append(PhasePicture(first.coverage, numbers, worst_place(first)))
     title = Rule(_plain(block_name(block)), align="left", characters="─")
     return Group(title, *(Padding(part, (0, 0, 1, 2)) for part in parts))
 
@@ -204,10 +206,12 @@ class PhasePicture:
         Whose phases are drawn.
     numbers : sequence of str
         The exposures' numbers.
+    worst : str
+        The worst place in words.
     """
 
-    def __init__(self, coverage: Coverage, numbers: Sequence[str]) -> None:
-        self.coverage = coverage
+    def __init__(self, coverage: Coverage, numbers: Sequence[str], worst: str) -> None:
+        self.coverage, self.worst = coverage, worst
         self.labels, self.meaning = exposure_labels(numbers)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -221,8 +225,7 @@ class PhasePicture:
         if len(coverage.phases) > 1:
             worst = int(coverage.efficiency.argmin())
             other = phase_map(coverage.phases[worst], labels=labels, ascii_only=plain)
-            x_pix, y_pix = coverage.field.x_pix[worst], coverage.field.y_pix[worst]
-            other.insert(0, f"Worst E, at pixel ({x_pix:.0f}, {y_pix:.0f})")
+            other.insert(0, f"Worst E, {self.worst}")
             both = side_by_side(picture, other)
             if max(map(len, both)) <= options.max_width:
                 picture = both
