@@ -26,6 +26,7 @@ class Picture(StrEnum):
     LAYOUT = "layout"
     FIELD = "field"
     MAP = "map"
+    RECONSTRUCTION = "reconstruction"
     DISTORTION = "distortion"
     TRADEOFF = "tradeoff"
     FIT = "fit"
@@ -46,7 +47,8 @@ def draw_plot(
         Picture,
         typer.Argument(
             help="layout: offsets, phases and POS TARGs. field: phases at nine positions. map: "
-            "coverage over the detector. distortion: how a step varies over the detector. "
+            "coverage over the detector. reconstruction: stars at the worst place, drizzled and "
+            "measured. distortion: how a step varies over the detector. "
             "tradeoff: coverage against spacing. fit: predicted and observed positions. scale: A "
             "and B of each dataset."
         ),
@@ -59,6 +61,9 @@ def draw_plot(
     measured: Annotated[
         Path | None, option("--measured", "fit, scale: table as for aptdither fit.", metavar="FILE")
     ] = None,
+    errors: Annotated[
+        bool, option("--errors", "reconstruction: with pointing errors and stars of S/N 100.")
+    ] = False,
     dpi: Annotated[int, option("--dpi", "Pixels per inch of a PNG.", min=50, max=600)] = 160,
     force: opt.ForceOption = False,
 ) -> None:
@@ -72,6 +77,8 @@ def draw_plot(
     match kind:
         case Picture.LAYOUT | Picture.FIELD | Picture.MAP:
             spec = _spec_groups(kind, inputs)
+        case Picture.RECONSTRUCTION:
+            spec = _spec_reconstruction(inputs, errors=errors)
         case Picture.DISTORTION:
             spec = _spec_distortion(inputs, step)
         case Picture.TRADEOFF:
@@ -120,6 +127,25 @@ def _spec_groups(kind: Picture, inputs: GroupInputs) -> PlotSpec:
         return PlotSpec(draw, field.FIELD_IN, numbers)
     draw = partial(pattern_plot.draw_layout, group=group)
     return PlotSpec(draw, pattern_plot.size_of(group), numbers)
+
+
+def _spec_reconstruction(inputs: GroupInputs, *, errors: bool) -> PlotSpec:
+    from aptdither.planning.evaluation import reconstruct_group
+    from aptdither.report.plots import reconstruction
+
+    groups = inputs.groups(with_plan=True)
+    if len(groups) > MOST_ROWS:
+        raise too_many_groups(groups, f"reconstruction shows at most {MOST_ROWS} groups")
+    images = [reconstruct_group(group, errors=errors, seed=inputs.seed) for group in groups]
+    facts = ["HST's pointing errors, star S/N 100 per exposure"] if errors else ["no noise or errors"]
+    numbers = "; ".join(
+        f"{group.choice.name} false ellipticity {image.false_ellipticity:.4f}"
+        for group, image in zip(groups, images, strict=True)
+    )
+    draw = partial(
+        reconstruction.draw_reconstructions, groups=groups, images=images, facts=facts
+    )
+    return PlotSpec(draw, reconstruction.size_of(len(groups)), numbers)
 
 
 def _spec_distortion(inputs: GroupInputs, step: str) -> PlotSpec:
