@@ -137,14 +137,14 @@ def _spec_reconstruction(inputs: GroupInputs, *, errors: bool) -> PlotSpec:
     if len(groups) > MOST_ROWS:
         raise too_many_groups(groups, f"reconstruction shows at most {MOST_ROWS} groups")
     images = [reconstruct_group(group, errors=errors, seed=inputs.seed) for group in groups]
-    facts = ["HST's pointing errors, star S/N 100 per exposure"] if errors else ["no noise or errors"]
+    facts = (
+        ["HST's pointing errors, star S/N 100 per exposure"] if errors else ["no noise or errors"]
+    )
     numbers = "; ".join(
         f"{group.choice.name} false ellipticity {image.false_ellipticity:.4f}"
         for group, image in zip(groups, images, strict=True)
     )
-    draw = partial(
-        reconstruction.draw_reconstructions, groups=groups, images=images, facts=facts
-    )
+    draw = partial(reconstruction.draw_reconstructions, groups=groups, images=images, facts=facts)
     return PlotSpec(draw, reconstruction.size_of(len(groups)), numbers)
 
 

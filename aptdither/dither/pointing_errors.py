@@ -141,7 +141,7 @@ def expect(
         return packing_distance(moved).min(axis=-1), band.efficiency(moved).min(axis=-1)
 
     def simulate(orbit_of: FloatArray, count: int) -> tuple[FloatArray, FloatArray]:
-        shifts = _shifts_arcsec(offsets, orbit_of, errors, np.random.default_rng(seed), count)
+        shifts = shifts_arcsec(offsets, orbit_of, errors, np.random.default_rng(seed), count)
         return worst(nominal_pix + np.einsum("fab,snb->sfna", to_pixels, shifts))
 
     packing, efficiency = worst(nominal_pix[None])
@@ -182,7 +182,7 @@ def _orbit_numbers(n: int, orbits: Sequence[int] | None) -> FloatArray:
     return np.asarray(orbits, dtype=float)
 
 
-def _shifts_arcsec(
+def shifts_arcsec(
     offsets: FloatArray,
     in_orbit: FloatArray,
     budget: PointingBudget,

@@ -95,7 +95,6 @@ def reconstruct(
     *,
     at: tuple[float, float],
     chip: int | None = None,
-    base: Any = (0.0, 0.0),
     errors_arcsec: FloatArray | None = None,
     star_snr: float | None = None,
     seed: int = 0,
@@ -112,8 +111,6 @@ def reconstruct(
         The place, calibrated image of the chip, 1-based, where the base pointing puts it.
     chip : int, optional
         Number of the chip; that of the reference point when left out.
-    base : (2,) array_like, arcsec, or Quantity
-        POS TARG that all exposures share.
     errors_arcsec : (N, 2) float array, arcsec, optional
         What the telescope adds to each POS TARG, and the observer does not know.
     star_snr : float, optional
@@ -137,17 +134,17 @@ def reconstruct(
     photometry depend on that choice; the scatter from star to star depends on the pattern.
     """
     try:
-        from drizzle.resample import Drizzle  # noqa: PLC0415
+        from drizzle.resample import Drizzle
     except ImportError as error:
-        raise UsageError(
-            "this needs the package drizzle: pip install 'aptdither[plot]'"
-        ) from error
+        raise UsageError("this needs the package drizzle: pip install 'aptdither[plot]'") from error
     rng = np.random.default_rng(seed)
     commanded = view.own_postarg(plain(postargs, "arcsec"))
     pointed = commanded if errors_arcsec is None else commanded + view.own_postarg(errors_arcsec)
     aperture, on = view.aperture, view.aperture.chip(chip)
     output_pix, pixfrac = FEW_OUTPUT if len(commanded) < MANY else MANY_OUTPUT
-    side_arcsec = float(np.sqrt(np.prod([float(s) for s in aperture.scale_at(*at, chip=on.number)])))
+    side_arcsec = float(
+        np.sqrt(np.prod([float(s) for s in aperture.scale_at(*at, chip=on.number)]))
+    )
     star_arcsec = _star_places(rng) * side_arcsec
     center = np.array(aperture.ideal_from_pixel(*at, chip=on.number))
     blur = _Blur(view, on, at)
@@ -167,7 +164,9 @@ def reconstruct(
             # The noise of a weighted sum over the star's own image is the pixel's noise.
             image += rng.normal(0.0, blur.norm / star_snr, image.shape)
         y_pix, x_pix = np.mgrid[0 : len(line), 0 : len(line)]
-        x_sky, y_sky = aperture.ideal_from_pixel(x_pix + corner[0], y_pix + corner[1], chip=on.number)
+        x_sky, y_sky = aperture.ideal_from_pixel(
+            x_pix + corner[0], y_pix + corner[1], chip=on.number
+        )
         sky = np.stack([x_sky, y_sky], axis=-1) - center - command
         pixmap = (sky / side_arcsec + HALF_FIELD_PIX) / output_pix
         combined.add_image(

@@ -27,7 +27,13 @@ from aptdither.dither.phases import (
     span,
     wrap,
 )
-from aptdither.dither.pointing_errors import PointingExpectation, expect
+from aptdither.dither.pointing_errors import (
+    PointingBudget,
+    PointingExpectation,
+    expect,
+    shifts_arcsec,
+)
+from aptdither.dither.reconstruction import Reconstruction, reconstruct
 from aptdither.dither.region import FieldPoints
 from aptdither.dither.views import View, band_at, offsets_at
 from aptdither.dither.visibility import largest_scale, seen_by_all, unseen_pix
@@ -40,6 +46,9 @@ from aptdither.types import NO_OFFSET, FloatArray, PosTarg, Region, Setup
 #: After so many different evaluations (some 20 kB each) an :class:`Evaluator` drops what it has
 #: remembered: this bounds the memory of a long run.
 CACHE_SIZE = 2000
+
+#: Signal to noise of the stars, in one exposure, in images with errors.
+STAR_SNR = 100.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -425,6 +434,40 @@ def coverage_at(group: DitherGroup, places_pix: FloatArray) -> tuple[FloatArray,
     offsets = offsets_at(group.evaluation.offsets_arcsec, view, field)
     efficiency = band_at(view, field).efficiency(offsets)
     return efficiency, packing_distance(offsets) / packing_limit(group.n)
+
+
+def reconstruct_group(group: DitherGroup, *, errors: bool, seed: int = 0) -> Reconstruction:
+    """Observe stars at a group's worst place, combine its exposures and measure.
+
+    Parameters
+    ----------
+    group : DitherGroup
+    errors : bool
+        With the telescope's pointing errors and noise, for stars of `STAR_SNR`.
+    seed : int
+        Of both.
+
+    Raises
+    ------
+    UsageError
+        If the package ``drizzle`` is not installed.
+    """
+    field, offsets = group.coverage.field, group.evaluation.offsets_arcsec
+    worst = int(np.argmin(group.coverage.efficiency))
+    shifts = None
+    if errors:
+        orbits = np.array([one.orbit or 1 for one in group.exposures.pointings], dtype=float)
+        rng = np.random.default_rng(seed)
+        (shifts,) = shifts_arcsec(offsets, orbits, PointingBudget(), rng, 1)
+    return reconstruct(
+        offsets,
+        group.evaluation.view,
+        at=(float(field.x_pix[worst]), float(field.y_pix[worst])),
+        chip=int(field.chip[worst]),
+        errors_arcsec=shifts,
+        star_snr=STAR_SNR if errors else None,
+        seed=seed,
+    )
 
 
 def _choice_as_read(exposures: ExposureSet, offsets: FloatArray) -> PatternChoice:

@@ -20,11 +20,14 @@ from aptdither.dither.views import View
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
 from aptdither.optics.pointing_fit import fit_dithers, read_measurements
-from aptdither.types import Region
+from aptdither.planning.choice import PatternChoice
+from aptdither.planning.evaluation import STAR_SNR, Evaluator, reconstruct_group
+from aptdither.types import Region, Setup
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 GALLERY = EXAMPLES / "gallery" / "README.md"
 WORKED = EXAMPLES / "from-table-2" / "README.md"
+IMAGES = EXAMPLES / "reconstruction" / "README.md"
 SIZES = range(2, 10)
 #: Pixels per inch: legible on a page, and small in a repository.
 DPI = 90
@@ -217,7 +220,68 @@ Points farther apart help against blobs and persistence. The cost for a target o
 """
 
 
-PAGES = {GALLERY: gallery_page, WORKED: worked_page}
+#: Patterns whose stars are measured, stock or published ones first.
+COMPARED = (
+    "WFC3-IR-DITHER-BOX-MIN",
+    "3d-hst",
+    "tight-4",
+    "go-13417",
+    "tight-6",
+    "tight-8",
+    "tight-9",
+)
+#: Visits that are simulated with errors.
+VISITS = 8
+
+
+def images_page() -> str:
+    """Return the text of the example that measures stars."""
+    setup = Setup(config="WFC3/IR", aperture="IR", element="F125W")
+    evaluator, aperture = Evaluator(), get_aperture("IR")
+    rows = []
+    for name in COMPARED:
+        choice = PatternChoice.from_catalog(load_catalog().get(name), aperture)
+        group = evaluator.evaluate_pattern(choice, setup, Region.full())
+        clean = reconstruct_group(group, errors=False)
+        real = [reconstruct_group(group, errors=True, seed=seed) for seed in range(VISITS)]
+        rows.append(
+            f"| {name} | {group.n} | {group.coverage.worst.efficiency:.3f} "
+            f"| {clean.false_ellipticity:.3f} | {clean.fwhm_scatter_pix:.3f} "
+            f"| {clean.peak_scatter:.1%} | {clean.centroid_scatter_pix:.3f} "
+            f"| {np.mean([one.false_ellipticity for one in real]):.3f} "
+            f"| {np.mean([one.centroid_scatter_pix for one in real]):.3f} |"
+        )
+    table = "\n".join(rows)
+    return f"""# What the efficiency means for images
+
+Twenty-five stars at the worst place of each pattern on WFC3/IR, F125W, imaged through the distortion with
+the telescope's pupil, the pixel and its interpixel capacitance, combined with the community's `drizzle`
+(output pixels of 1/2 and drops of 0.7 pixel for fewer than seven exposures, else 1/3 and 0.5) and measured
+with weighted moments. All stars are round and alike: what differs from star to star comes from the sampling.
+
+    aptdither plot reconstruction --pattern WFC3-IR-DITHER-BOX-MIN --pattern tight-4 --pattern go-13417 --pattern tight-8 --aperture IR --element F125W --dpi {DPI} -o stars.png
+
+![Stars of four patterns, with whiskers of false ellipticity](stars.png)
+
+Scatter from star to star, rms; the last two columns are means of {VISITS} simulated visits with HST's pointing
+errors and stars of S/N {STAR_SNR:g} in each exposure, which no pattern can undo.
+
+| pattern | N | worst E | false ellipticity | FWHM, pixels | peak | centroid, pixels | with errors: ellipticity | centroid, pixels |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+{table}
+
+What the table says, and what it does not: among eight exposures the pattern decides the shapes of stars.
+Pointing errors and noise, which no pattern can undo, add to all of them and make the gain smaller. Of four exposures, tight-4 and the stock BOX-MIN are equal
+within the scatter. The width and the total flux of a star hardly depend on the pattern: they follow the
+number of exposures and the choices made in drizzling.
+
+    aptdither plot reconstruction --errors --pattern WFC3-IR-DITHER-BOX-MIN --pattern tight-4 --pattern go-13417 --pattern tight-8 --aperture IR --element F125W --dpi {DPI} -o errors.png
+
+![The same with pointing errors and noise](errors.png)
+"""
+
+
+PAGES = {GALLERY: gallery_page, WORKED: worked_page, IMAGES: images_page}
 
 
 def main() -> int:

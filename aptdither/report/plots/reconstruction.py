@@ -18,7 +18,7 @@ PANEL_IN = 2.6
 #: Half of the side of the picture of one star, detector pixels.
 ZOOM_PIX = 4.0
 #: A whisker of this length, detector pixels, is a false ellipticity of `WHISKER_ELLIPTICITY`.
-WHISKER_PIX, WHISKER_ELLIPTICITY = 4.0, 0.05
+WHISKER_PIX, WHISKER_ELLIPTICITY = 4.0, 0.03
 #: The stretch of a star: faint parts are drawn with the square root.
 _GAMMA = 0.5
 LEGEND = (
