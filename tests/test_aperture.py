@@ -159,9 +159,9 @@ def test_what_is_read(name: str, first: int, last: int) -> None:
 
 def test_the_data_say_where_they_come_from() -> None:
     provenance = get_aperture("IR").provenance
-    assert "siaf.dat-1.90" in provenance.source
-    assert provenance.retrieved == "2026-11-23"
-    assert len(provenance.sha256) == 64
+    assert "siaf.dat-1.90" in provenance["source"]
+    assert provenance["retrieved"] == "2026-11-23"
+    assert len(provenance["sha256"]) == 64
     data = files("aptdither").joinpath("data")
     table = data.joinpath("README.md").read_text(encoding="utf-8")
     for name in ("wfc3ir-apertures.json", "spectral-elements.json"):

@@ -22,10 +22,7 @@ TURNED_ROWS = {"IUV1_2K4", "IUV2_2K4", "IUV1M1_512", "IUV2M1_512", "JSBCLODARK"}
 
 
 def reference_slopes(aperture: Aperture) -> Any:
-    chip = aperture.chip()
-    return chip.distortion.jacobian(
-        aperture.x_ref_pix - chip.x_ref_pix, aperture.y_ref_pix - chip.y_ref_pix
-    )
+    return aperture.jacobian_at(*aperture.reference_pix)
 
 
 def grid(aperture: Aperture, n: int = 24) -> Any:
@@ -104,7 +101,7 @@ def test_uvis_ir_fix_is_where_ir_fix_points() -> None:
     miss = math.hypot(one.v2_arcsec - other.v2_arcsec, one.v3_arcsec - other.v3_arcsec)
     assert miss < 5e-5
     siafs = (2139.73 - 25, 35.788)
-    assert math.dist((one.x_ref_pix, one.y_ref_pix), siafs) == pytest.approx(4.9, abs=0.1)
+    assert math.dist(one.reference_pix, siafs) == pytest.approx(4.9, abs=0.1)
 
 
 # --- distortion ----------------------------------------------------------------------------------

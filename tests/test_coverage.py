@@ -106,7 +106,7 @@ def test_coverage_is_the_slow_ones(name: str, element: str) -> None:
 def test_the_region_is_about_where_the_base_puts_the_target() -> None:
     base = (20.0, 15.0)
     coverage = evaluate(stock("LINE"), View(IR, F125W, Region.point()), base=base)
-    x, y = slow_landing(IR, IR.x_ref_pix, IR.y_ref_pix, base)
+    x, y = slow_landing(IR, *IR.reference_pix, base)
     assert_allclose((coverage.field.x_pix[0], coverage.field.y_pix[0]), (x, y), atol=1e-8)
 
 

@@ -66,7 +66,7 @@ def test_the_siafs_polynomial_as_a_file_is_the_same_distortion(table: Path) -> N
     assert_allclose(own.ideal_from_pixel(*GRID), siaf.ideal_from_pixel(*GRID), rtol=0, atol=1e-10)
     ideal = siaf.ideal_from_pixel(*GRID)
     assert_allclose(own.pixel_from_ideal(*ideal), GRID, rtol=0, atol=1e-8)
-    assert own.provenance.source == "IDCTAB own_idc.fits"
+    assert own.provenance["source"] == "IDCTAB own_idc.fits"
     assert own.readout == siaf.readout
 
 
@@ -230,7 +230,7 @@ def uvis_rows(**changes: Any) -> list[dict[str, Any]]:
         chip = get_aperture(f"UVIS{number}")
         distortion, frame = chip.chip().distortion, chip.frame
         row: dict[str, Any] = {"DETCHIP": number, "DIRECTION": "FORWARD", "FILTER": "CLEAR"}
-        row |= {"XREF": frame.x_ref_pix, "YREF": frame.y_ref_pix, "SCALE": 0.0396}
+        row |= dict(zip(("XREF", "YREF"), frame.reference_pix, strict=True)) | {"SCALE": 0.0396}
         row |= {"V2REF": frame.v2_arcsec, "V3REF": frame.v3_arcsec}
         rows.append(row | coefficients(distortion.x_coef, distortion.y_coef) | changes)
     return rows

@@ -84,7 +84,7 @@ def test_direct_and_grism_share_pos_targs_though_not_the_reference_pixel() -> No
     plan, after = planned(tagged("F140W", "G141", "F140W", "G141", tag=f"@dither {LINE}"))
     assert pos_targs(after)[0::2] == pos_targs(after)[1::2]
     direct, grism = (g.aperture for g in plan.groups)
-    assert direct.x_ref_pix - grism.x_ref_pix == pytest.approx(65.0)
+    assert direct.reference_pix[0] - grism.reference_pix[0] == pytest.approx(65.0)
 
 
 def test_a_base_is_kept_and_offsets_are_added() -> None:

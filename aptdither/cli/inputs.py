@@ -172,7 +172,7 @@ def one_position(
     if text is None:
         if chip not in (None, aperture.frame.chip):
             raise UsageError(f"--chip {chip} needs --at: the reference point is on the other chip")
-        return aperture.x_ref_pix, aperture.y_ref_pix
+        return aperture.reference_pix
     positions = opt.parse_pairs(text, "--at")
     if len(positions) > 1:
         raise UsageError("--at takes one position: x and y joined by a comma")

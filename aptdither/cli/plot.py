@@ -186,7 +186,7 @@ def _spec_fit(kind: Picture, inputs: GroupInputs, measured: Path | None) -> Plot
     if measured is None:
         raise UsageError(f"{kind} needs --measured FILE, the table that `aptdither fit` reads")
     aperture, element = inputs.optics(for_fit=True)
-    at = (aperture.x_ref_pix, aperture.y_ref_pix)
+    at = aperture.reference_pix
     fits = [fit_dithers(one, aperture) for one in read_measurements(measured, at=at)]
     counts = ", ".join(str(len(fit.positions_pix)) for fit in fits)
     facts = [aperture_words(aperture), element.name, f"N = {counts}"]

@@ -8,7 +8,8 @@ the aperture's reference point, x and y along increasing column and row.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -59,18 +60,6 @@ class Readout:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Provenance:
-    """Where a distortion comes from."""
-
-    source: str
-    version: str
-    sha256: str
-    retrieved: str
-    license: str
-    rebuild: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Chip:
     """One chip of a detector, as an aperture reads it.
 
@@ -82,7 +71,7 @@ class Chip:
         The chip's number in its own images, 1 or 2.
     readout : Readout
         The pixels that are read.
-    x_ref_pix, y_ref_pix : float
+    reference_pix : (float, float)
         The pixel about which `distortion` is expanded, in the calibrated image of the chip.
     distortion : Distortion
         From pixels about it to the ideal frame of the *aperture*.
@@ -91,14 +80,8 @@ class Chip:
     name: str
     number: int
     readout: Readout
-    x_ref_pix: float
-    y_ref_pix: float
+    reference_pix: tuple[float, float]
     distortion: Distortion
-
-    @property
-    def reference_pix(self) -> tuple[float, float]:
-        """The pixel about which the distortion is expanded."""
-        return self.x_ref_pix, self.y_ref_pix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +103,8 @@ class Aperture:
         The ideal frame, with its reference point.
     chips : tuple of Chip
         What is read.
-    provenance : Provenance
-        Where the distortion comes from.
+    provenance : mapping of str to str
+        Where the distortion comes from, as data files say it.
 
     Examples
     --------
@@ -139,7 +122,7 @@ class Aperture:
     siaf_name: str
     frame: Frame
     chips: tuple[Chip, ...]
-    provenance: Provenance
+    provenance: Mapping[str, str] = field(compare=False)
 
     @property
     def detector(self) -> Detector:
@@ -147,19 +130,9 @@ class Aperture:
         return get_detector(self.config)
 
     @property
-    def x_ref_pix(self) -> float:
-        """Column of the reference point, on its chip."""
-        return self.frame.x_ref_pix
-
-    @property
-    def y_ref_pix(self) -> float:
-        """Row of the reference point, on its chip."""
-        return self.frame.y_ref_pix
-
-    @property
     def reference_pix(self) -> tuple[float, float]:
         """The reference point: pixel coordinates at which a target with POS TARG 0, 0 lands."""
-        return self.frame.x_ref_pix, self.frame.y_ref_pix
+        return self.frame.reference_pix
 
     @property
     def readout(self) -> Readout:
@@ -365,7 +338,8 @@ class Aperture:
                 else chip.distortion.inverse(0.0, 0.0, origin_pix=chip.reference_pix)
             )
         x_pix, y_pix = at
-        return plain(x_pix, "pix") - chip.x_ref_pix, plain(y_pix, "pix") - chip.y_ref_pix
+        x_ref, y_ref = chip.reference_pix
+        return plain(x_pix, "pix") - x_ref, plain(y_pix, "pix") - y_ref
 
 
 def plain(value: npt.ArrayLike, unit: str) -> FloatArray:
@@ -490,7 +464,7 @@ def _siaf_aperture(config: str, name: str, element: str | None) -> Aperture:
             for chip in chips
             if "readout_pix" not in facts or chip["number"] == frame.chip
         ),
-        provenance=Provenance(**tables["provenance"]),
+        provenance=tables["provenance"],
     )
 
 
@@ -503,8 +477,7 @@ def _siaf_chip(
         name=name,
         number=number,
         readout=readout,
-        x_ref_pix=row.x_ref_pix,
-        y_ref_pix=row.y_ref_pix,
+        reference_pix=row.reference_pix,
         distortion=distortion if row == frame else chip_distortion(distortion, row, frame),
     )
 
@@ -547,15 +520,10 @@ def _with_idctab(
         replace(chip, distortion=distortion.turned(np.eye(2), shift_arcsec=tuple(shift - target)))
         for chip, distortion, shift in zip(aperture.chips, turned, shifts, strict=True)
     )
-    provenance = Provenance(
-        source=f"IDCTAB {path.name}",
-        version="",
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-        retrieved="",
-        license="",
-        rebuild="",
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return replace(
+        aperture, chips=chips, provenance={"source": f"IDCTAB {path.name}", "sha256": sha256}
     )
-    return replace(aperture, chips=chips, provenance=provenance)
 
 
 def _turned(aperture: Aperture, chip: Chip, row: IdctabRow, path: Path) -> Distortion:

@@ -32,7 +32,7 @@ class Frame:
         ``VIdlParity`` of the SIAF: -1 for every imaging aperture of HST.
     v2_arcsec, v3_arcsec : float
         The reference point, where the frame is zero.
-    x_ref_pix, y_ref_pix : float
+    reference_pix : (float, float)
         The reference point, pixels of the calibrated image of its chip, 1-based.
     chip : int
         The chip on which the reference point lies.
@@ -42,8 +42,7 @@ class Frame:
     parity: int
     v2_arcsec: float
     v3_arcsec: float
-    x_ref_pix: float
-    y_ref_pix: float
+    reference_pix: tuple[float, float]
     chip: int = 1
 
     @property
@@ -128,8 +127,7 @@ def siaf_frame(config: str, siaf_name: str, chip: int = 1) -> Frame:
         parity=entry["parity"],
         v2_arcsec=entry["v2_arcsec"],
         v3_arcsec=entry["v3_arcsec"],
-        x_ref_pix=entry["x_ref_pix"],
-        y_ref_pix=entry["y_ref_pix"],
+        reference_pix=(entry["x_ref_pix"], entry["y_ref_pix"]),
         chip=chip,
     )
 

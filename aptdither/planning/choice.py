@@ -256,7 +256,7 @@ class PatternChooser:
             return self.aperture.detector.tight_spacing_pix
         if spacing.unit is LengthUnit.PIX:
             return spacing.distance
-        x_scale, y_scale = self.aperture.scale_at(self.aperture.x_ref_pix, self.aperture.y_ref_pix)
+        x_scale, y_scale = self.aperture.scale_at(*self.aperture.reference_pix)
         return float(spacing.distance / np.sqrt(x_scale * y_scale))
 
     @property

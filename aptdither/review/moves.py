@@ -204,7 +204,7 @@ def split_over_orbits(group: DitherGroup, context: ReviewContext) -> Iterator[Me
     aperture = group.aperture
     expected = group.pointing
     error_arcsec = PointingBudget().reacquisition_mas / 1000
-    scale = float(aperture.scale_at(aperture.x_ref_pix, aperture.y_ref_pix)[0])
+    scale = float(aperture.scale_at(*aperture.reference_pix)[0])
     split = ", ".join(f"{count} in orbit {orbit}" for orbit, count in sorted(counts.items()))
     yield (
         group.exposures.location,

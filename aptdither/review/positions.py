@@ -126,8 +126,8 @@ def different_origins(visit: VisitPointings, _context: ReviewContext) -> Iterato
             get_aperture(MOVING_APERTURE, exposure.spectral_element, config=exposure.config)
             for exposure in (direct, grism)
         )
-        away_arcsec = float(np.hypot(*at.ideal_from_pixel(moved.x_ref_pix, moved.y_ref_pix)))
-        away_pix = np.hypot(at.x_ref_pix - moved.x_ref_pix, at.y_ref_pix - moved.y_ref_pix)
+        away_arcsec = float(np.hypot(*at.ideal_from_pixel(*moved.reference_pix)))
+        away_pix = np.hypot(*np.subtract(at.reference_pix, moved.reference_pix))
         yield (
             location_of(visit.visit, grism),
             (

@@ -116,7 +116,7 @@ def _draw_step(
     low, high = corners[[0, 2]]
     side = float((high - low).max())
     axes.plot(*closed(corners).T, color=INK, linewidth=0.9)
-    axes.plot(aperture.x_ref_pix, aperture.y_ref_pix, "+", color=VERMILION, markersize=8)
+    axes.plot(*aperture.reference_pix, "+", color=VERMILION, markersize=8)
     errors = (steps - step) * scale
     for location, moved, error in zip(places, steps, errors, strict=True):
         # The places at the border are drawn a little inside, where the arrows have space.
