@@ -180,6 +180,28 @@ def test_a_table_of_two_datasets_in_units_of_ones_own(tmp_path: Path) -> None:
     assert_allclose(second.positions_pix, OBSERVED[[1, 3]])
 
 
+def test_a_star_on_the_other_chip(tmp_path: Path) -> None:
+    aperture, at = get_aperture("UVIS"), (1000.0, 1500.0)
+    found = np.add(at, np.stack(aperture.offset_from_postarg(*POSTARGS.T, at=at, chip=2), axis=-1))
+    columns = {
+        "postarg_x": POSTARGS[:, 0],
+        "postarg_y": POSTARGS[:, 1],
+        "x_pix": found[:, 0],
+        "y_pix": found[:, 1],
+    }
+    path = write(tmp_path / "chip.ecsv", **columns, chip=np.full(len(found), 2))
+    (measured,) = read_measurements(path)
+    fit = fit_dithers(measured, aperture)
+    assert (fit.siaf.scale, fit.siaf.turn_deg) == pytest.approx((1.0, 0.0), abs=1e-8)
+    assert_allclose(fit.residual_pix, 0.0, atol=1e-8)
+    path = write(tmp_path / "mixed.ecsv", **columns, chip=np.array([1] + [2] * 7))
+    with pytest.raises(OpticsError, match="dataset 'mixed' has several values of chip"):
+        read_measurements(path)
+    path = write(tmp_path / "third.ecsv", **columns, chip=np.full(len(found), 1.5))
+    with pytest.raises(OpticsError, match=r"UVIS does not read chip 1\.5; it reads chip 1, 2"):
+        fit_dithers(read_measurements(path)[0], aperture)
+
+
 def test_a_table_of_offsets_counts_from_a_place(tmp_path: Path) -> None:
     path = write(
         tmp_path / "ic9i04.ecsv",

@@ -195,9 +195,9 @@ def test_what_is_no_idctab(tmp_path: Path) -> None:
     fits.PrimaryHDU(np.zeros((4, 4))).writeto(image)
     with pytest.raises(OpticsError, match="no table with rows"):
         get_aperture("IR", distortion_file=image)
-    with pytest.raises(OpticsError, match="cannot be read: No such file"):
+    with pytest.raises(OpticsError, match="cannot be read as a FITS table: No such file"):
         get_aperture("IR", distortion_file=tmp_path / "missing_idc.fits")
-    with pytest.raises(OpticsError, match="is no regular file"):
+    with pytest.raises(OpticsError, match="it is no regular file"):
         get_aperture("IR", distortion_file=tmp_path)
 
 

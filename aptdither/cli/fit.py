@@ -20,7 +20,7 @@ def fit_measurements(
         typer.Argument(
             metavar="FILE",
             help="An ECSV table with columns postarg_x, postarg_y and x_pix, y_pix (or dx_pix, "
-            "dy_pix); also dataset if there are several.",
+            "dy_pix); also dataset if there are several, and chip of two-chip detectors.",
         ),
     ],
     at: Annotated[

@@ -313,9 +313,9 @@ def as_usage_error() -> Iterator[None]:
 def require_distortion(path: Path | None) -> None:
     """Raise the error of an unusable distortion file before any work starts."""
     if path is not None:
-        from aptdither.optics.idctab import require_idctab
+        from aptdither.optics.idctab import load_idctab
 
-        require_idctab(path)
+        load_idctab(path)
 
 
 def parse_size_option(text: str | None) -> Region | None:

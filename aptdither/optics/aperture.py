@@ -157,7 +157,7 @@ class Aperture:
             if chip.number == wanted:
                 return chip
         raise OpticsError(
-            f"aperture {self.name} does not read chip {wanted}; it reads chip "
+            f"aperture {self.name} does not read chip {wanted:g}; it reads chip "
             + ", ".join(str(chip.number) for chip in self.chips)
         )
 

@@ -51,12 +51,15 @@ class Measured:
     postargs_arcsec : (N, 2) float array, arcsec
         Commanded POS TARGs, x and y.
     positions_pix : (N, 2) float array, pixels
-        Measured positions in the full-frame image (FLT), 1-based.
+        Measured positions in the calibrated image (FLT) of one chip, 1-based.
+    chip : int, optional
+        That chip; the one of the aperture's reference point when left out.
     """
 
     dataset: str
     postargs_arcsec: FloatArray
     positions_pix: FloatArray
+    chip: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,17 +161,17 @@ class CorrectedFrame:
     @classmethod
     def of(cls, aperture: Aperture) -> CorrectedFrame:
         """Build it from the aperture's polynomial: the scale of a column, the direction of a row."""
-        row, column = aperture.distortion.jacobian(0.0, 0.0).T
+        row, column = aperture.jacobian_at(*aperture.reference_pix).T
         scale = 1.0 / float(np.hypot(*column))
         lean = float(np.arctan2(row[1], row[0]))
         a, b = scale * np.cos(lean), scale * np.sin(lean)
         return cls(aperture=aperture, a=float(a), b=float(b))
 
     def from_pixel(
-        self, x_pix: npt.ArrayLike, y_pix: npt.ArrayLike
+        self, x_pix: npt.ArrayLike, y_pix: npt.ArrayLike, *, chip: int | None = None
     ) -> tuple[FloatArray, FloatArray]:
-        """Convert pixels of the full-frame image to (u, v), pixels from the reference point."""
-        x, y = self.aperture.ideal_from_pixel(x_pix, y_pix)
+        """Convert pixels of a chip's full image to (u, v), pixels from the reference point."""
+        x, y = self.aperture.ideal_from_pixel(x_pix, y_pix, chip=chip)
         return self.a * x + self.b * y, -self.b * x + self.a * y
 
 
@@ -196,12 +199,12 @@ def fit_dithers(
         When nothing can be fitted.
     """
     frame = CorrectedFrame.of(aperture) if frame is None else frame
-    commanded, found = measured.postargs_arcsec, measured.positions_pix
-    ideal = np.stack(aperture.ideal_from_pixel(*found.T), axis=-1)
+    commanded, found, chip = measured.postargs_arcsec, measured.positions_pix, measured.chip
+    ideal = np.stack(aperture.ideal_from_pixel(*found.T, chip=chip), axis=-1)
     achieved = ideal - ideal[0] + commanded[0]
     steps = commanded - commanded[0]
-    predicted = np.stack(aperture.pixel_from_ideal(*(ideal[0] + steps).T), axis=-1)
-    corrected = np.stack(frame.from_pixel(*found.T), axis=-1)
+    predicted = np.stack(aperture.pixel_from_ideal(*(ideal[0] + steps).T, chip=chip), axis=-1)
+    corrected = np.stack(frame.from_pixel(*found.T, chip=chip), axis=-1)
     return DitherFit(
         dataset=measured.dataset,
         isr=fit_similarity(commanded, corrected, name=measured.dataset),
@@ -261,8 +264,9 @@ def read_measurements(
     ----------
     path : path
         Columns ``postarg_x, postarg_y`` (arcsec) and either ``x_pix, y_pix`` (positions in the
-        full-frame image, 1-based) or ``dx_pix, dy_pix`` (offsets); ``dataset`` where there are
-        several. A column's own unit is respected.
+        calibrated image, 1-based) or ``dx_pix, dy_pix`` (offsets); ``dataset`` where there are
+        several, ``chip`` where not all are on that of the reference point. A column's own unit is
+        respected.
     at : (x_pix, y_pix), pixels, optional
         The place from which offsets count; the reference point is a good one.
 
@@ -298,20 +302,30 @@ def read_measurements(
         labels = [str(label) for label in table["dataset"]]
     else:
         labels = [path.stem] * len(table)
+    chips = _column(path, table, "chip", "").tolist() if "chip" in names else [None] * len(table)
     datasets = len(set(labels))
     if datasets > MAX_DATASETS:
         raise OpticsError(
             f"{str(path)!r} has {datasets} datasets; at most {MAX_DATASETS} are fitted at a time"
         )
-    return tuple(
-        Measured(
-            dataset=label,
-            postargs_arcsec=commanded[chosen],
-            positions_pix=measured[chosen],
+    found = []
+    for label in dict.fromkeys(labels):
+        rows = [k for k, other in enumerate(labels) if other == label]
+        on = {chips[k] for k in rows}
+        if len(on) > 1:
+            raise OpticsError(
+                f"{str(path)!r}: dataset {label!r} has several values of chip; give what is on "
+                "each chip a name of its own in the column dataset"
+            )
+        found.append(
+            Measured(
+                dataset=label,
+                postargs_arcsec=commanded[rows],
+                positions_pix=measured[rows],
+                chip=on.pop(),
+            )
         )
-        for label in dict.fromkeys(labels)
-        for chosen in [[k for k, other in enumerate(labels) if other == label]]
-    )
+    return tuple(found)
 
 
 def _load_ecsv(path: Path) -> Any:
