@@ -678,7 +678,10 @@ def _packed(folder: Path) -> Path:
 FIELD_COUNT = b"TFIELDS =                    8"
 ROW_COUNT = b"NAXIS2  =                    1"
 IDCTABS: list[tuple[Callable[[Path], Path], str]] = [
-    (lambda f: _changed(f, ROW_COUNT, b"NAXIS2  =            999999999"), "999999999 rows"),
+    (
+        lambda f: _changed(f, ROW_COUNT, b"NAXIS2  =            999999999"),
+        "its table claims 55999999944 bytes",
+    ),
     (lambda f: _changed(f, ROW_COUNT, b"NAXIS2  =         999999999999"), ""),
     (lambda f: _changed(f, ROW_COUNT, b"NAXIS2  =                   -1"), ""),
     (lambda f: _changed(f, b"TFORM3  = 'D ", b"TFORM3  = '9D"), ""),
