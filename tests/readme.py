@@ -29,7 +29,7 @@ def summary() -> str:
 
 def comparison() -> str:
     """Return the catalogue's coverage over the whole field."""
-    return printed("patterns", "--coverage", "--element", "F125W")
+    return printed("patterns", "--config", "WFC3/IR", "--element", "F125W")
 
 
 def codes() -> str:

@@ -32,8 +32,41 @@ def invoke(*arguments: str | Path) -> Result:
 def test_patterns_lists_the_whole_catalogue() -> None:
     result = invoke("patterns")
     assert result.exit_code == 0
-    for name in load_catalog().names:
-        assert name in result.stdout
+    for pattern in load_catalog():
+        assert pattern.name in result.stdout
+        assert f"{pattern.config}: " in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    listed = json.loads(invoke("patterns", "--format", "json").stdout)
+    jsonschema.validate(listed, SCHEMA)
+    assert {one["name"] for one in listed["patterns"]} == set(load_catalog().names)
+
+
+def test_patterns_are_filtered_and_evaluated_for_a_region() -> None:
+    four = invoke("patterns", "-n", "4", "--config", "WFC3/IR")
+    assert "tight-4" in four.stdout
+    assert "tight-6" not in four.stdout
+    assert "UVIS:" not in four.stdout
+    small = invoke("patterns", "-n", "4", "--aperture", "IR", "--size", "5arcsec")
+    assert "disc of 5 arcsec" in small.stdout
+    numbers = [
+        next(line for line in one.stdout.splitlines() if "wide-4" in line).split()
+        for one in (four, small)
+    ]
+    assert float(numbers[0][3]) < float(numbers[1][3])  # E at the worst place
+    uvis = json.loads(invoke("patterns", "--aperture", "UVIS", "--format", "json").stdout)
+    assert {one["config"] for one in uvis["patterns"]} == {"WFC3/UVIS"}
+
+
+def test_a_pattern_knows_its_detector() -> None:
+    (only,) = json.loads(invoke("patterns", "wfc3-uvis-dither-box", "--format", "json").stdout)[
+        "groups"
+    ]
+    assert (only["config"], only["aperture"]) == ("WFC3/UVIS", "UVIS")
+    other = ("evaluate", "--pattern", "WFC3-UVIS-DITHER-BOX", "--config", "WFC3/IR")
+    (seen,) = json.loads(invoke(*other, "--format", "json").stdout)["groups"]
+    assert (seen["config"], seen["aperture"]) == ("WFC3/IR", "IR")
+    page = " ".join(invoke("patterns", "tight-4").stdout.split())
+    assert load_catalog().get("tight-4").source in page
 
 
 def test_one_pattern_in_full() -> None:

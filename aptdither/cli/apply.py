@@ -48,6 +48,7 @@ def apply_tags(
         bool, option("--rebase", "Dither about today's POS TARGs, not those in receipts.")
     ] = False,
     all_visits: Annotated[bool, option("--all-visits", "Dither completed visits too.")] = False,
+    details: opt.DetailsOption = False,
     catalog: opt.CatalogOption = None,
     distortion: opt.DistortionOption = None,
     seed: opt.SeedOption = 0,
@@ -92,7 +93,7 @@ def apply_tags(
             new=new,
             has_work=bool(plan.groups),
             as_json=lambda source, written: apply_report(plan, source=source, written=written),
-            print_text=lambda console: print_plan(console, plan, path=source.name),
+            print_text=lambda console: print_plan(console, plan, path=source.name, details=details),
             notes=tuple(_unused_options(plan, defaults)),
         )
 

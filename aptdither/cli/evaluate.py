@@ -9,6 +9,7 @@ from aptdither.errors import UsageError
 
 def evaluate_coverage(
     inputs: GroupInputs,
+    details: opt.DetailsOption = False,
     fmt: opt.FormatOption = opt.Format.TEXT,
 ) -> None:
     """Evaluate the pixel-phase coverage of POS TARGs.
@@ -22,4 +23,4 @@ def evaluate_coverage(
     if not groups:
         where = f"visit {inputs.visit} of {inputs.proposal}" if inputs.visit else inputs.proposal
         opt.print_status(f"{where} has no exposures of a supported detector to evaluate")
-    opt.print_groups("evaluate", groups, fmt, seed=inputs.seed)
+    opt.print_groups("evaluate", groups, fmt, seed=inputs.seed, details=details)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aptdither.cli import options as opt
@@ -125,16 +125,22 @@ class GroupInputs(SetupInputs):
         from aptdither.planning.choice import PatternChoice
         from aptdither.planning.evaluation import Evaluator
 
-        setup, (aperture, _) = self.setup(), self.optics()
         evaluator = Evaluator(seed=self.seed, distortion=self.distortion)
         region = opt.parse_size_option(self.size) or Region.full()
         pairs = [opt.parse_pairs(text, "--postargs") for text in self.postargs or ()]
         with opt.as_usage_error():
             catalog = opt.open_catalog(self.catalog)
-            patterns = [catalog.get(name) for name in self.patterns or ()]
-            choices = [PatternChoice.from_catalog(pattern, aperture) for pattern in patterns]
-            choices += map(PatternChoice.given, pairs)
-            return [evaluator.evaluate_pattern(choice, setup, region) for choice in choices]
+            groups = []
+            for pattern in map(catalog.get, self.patterns or ()):
+                # A pattern says its detector, unless the command line does.
+                is_chosen = self.config is not None or self.aperture is not None
+                inputs = self if is_chosen else replace(self, config=pattern.config or None)
+                choice = PatternChoice.from_catalog(pattern, inputs.optics()[0])
+                groups.append(evaluator.evaluate_pattern(choice, inputs.setup(), region))
+            return groups + [
+                evaluator.evaluate_pattern(PatternChoice.given(pair), self.setup(), region)
+                for pair in pairs
+            ]
 
     def survey(self, source: Source, *, with_plan: bool = True) -> tuple[Proposal, Survey]:
         """Return a proposal and its evaluated groups; errors name its file."""

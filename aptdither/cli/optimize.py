@@ -22,6 +22,7 @@ def design_pattern(
     name: Annotated[str | None, option("--name", "Name of the pattern in the file.")] = None,
     force: opt.ForceOption = False,
     seed: opt.SeedOption = 0,
+    details: opt.DetailsOption = False,
     fmt: opt.FormatOption = opt.Format.TEXT,
 ) -> None:
     """Design a dither pattern.
@@ -72,4 +73,4 @@ def design_pattern(
     group = Evaluator(seed=seed, distortion=inputs.distortion).evaluate_pattern(
         choice, inputs.setup(), region
     )
-    opt.print_groups("optimize", [group], fmt, seed=seed)
+    opt.print_groups("optimize", [group], fmt, seed=seed, details=details)

@@ -67,6 +67,7 @@ DistortionOption = Annotated[
     Path | None,
     option("--distortion", "IDCTAB (FITS) instead of the SIAF distortion.", metavar="FILE"),
 ]
+DetailsOption = Annotated[bool, option("--details", "Print all figures, and explain them.")]
 SizeOption = Annotated[
     str | None, option("--size", "Region: full, point, or a diameter: 30arcsec, 150pix.")
 ]
@@ -271,14 +272,16 @@ def print_result(fmt: Format, as_json: Callable[[], object], as_text: Callable[[
         stdout_console().print(as_text())
 
 
-def print_groups(command: str, groups: Sequence[DitherGroup], fmt: Format, *, seed: int) -> None:
+def print_groups(
+    command: str, groups: Sequence[DitherGroup], fmt: Format, *, seed: int, details: bool = False
+) -> None:
     """Print evaluated groups as text or as JSON."""
     from aptdither.report import json, text
 
     if fmt is Format.JSON:
         print_json(json.groups_report(command, groups, seed=seed))
     else:
-        text.print_groups(stdout_console(), groups)
+        text.print_groups(stdout_console(), groups, details=details)
 
 
 def write_file(path: str | Path, content: str | bytes, *, force: bool, hint: str = "") -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated
 
 import typer
@@ -17,32 +17,44 @@ def list_patterns(
     name: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="Show this pattern in full.")
     ] = None,
-    coverage: Annotated[bool, option("--coverage", "Compare the coverage of all.")] = False,
+    n: Annotated[int | None, option("-n", "Only patterns of N points.", min=1, metavar="N")] = None,
     size: opt.SizeOption = None,
     catalog: opt.CatalogOption = None,
     seed: opt.SeedOption = 0,
     fmt: opt.FormatOption = opt.Format.TEXT,
 ) -> None:
-    """List the pattern catalog, or show one pattern.
+    """List the pattern catalog with its coverage, or show one pattern.
 
-    A pattern is shown in pixels and as POS TARGs, with its source and coverage.
+    The list has the patterns of each detector, or of that of --config or --aperture, and their
+    coverage of the region of --size. One pattern is shown in pixels and as POS TARGs, with its
+    source and coverage.
     """
-    from aptdither.report import json, text
-
     known = opt.open_catalog(catalog)
-    if name is None and not coverage:
-        opt.print_result(
-            fmt,
-            lambda: json.catalog_report(known),
-            lambda: text.catalog_table(known),
-        )
+    groups = GroupInputs(**asdict(inputs), size=size, catalog=catalog, seed=seed)
+    if name is not None:
+        one = replace(groups, patterns=[name]).groups(with_plan=False)
+        opt.print_groups("patterns", one, fmt, seed=seed, details=True)
         return
-    own = sorted(known.of_config(inputs.setup().config), key=lambda pattern: pattern.n)
-    names = [name] if name is not None else [pattern.name for pattern in own]
-    groups = GroupInputs(
-        **asdict(inputs), patterns=names, size=size, catalog=catalog, seed=seed
-    ).groups(with_plan=False)
-    if name is None and fmt is opt.Format.TEXT:
-        opt.stdout_console().print(text.comparison_table(groups))
-    else:
-        opt.print_groups("patterns", groups, fmt, seed=seed)
+    from aptdither.optics.detector import supported_configs
+
+    is_chosen = inputs.config is not None or inputs.aperture is not None
+    configs = [inputs.setup().config] if is_chosen else supported_configs()
+    wanted = {
+        config: sorted(
+            (one for one in known.of_config(config) if n in (None, one.n)), key=lambda one: one.n
+        )
+        for config in configs
+    }
+    if fmt is opt.Format.JSON:
+        from aptdither.report.json import catalog_report
+
+        listed = {one.name for patterns in wanted.values() for one in patterns}
+        opt.print_json(catalog_report(one for one in known if one.name in listed))
+        return
+    from aptdither.report.text import comparison_table
+
+    console = opt.stdout_console()
+    for config, patterns in wanted.items():
+        if patterns:
+            own = replace(groups, config=config, patterns=[one.name for one in patterns])
+            console.print(comparison_table(own.groups(with_plan=False)))

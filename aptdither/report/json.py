@@ -16,9 +16,9 @@ from aptdither.version import __version__
 
 if TYPE_CHECKING:
     from aptdither.dither.bounds import PossibleMetrics
-    from aptdither.dither.catalog import Catalog
     from aptdither.dither.coverage import Coverage, Metrics
     from aptdither.dither.optimizer.optimize import TradeoffPoint
+    from aptdither.dither.pattern import Pattern
     from aptdither.findings import Finding
     from aptdither.io.files import Source, Written
     from aptdither.optics.aperture import Aperture
@@ -75,14 +75,15 @@ def groups_report(command: str, groups: Iterable[DitherGroup], *, seed: int) -> 
     return {**header(command), "seed": seed, "groups": [group_as_json(group) for group in groups]}
 
 
-def catalog_report(catalog: Catalog) -> dict[str, Any]:
-    """Return the catalog as a list."""
+def catalog_report(catalog: Iterable[Pattern]) -> dict[str, Any]:
+    """Return patterns as a list."""
     return {
         **header("patterns"),
         "patterns": [
             {
                 "name": pattern.name,
                 "n": pattern.n,
+                "config": pattern.config,
                 "frame": pattern.frame,
                 "points": [list(point) for point in pattern.points],
                 "designed_for": utf8_text(pattern.designed_for),

@@ -40,7 +40,6 @@ from aptdither.report.summary import (
 )
 
 if TYPE_CHECKING:
-    from aptdither.dither.catalog import Catalog
     from aptdither.dither.coverage import Coverage
     from aptdither.dither.optimizer.optimize import TradeoffPoint
     from aptdither.optics.aperture import Aperture
@@ -276,27 +275,20 @@ def _plain(text: str) -> Text:
     return Text(safe_line(text))
 
 
-def catalog_table(catalog: Catalog) -> Table:
-    """Return the catalog, a line for each pattern."""
-    table = _table("Pattern", "points", "designed for", "source", left=4)
-    for pattern in catalog:
-        table.add_row(
-            _plain(pattern.name),
-            str(pattern.n),
-            _plain(pattern.designed_for),
-            _plain(pattern.source),
-        )
-    return table
+def comparison_table(groups: Sequence[DitherGroup]) -> Group:
+    """Return patterns side by side: efficiency and packing at the center and the worst place.
 
-
-def comparison_table(groups: Sequence[DitherGroup]) -> Table:
-    """Return patterns side by side: efficiency and packing at the center and the worst place."""
-    table = _table("Pattern", "N", "E\ncenter", "E\nworst", "d/d_N\ncenter", "d/d_N\nworst")
-    for heading in ("closest\npixels", "extent\npixels"):
-        table.add_column(heading, justify="right")
-    if groups:
-        region, snr = region_in_words(groups[0].region), groups[0].evaluation.view.snr
-        table.title = f"{setup_name(groups[0])}, region: {region}, S/N {snr:g} per exposure"
+    Parameters
+    ----------
+    groups : sequence of DitherGroup
+        At least one; all of one setup and region.
+    """
+    headings = ("E\ncenter", "E\nworst", "d/d_N\ncenter", "d/d_N\nworst")
+    table = _table("Pattern", "N", *headings, "spacing\npixels", "extent\npixels")
+    table.padding = (0, 1, 0, 0)  # with the longest name, 80 columns
+    view = groups[0].evaluation.view
+    region, snr = region_in_words(view.region), f"S/N {view.snr:g} per exposure"
+    title = f"{view.aperture.config}: {setup_name(groups[0])}, {region}, {snr}"
     for group in groups:
         table.add_row(
             _plain(group.choice.name),
@@ -305,7 +297,7 @@ def comparison_table(groups: Sequence[DitherGroup]) -> Table:
             decimals(group.min_separation_pix, 1),
             decimals(group.span_pix, 1),
         )
-    return table
+    return Group(Text(title, style="bold"), table, "")
 
 
 def tradeoff_table(
