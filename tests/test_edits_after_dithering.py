@@ -115,7 +115,7 @@ REFUSED: list[tuple[str, Callable[[], bytes], str]] = [
         lambda: grouped().replace(
             b"2/4 WFC3-IR-DITHER-BOX-MIN base=0.000", b"2/4 WFC3-IR-DITHER-BOX-MIN base=30.000"
         ),
-        r"exposure 2.*base 30.000, 0.000, those of the other exposures of the set say base 0.000",
+        r"exposure 2.*its receipt says point 2.*which is POS TARG .30\.542, 0\.182.*restore the POS TARG",
     ),
     (
         "one POS TARG edited",

@@ -255,7 +255,7 @@ def _origin(setup: tuple[str, str]) -> str:
 
 
 @st.composite
-def blocks(draw: st.DrawFn, first: int, *, splits: bool = True) -> Block:
+def blocks(draw: st.DrawFn, first: int, *, splits: bool = True, visit: int = 0) -> Block:
     """Draw a block whose exposures can be dithered, or are not tagged; numbers begin at `first`."""
     kinds = ["one", "group", "group", "id", "plain", *(["split", "pattern"] if splits else [])]
     kind = draw(st.sampled_from(kinds))
@@ -299,7 +299,7 @@ def blocks(draw: st.DrawFn, first: int, *, splits: bool = True) -> Block:
     ]
     tag = draw(tags(count))
     if kind == "id":
-        name = f"set{first}"
+        name = f"set{visit}.{first}"
         exposures = [replace(e, tag=f"@dither id={name}") for e in exposures]
         exposures[0] = replace(exposures[0], tag=f"{tag} id={name}")
         return Block(exposures=tuple(exposures), depth=0)
@@ -334,11 +334,11 @@ def tagged(draw: st.DrawFn, *, plain: bool = False) -> Tagged:
     visits: list[tuple[str | None, tuple[Block, ...]]] = []
     if not plain and draw(st.integers(1, 4)) == 1:
         visits.append(draw(VISIT_TAGGED))
-    for _ in range(draw(st.integers(1, 2))):
+    for index in range(draw(st.integers(1, 2))):
         made: list[Block] = []
         number = 1
         for _ in range(draw(st.integers(1, 3))):
-            block = draw(blocks(number, splits=not plain))
+            block = draw(blocks(number, splits=not plain, visit=index))
             number += len(block.exposures)
             made.append(block)
         visits.append((None, tuple(made)))

@@ -8,8 +8,9 @@ import pytest
 
 from aptdither.apt.reader import parse_proposal
 from aptdither.errors import AptDitherError, raise_all
+from aptdither.planning.dither_sets import DitherSet, Share
 from aptdither.planning.refusals import SetOptions
-from aptdither.planning.selection import DitherSet, select_sets
+from aptdither.planning.selection import select_sets
 from aptdither.types import PosTarg
 from tests.made import box_pattern, exposure, group, proposal, six, visit
 
@@ -22,8 +23,13 @@ def sets_of(source: bytes, **options: bool) -> tuple[DitherSet, ...]:
     return selected.sets
 
 
+def share_of(dither_set: DitherSet) -> Share:
+    (share,) = dither_set.shares
+    return share
+
+
 def numbers(dither_set: DitherSet) -> list[str]:
-    return [member.exposure.number for member in dither_set.members]
+    return [member.exposure.number for share in dither_set.shares for member in share.members]
 
 
 def test_a_tag_in_a_group_covers_the_innermost_group() -> None:
@@ -46,16 +52,16 @@ def test_an_ungrouped_tag_covers_its_exposure_alone() -> None:
     assert numbers(found) == ["2"]
 
 
-def test_an_id_joins_ungrouped_exposures_of_one_visit() -> None:
+def test_an_id_joins_ungrouped_exposures_and_visits() -> None:
     tags = ("@dither id=a n=2", "", "@dither id=a", "@dither id=b n=3")
     source = proposal(
         visit(*(exposure(i + 1, comments=tag) for i, tag in enumerate(tags))),
         visit(exposure(1, comments="@dither id=a"), number="02"),
     )
-    first, second, third = sets_of(source)
-    assert [numbers(first), numbers(second), numbers(third)] == [["1", "3"], ["4"], ["1"]]
+    first, second = sets_of(source)
+    assert [numbers(first), numbers(second)] == [["1", "3", "1"], ["4"]]
     assert first.request.n == 2
-    assert third.visit.number == "02"
+    assert [share.visit.number for share in first.shares] == ["01", "02"]
 
 
 def test_a_visit_tag_covers_each_group_and_the_ungrouped_as_one_set() -> None:
@@ -80,7 +86,7 @@ def test_setups_are_kept_apart_in_document_order() -> None:
     (found,) = sets_of(proposal(visit(group(*exposures))))
     assert [
         (setup.element, [member.exposure.number for member in members])
-        for setup, members in found.by_setup().items()
+        for setup, members in share_of(found).by_setup().items()
     ] == [("F160W", ["1", "3"]), ("F125W", ["2", "4"])]
 
 
@@ -95,13 +101,13 @@ def test_the_base_is_the_common_pos_targ() -> None:
             )
         )
     )
-    assert sets_of(source)[0].base == PosTarg(x_arcsec=1.5, y_arcsec=-2.0)
+    assert share_of(sets_of(source)[0]).base == PosTarg(x_arcsec=1.5, y_arcsec=-2.0)
 
 
 def test_the_base_comes_from_the_receipt() -> None:
     text = "@dither\n@dithered 1/1 x base=0.612,-3.000 aptdither=0.1.0"
     source = proposal(visit(exposure(1, comments=text, postarg=("9", "9"))))
-    assert sets_of(source)[0].base == PosTarg(x_arcsec=0.612, y_arcsec=-3.0)
+    assert share_of(sets_of(source)[0]).base == PosTarg(x_arcsec=0.612, y_arcsec=-3.0)
 
 
 def test_different_bases_are_refused_unless_replaced() -> None:
@@ -110,7 +116,7 @@ def test_different_bases_are_refused_unless_replaced() -> None:
     )
     with pytest.raises(AptDitherError, match=r"start from different POS TARGs .*--replace"):
         sets_of(source)
-    assert sets_of(source, replace=True)[0].base == PosTarg(x_arcsec=1.0, y_arcsec=0.0)
+    assert share_of(sets_of(source, replace=True)[0]).base == PosTarg(x_arcsec=1.0, y_arcsec=0.0)
 
 
 PATTERN = ' Type="Pattern" Pattern="1"'
@@ -129,12 +135,6 @@ REFUSED = [
         "split_iterations",
         "NumberOfIterations is 3.*--split-iterations",
         id="iterations",
-    ),
-    pytest.param(
-        proposal(visit(exposure(1, comments="@dither n=3"), status="completed")),
-        "all_visits",
-        "completed.*--all-visits",
-        id="completed visit",
     ),
     pytest.param(
         proposal(visit(exposure(1, comments="@dither n=3", scan=True))),
@@ -310,8 +310,8 @@ def test_a_replaced_pattern_counts_as_its_points() -> None:
         patterns=box_pattern(points=4),
     )
     (found,) = sets_of(source, replace_patterns=True)
-    assert [member.runs for member in found.members] == [4]
-    assert len(found.unwrapped) == 1
+    assert [member.runs for member in share_of(found).members] == [4]
+    assert len(share_of(found).unwrapped) == 1
 
 
 def test_the_same_tag_on_every_exposure_of_a_group_is_one_tag() -> None:
@@ -367,4 +367,4 @@ def test_nothing_tagged_nothing_found() -> None:
 def test_six_are_one_set() -> None:
     (found,) = sets_of(six())
     assert numbers(found) == ["1", "2", "3", "4", "5", "6"]
-    assert found.base == ZERO
+    assert share_of(found).base == ZERO

@@ -144,6 +144,11 @@ class Visit:
     unread_exposures: int = 0
 
     @property
+    def is_completed(self) -> bool:
+        """Whether it was executed."""
+        return self.status.lower() == "completed"
+
+    @property
     def exposures(self) -> tuple[Exposure, ...]:
         """All exposures, those in groups too, in document order."""
         return tuple(exposure for exposure, _ in self.walk())

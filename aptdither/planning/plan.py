@@ -29,11 +29,12 @@ from aptdither.planning.consequences import (
     followers,
     old_numbers,
 )
+from aptdither.planning.dither_sets import DitherSet, Share
 from aptdither.planning.evaluation import DitherGroup, Evaluator
 from aptdither.planning.pointings import ExposureSet, Pointing
 from aptdither.planning.points import assign_points, cluster_sizes
 from aptdither.planning.refusals import SetOptions
-from aptdither.planning.selection import DitherSet, select_sets
+from aptdither.planning.selection import select_sets
 from aptdither.types import PosTarg, Progress, Region, Setup
 
 DOUBTFUL_TAG = Rule(
@@ -163,9 +164,10 @@ def make_plan(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _PlannedSetup:
-    """One setup of a set: its pattern, and what its exposures become."""
+    """One setup of a share: its pattern, and what its exposures become."""
 
     dither_set: DitherSet
+    share: Share
     setup: Setup
     region: Region
     choice: PatternChoice
@@ -191,23 +193,44 @@ class _Planner:
 
         With `only_check` nothing is chosen: only errors are looked for.
         """
-        request = dither_set.request
-        setups = dither_set.by_setup()
+        if dither_set.is_completed:
+            raise RefusalError(
+                "this visit is completed; remove its tag, or give --all-visits",
+                location=dither_set.location,
+            )
+        shares = [share for share in dither_set.shares if not share.is_completed]
         errors: list[AptDitherError] = []
-        sharing: dict[tuple[int, ...], list[Setup]] = {}
-        for setup, members in setups.items():
-            try:
-                self.evaluator.aperture(setup)
-                self.evaluator.element(setup)
-                sizes = cluster_sizes(request, setup, members, self.catalog)
-                sharing.setdefault(sizes, []).append(setup)
-            except AptDitherError as error:
-                first = members[0].exposure
-                location = replace(dither_set.location, exposure=first.number, line=first.line)
-                errors.append(error.located(location))
+        sharing = [self._sharing(dither_set, share, errors) for share in shares]
         raise_all(errors)
         if only_check:
             return []
+        return [
+            planned
+            for share, own in zip(shares, sharing, strict=True)
+            for planned in self._plan_share(dither_set, share, own)
+        ]
+
+    def _sharing(
+        self, dither_set: DitherSet, share: Share, errors: list[AptDitherError]
+    ) -> dict[tuple[int, ...], list[Setup]]:
+        """Return the setups that share a pattern, by the sizes of their clusters."""
+        sharing: dict[tuple[int, ...], list[Setup]] = {}
+        for setup, members in share.by_setup().items():
+            try:
+                self.evaluator.aperture(setup)
+                self.evaluator.element(setup)
+                sizes = cluster_sizes(dither_set.request, setup, members, self.catalog)
+                sharing.setdefault(sizes, []).append(setup)
+            except AptDitherError as error:
+                first = members[0].exposure
+                location = replace(share.location, exposure=first.number, line=first.line)
+                errors.append(error.located(location))
+        return sharing
+
+    def _plan_share(
+        self, dither_set: DitherSet, share: Share, sharing: dict[tuple[int, ...], list[Setup]]
+    ) -> Iterator[_PlannedSetup]:
+        request, setups = dither_set.request, share.by_setup()
         if len(sharing) > 1:
             counts = "; ".join(
                 f"{', '.join(setup.text for setup in alike)}: {sum(sizes)}"
@@ -217,10 +240,9 @@ class _Planner:
                 DOUBTFUL_TAG.finding(
                     f"the setups have different numbers of points ({counts}), so each has a "
                     "pattern of its own; give n= to share one",
-                    dither_set.location,
+                    share.location,
                 )
             )
-        planned: list[_PlannedSetup] = []
         region = request.size or Region.full()
         for sizes, alike in sharing.items():
             if sum(sizes) == 1:
@@ -228,23 +250,21 @@ class _Planner:
                     DOUBTFUL_TAG.finding(
                         "a single exposure at one point is not dithered and stays as it is; give "
                         "n= to expand it, or id= to join exposures",
-                        dither_set.location,
+                        share.location,
                     )
                 )
                 continue
-            choice = self._choose(request, region, sizes, alike, dither_set.base)
-            planned += [
-                _PlannedSetup(
+            choice = self._choose(request, region, sizes, alike, share.base)
+            for setup in alike:
+                yield _PlannedSetup(
                     dither_set=dither_set,
+                    share=share,
                     setup=setup,
                     region=region,
                     choice=choice,
                     clusters=len(sizes),
-                    becomes=assign_points(setups[setup], dither_set.base, choice),
+                    becomes=assign_points(setups[setup], share.base, choice),
                 )
-                for setup in alike
-            ]
-        return planned
 
     def _choose(
         self,
@@ -271,20 +291,19 @@ class _Planner:
 
     def evaluate(self, planned: _PlannedSetup, changes: dict[int, VisitChange]) -> DitherGroup:
         """Evaluate one setup by what is written, with the numbers of the new file."""
-        dither_set = planned.dither_set
+        share = planned.share
         written = [
-            new
-            for new in changes[dither_set.visit.node].exposures
-            if new.source.node in planned.becomes
+            new for new in changes[share.visit.node].exposures if new.source.node in planned.becomes
         ]
         exposures = ExposureSet(
             setup=planned.setup,
             pointings=tuple(map(_pointing, written)),
-            base=dither_set.base,
+            base=share.base,
             region=planned.region,
-            visit=dither_set.visit,
+            visit=share.visit,
             target=written[0].source.target_name,
-            dither_set=dither_set,
+            dither_set=planned.dither_set,
+            share=share,
         )
         return self.evaluator.evaluate(exposures, planned.choice, clusters=planned.clusters)
 
@@ -295,9 +314,9 @@ def _contradictions(
     """Yield what forbids an expansion: copies that would be lost, or are there already."""
     in_sets = {node for planned in setups for node in planned.becomes}
     for planned in setups:
-        visit, location = planned.dither_set.visit, planned.dither_set.location
+        visit, location = planned.share.visit, planned.share.location
         others = [exposure for exposure in visit.exposures if exposure.node not in in_sets]
-        for member in planned.dither_set.members:
+        for member in planned.share.members:
             if member.exposure.node in planned.becomes:
                 removed = [one for one in member.copies if planned.becomes[one.node] == ()]
                 yield from edited_copies(proposal, member.exposure, removed, location)
@@ -313,11 +332,11 @@ def _changes(
     becomes: dict[int, dict[int, tuple[NewExposure, ...]]] = {}
     unwrapped: dict[int, dict[int, ExposureGroup]] = {}
     for planned in setups:
-        visit = planned.dither_set.visit
+        visit = planned.share.visit
         visits[visit.node] = visit
         becomes.setdefault(visit.node, {}).update(planned.becomes)
         unwrapped.setdefault(visit.node, {}).update(
-            {group.node: group for group in planned.dither_set.unwrapped}
+            {group.node: group for group in planned.share.unwrapped}
         )
     changes: dict[int, VisitChange] = {}
     errors: list[AptDitherError] = []

@@ -11,7 +11,6 @@ Reading order: :func:`observe` walks the visits; `_VisitReader` turns one into p
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -22,8 +21,10 @@ from aptdither.apt.receipt import Receipt
 from aptdither.errors import AptDitherError, Location, ProposalError
 from aptdither.findings import Finding
 from aptdither.optics.detector import get_detector
-from aptdither.planning.refusals import SetOptions, is_supported, may_be_parallel
-from aptdither.planning.selection import DitherSet, select_sets
+from aptdither.planning.bases import observed_base
+from aptdither.planning.dither_sets import DitherSet, Share
+from aptdither.planning.refusals import is_supported, may_be_parallel
+from aptdither.planning.selection import select_sets
 from aptdither.planning.visit_tags import VisitTags, visit_mentions_tag
 from aptdither.types import NO_OFFSET, PosTarg, Region, Setup
 
@@ -37,12 +38,6 @@ BLOCKED = frozenset({"BLANK"})
 
 #: Most pointings of a set that are evaluated. A hundred orbits hold fewer; a file can say any number.
 MAX_POINTINGS = 512
-
-#: A first POS TARG smaller than this, arcsec, is part of a dither about the reference point.
-SMALL_ARCSEC = 2.0
-
-#: Completed visits are looked at as well: their tags are read, not carried out.
-_OPTIONS = SetOptions(all_visits=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +91,8 @@ class ExposureSet:
         Their target.
     dither_set : DitherSet or None
         The tag's set that they are in.
+    share : Share or None
+        What that set has in their visit about their base.
     receipts : Mapping of int to Receipt
         What an earlier run wrote, by the exposure's node.
     followers : Mapping of int to Exposure
@@ -109,6 +106,7 @@ class ExposureSet:
     visit: Visit | None = None
     target: str = ""
     dither_set: DitherSet | None = None
+    share: Share | None = None
     receipts: Mapping[int, Receipt] = field(default_factory=dict)
     followers: Mapping[int, Exposure] = field(default_factory=dict)
 
@@ -147,7 +145,8 @@ class ExposureSet:
     @property
     def is_pending(self) -> bool:
         """Whether a tag asks to dither it and that was not done yet."""
-        return self.dither_set is not None and not self.has_receipts
+        is_to_come = self.share is not None and not self.share.is_completed
+        return is_to_come and not self.has_receipts
 
     def label(self, index: int) -> str:
         """Name a pointing: its exposure, and which of that exposure's pointings it is."""
@@ -232,13 +231,31 @@ def observe(
     patterns: dict[str, AptPattern] = {}
     for pattern in proposal.patterns:
         patterns.setdefault(pattern.number, pattern)
-    numbers = Counter(visit.number for visit in proposal.visits)
-    for visit in proposal.visits:
+    selected = select_sets(proposal)
+    tagged = {
+        exposure.node: (dither_set, share)
+        for dither_set in selected.sets
+        for share in dither_set.shares
+        for exposure in share.exposures
+    }
+    errors: dict[str | None, list[AptDitherError]] = {}
+    for error in selected.errors:
+        errors.setdefault(error.location.visit, []).append(error)
+    findings: dict[str | None, list[Finding]] = {}
+    for finding in selected.findings:
+        findings.setdefault(finding.visit, []).append(finding)
+    for tags in selected.visits:
+        visit = tags.visit
         if visits is not None and visit.number not in visits:
             continue
         if any(map(is_supported, visit.exposures)) or visit_mentions_tag(visit):
-            reader = _VisitReader(visit, proposal, patterns, region or Region.full(), numbers)
-            yield reader.read()
+            reader = _VisitReader(tags, proposal, patterns, region or Region.full(), tagged)
+            # Of two visits with one number the first has what is said of either.
+            yield replace(
+                reader.read(),
+                errors=tuple(errors.pop(visit.number, ())),
+                findings=tuple(findings.pop(visit.number, ())),
+            )
 
 
 class _VisitReader:
@@ -246,19 +263,19 @@ class _VisitReader:
 
     def __init__(
         self,
-        visit: Visit,
+        tags: VisitTags,
         proposal: Proposal,
         patterns: Mapping[str, AptPattern],
         region: Region,
-        visit_numbers: Mapping[str, int],
+        tagged: Mapping[int, tuple[DitherSet, Share]],
     ) -> None:
-        self.visit = visit
-        self.visit_numbers = visit_numbers
+        self.tags = tags
+        self.visit = tags.visit
         self.proposal = proposal
         self.patterns = patterns
         self.region = region
-        self.tags = VisitTags(visit)
-        self.positions = _positions(visit)
+        self.tagged = tagged
+        self.positions = _positions(self.visit)
         self._points: dict[int, tuple[PosTarg, ...]] = {}
 
     def read(self) -> VisitPointings:
@@ -272,14 +289,6 @@ class _VisitReader:
                 tags=VisitTags(replace(self.visit, children=())),
                 unresolved=(Unresolved(exposures=too_many, reason=reason),),
             )
-        selected = select_sets(
-            self.proposal, _OPTIONS, visits=[self.tags], visit_numbers=self.visit_numbers
-        )
-        tagged = {
-            exposure.node: dither_set
-            for dither_set in selected.sets
-            for exposure in dither_set.exposures
-        }
         pointings: dict[tuple[int, str, Setup], list[Pointing]] = {}
         unresolved: dict[tuple[str, bool], list[Exposure]] = {}
         for exposure, groups in slots:
@@ -292,7 +301,8 @@ class _VisitReader:
                 continue
             if exposure.problems:  # they are findings of their own
                 continue
-            key = (id(tagged.get(exposure.node)), exposure.target_name, exposure.setup)
+            _, share = self.tagged.get(exposure.node, (None, None))
+            key = (id(share), exposure.target_name, exposure.setup)
             pointings.setdefault(key, []).extend(taken)
         sets: list[ExposureSet] = []
         for (_, _, setup), taken in pointings.items():
@@ -301,7 +311,7 @@ class _VisitReader:
                 many = {one.exposure.node: one.exposure for one in taken if one.exposure}
                 unresolved.setdefault((reason, False), []).extend(many.values())
                 continue
-            sets += self._sets(setup, sorted(taken, key=lambda one: one.when), tagged)
+            sets += self._sets(setup, sorted(taken, key=lambda one: one.when))
         return VisitPointings(
             visit=self.visit,
             tags=self.tags,
@@ -310,13 +320,9 @@ class _VisitReader:
                 Unresolved(exposures=tuple(exposures), reason=reason, is_missing=is_missing)
                 for (reason, is_missing), exposures in unresolved.items()
             ),
-            errors=selected.errors,
-            findings=selected.findings,
         )
 
-    def _sets(
-        self, setup: Setup, pointings: Sequence[Pointing], tagged: Mapping[int, DitherSet]
-    ) -> Iterator[ExposureSet]:
+    def _sets(self, setup: Setup, pointings: Sequence[Pointing]) -> Iterator[ExposureSet]:
         """Yield the sets of pointings of one setup: one for each tile of a mosaic."""
         for tile in tiles(pointings, get_detector(setup.config).tile_arcsec):
             exposures = {one.exposure.node: one.exposure for one in tile if one.exposure}
@@ -326,16 +332,19 @@ class _VisitReader:
                 for node, exposure in exposures.items()
                 if (receipt := self.tags.receipt(exposure)) is not None
             }
-            dither_set = tagged.get(first.node)
+            dither_set, share = self.tagged.get(first.node, (None, None))
             asked = dither_set.request.size if dither_set is not None else None
             yield ExposureSet(
                 setup=setup,
                 pointings=tile,
-                base=_base_of(tile, receipts, dither_set),
+                base=share.base
+                if share is not None
+                else observed_base(tile[0].pos_targ, receipts.get(first.node)),
                 region=asked or self.region,
                 visit=self.visit,
                 target=first.target_name,
                 dither_set=dither_set,
+                share=share,
                 receipts=receipts,
                 followers=self._followers(exposures),
             )
@@ -458,23 +467,6 @@ def tiles(pointings: Sequence[Pointing], reach_arcsec: float) -> Iterator[tuple[
             tile += sorted(near)
             remaining = [index for index in remaining if index not in near]
         yield tuple(pointings[index] for index in sorted(tile))
-
-
-def _base_of(
-    pointings: Sequence[Pointing], receipts: Mapping[int, Receipt], dither_set: DitherSet | None
-) -> PosTarg:
-    """Return where the target lands before it is dithered.
-
-    The set of a tag, or a receipt, says it. Without them, a first POS TARG of `SMALL_ARCSEC` or more
-    is a place that the observer chose; a smaller one belongs to a dither about the reference point.
-    """
-    if dither_set is not None:
-        return dither_set.base
-    first = pointings[0]
-    receipt = receipts.get(first.exposure.node) if first.exposure is not None else None
-    if receipt is not None:
-        return PosTarg(x_arcsec=receipt.base_x_arcsec, y_arcsec=receipt.base_y_arcsec)
-    return NO_OFFSET if first.pos_targ.length_arcsec < SMALL_ARCSEC else first.pos_targ
 
 
 def _positions(visit: Visit) -> dict[int, tuple[int, ...]]:

@@ -13,7 +13,7 @@ from aptdither.dither.catalog import Catalog
 from aptdither.dither.clusters import split_counts
 from aptdither.errors import RefusalError
 from aptdither.planning.choice import PatternChoice
-from aptdither.planning.selection import Member
+from aptdither.planning.dither_sets import Member
 from aptdither.types import PosTarg, Setup
 from aptdither.version import __version__
 

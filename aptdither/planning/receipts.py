@@ -9,7 +9,7 @@ and `check` reports it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -27,6 +27,9 @@ from aptdither.version import __version__
 #: POS TARGs that differ by less are equal: three decimals, rounded twice, arcsec.
 EQUAL_ARCSEC = 0.0015
 
+#: Bases that lie so far apart, arcsec, are tiles of a mosaic. Chosen: no pattern of a detector
+#: steps so far, and a mosaic of overlapping fields steps further.
+TILE_ARCSEC = 10.0
 
 UNCOVERED_RECEIPTS = Rule(
     code="ADT407",
@@ -222,6 +225,36 @@ def uncovered_receipts(receipts: Mapping[Exposure, Receipt]) -> Iterator[tuple[E
             "they are"
         )
         yield first, message
+
+
+def by_tile(receipts: Mapping[Exposure, Receipt]) -> Iterator[dict[Exposure, Receipt]]:
+    """Yield the receipts of each setup and tile of a mosaic, by the bases that they tell."""
+    tiles = tiles_of(map(base_of, receipts.values()))
+    tile_of = {base: first for first, bases in tiles.items() for base in bases}
+    alike: dict[object, dict[Exposure, Receipt]] = {}
+    for exposure, receipt in receipts.items():
+        key = exposure.setup, tile_of[base_of(receipt)]
+        alike.setdefault(key, {})[exposure] = receipt
+    yield from alike.values()
+
+
+def tiles_of(bases: Iterable[PosTarg]) -> dict[PosTarg, list[PosTarg]]:
+    """Return the first base of each tile of a mosaic, with all bases that belong to it.
+
+    Parameters
+    ----------
+    bases : iterable of PosTarg
+        In document order; a tile has more than one where they differ by less than `TILE_ARCSEC`.
+    """
+    found: dict[PosTarg, list[PosTarg]] = {}
+    for base in dict.fromkeys(bases):
+        for first, members in found.items():
+            if (base - first).length_arcsec < TILE_ARCSEC:
+                members.append(base)
+                break
+        else:
+            found[base] = [base]
+    return found
 
 
 def _disagreeing(receipts: Mapping[Exposure, Receipt]) -> Iterator[ReceiptProblem]:

@@ -9,7 +9,7 @@ from aptdither.apt.patterns import AptPattern, is_pattern_group, points_of
 from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal
 from aptdither.errors import AptDitherError, Location, ProposalError, RefusalError
 from aptdither.optics.detector import supported_configs
-from aptdither.planning.visit_tags import SetCandidate
+from aptdither.planning.visit_tags import Covered, VisitTags
 
 #: The configurations that can be dithered.
 CONFIGS = supported_configs()
@@ -41,17 +41,17 @@ class SetOptions:
 
 
 def refusals(
-    candidate: SetCandidate,
+    covered: Covered,
     proposal: Proposal,
     patterns: Mapping[str, AptPattern],
     options: SetOptions,
 ) -> Iterator[AptDitherError]:
-    """Yield everything that forbids dithering one set.
+    """Yield everything that forbids dithering the exposures that a set has in one visit.
 
     Parameters
     ----------
-    candidate : SetCandidate
-        The set.
+    covered : Covered
+        The exposures.
     proposal : Proposal
         The proposal it is in.
     patterns : Mapping of str to AptPattern
@@ -59,42 +59,27 @@ def refusals(
     options : SetOptions
         What is allowed.
     """
-    tags = candidate.tags_of_visit
-    tag, holder = candidate.tags[0]
-    location = tags.location(holder)
-    exposures = [exposure for exposure in candidate.exposures if is_supported(exposure)]
-    if tags.visit.kind != "Visit":
+    visit = covered.tags.visit
+    if visit.kind != "Visit":
         yield RefusalError(
-            f"{tag.text!r} stands in a {tags.visit.kind} (a mosaic): its pointings are the "
+            f"{covered.tag!r} stands in a {visit.kind} (a mosaic): its pointings are the "
             "mosaic's; take the exposures out of it to dither them",
-            location=location,
+            location=covered.location,
         )
     if proposal.is_pure_parallel:
         yield RefusalError(
             "this is a pure parallel proposal: the prime decides where it points, and POS TARGs "
             "have no effect; remove the tag",
-            location=location,
+            location=covered.location,
         )
-    if tags.visit.status.lower() == "completed" and not options.all_visits:
-        yield RefusalError(
-            "this visit is completed; remove its tag, or give --all-visits", location=location
-        )
-    yield from _group_refusals(candidate, patterns, options)
-    targets = list(dict.fromkeys(exposure.target_name for exposure in exposures))
-    if len(targets) > 1:
-        yield RefusalError(
-            f"the set points at several targets ({', '.join(map(repr, targets))}); "
-            "give each target its own group, or its own id",
-            location=location,
-        )
-    for exposure in exposures:
-        yield from _exposure_refusals(exposure, candidate, options)
+    yield from _group_refusals(covered, patterns, options)
+    for exposure in covered.exposures:
+        yield from _exposure_refusals(exposure, covered.tags, options)
 
 
 def _exposure_refusals(
-    exposure: Exposure, candidate: SetCandidate, options: SetOptions
+    exposure: Exposure, tags: VisitTags, options: SetOptions
 ) -> Iterator[AptDitherError]:
-    tags = candidate.tags_of_visit
     location = tags.location(exposure)
     if exposure.is_spatial_scan:
         yield RefusalError(
@@ -128,13 +113,14 @@ def _exposure_refusals(
 
 
 def _group_refusals(
-    candidate: SetCandidate, patterns: Mapping[str, AptPattern], options: SetOptions
+    covered: Covered, patterns: Mapping[str, AptPattern], options: SetOptions
 ) -> Iterator[AptDitherError]:
-    tags = candidate.tags_of_visit
-    location = tags.location(candidate.tags[0][1])
-    members = {exposure.node for exposure in candidate.exposures if is_supported(exposure)}
-    for group in pattern_groups(candidate):
-        inside = [e for e, groups in tags.slots if any(g.node == group.node for g in groups)]
+    location = covered.location
+    members = {exposure.node for exposure in covered.exposures}
+    for group in pattern_groups(covered):
+        inside = [
+            e for e, groups in covered.tags.slots if any(g.node == group.node for g in groups)
+        ]
         outside = [exposure.number for exposure in inside if exposure.node not in members]
         number = group.pattern_number or "?"
         if not options.replace_patterns:
@@ -159,8 +145,8 @@ def _group_refusals(
             )
     around = {
         group.node: group
-        for exposure in candidate.exposures
-        for group in tags.groups_of[exposure.node]
+        for exposure in covered.exposures
+        for group in covered.tags.groups_of[exposure.node]
     }
     for group in around.values():
         if may_be_parallel(group):
@@ -178,14 +164,13 @@ def is_supported(exposure: Exposure) -> bool:
     return exposure.config in CONFIGS
 
 
-def pattern_groups(candidate: SetCandidate) -> tuple[ExposureGroup, ...]:
-    """Return the groups around a set that run an APT pattern, outermost first."""
-    groups_of = candidate.tags_of_visit.groups_of
+def pattern_groups(covered: Covered) -> tuple[ExposureGroup, ...]:
+    """Return the groups around exposures that run an APT pattern, outermost first."""
     return tuple(
         {
             group.node: group
-            for exposure in candidate.exposures
-            for group in groups_of[exposure.node]
+            for exposure in covered.exposures
+            for group in covered.tags.groups_of[exposure.node]
             if is_pattern_group(group)
         }.values()
     )

@@ -1,16 +1,14 @@
-"""The tags and receipts of a visit, and a set of exposures that a tag names."""
+"""The tags and receipts of a visit, and the exposures of it that tags put into one set."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from aptdither.apt.proposal import Exposure, Visit
 from aptdither.apt.receipt import Receipt
 from aptdither.apt.tags import (
     CommentTags,
-    DitherRequest,
-    Tag,
     mentions_tag,
     near_miss,
     parse_comments,
@@ -96,26 +94,23 @@ def visit_mentions_tag(visit: Visit) -> bool:
     return any(map(mentions_tag, texts))
 
 
-@dataclass(slots=True, kw_only=True)
-class SetCandidate:
-    """The exposures that a tag covers, before it is known whether they may be dithered.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Covered:
+    """The exposures of one visit that tags put into one set.
 
     Attributes
     ----------
-    tags_of_visit : VisitTags
+    tags : VisitTags
         Tags and receipts of the visit.
-    exposures : list of Exposure
-        All that the tag covers, those of other instruments too.
-    tags : list of (Tag, Exposure or None)
-        The tags that name the set, each with the exposure that holds it (None: the visit).
-    requests : set of DitherRequest
-        What those tags ask for, each once.
-    joins_by_id : bool
-        Whether an ``id`` joins them: then several tags add up.
+    exposures : tuple of Exposure
+        Those that can be dithered, in document order.
+    tag : str
+        The first tag of the set, as written.
+    location : Location
+        Where it stands; the visit itself where it stands in another one.
     """
 
-    tags_of_visit: VisitTags
-    exposures: list[Exposure]
-    tags: list[tuple[Tag, Exposure | None]] = field(default_factory=list)
-    requests: set[DitherRequest] = field(default_factory=set)
-    joins_by_id: bool = False
+    tags: VisitTags
+    exposures: tuple[Exposure, ...]
+    tag: str
+    location: Location

@@ -12,8 +12,9 @@ from aptdither.errors import AptDitherError, ReceiptError
 from aptdither.findings import Message, Severity, rule
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
+from aptdither.planning.bases import SMALL_ARCSEC
 from aptdither.planning.evaluation import DitherGroup
-from aptdither.planning.pointings import SMALL_ARCSEC, ExposureSet, VisitPointings, looks_at_no_sky
+from aptdither.planning.pointings import ExposureSet, VisitPointings, looks_at_no_sky
 from aptdither.planning.receipts import receipt_problems
 from aptdither.planning.refusals import is_supported
 from aptdither.review.options import ReviewContext
@@ -178,7 +179,7 @@ def contradicting_receipts(visit: VisitPointings, context: ReviewContext) -> Ite
             receipts,
             context.catalog,
             aperture,
-            must_be_complete=observed.dither_set is not None,
+            must_be_complete=observed.share is not None,
         ):
             message = f"{problem.message}; {problem.way_out}"
             reported.add(message)
@@ -190,9 +191,7 @@ def contradicting_receipts(visit: VisitPointings, context: ReviewContext) -> Ite
 
 def _planned_setup(observed: ExposureSet) -> Setup:
     """Return the setup that the POS TARGs of the whole set were made for: its first."""
-    if observed.dither_set is None:
-        return observed.setup
-    return next(iter(observed.dither_set.by_setup()))
+    return observed.setup if observed.share is None else next(iter(observed.share.by_setup()))
 
 
 GROUP_RULES = (overridden_pos_targs,)

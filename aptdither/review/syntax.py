@@ -10,11 +10,12 @@ from aptdither.apt.receipt import Receipt
 from aptdither.errors import AptDitherError, Location, ProposalError, ReceiptError, TagError
 from aptdither.findings import Message, Rule, Severity, rule
 from aptdither.planning.choice import sizes_of
+from aptdither.planning.dither_sets import DitherSet, Share
 from aptdither.planning.pointings import ExposureSet, Unresolved, VisitPointings
 from aptdither.planning.points import cluster_sizes
 from aptdither.planning.receipts import UNCOVERED_RECEIPTS
 from aptdither.planning.refusals import is_supported
-from aptdither.planning.selection import STRAY_TAG, DitherSet
+from aptdither.planning.selection import STRAY_TAG
 from aptdither.review.options import ReviewContext
 from aptdither.review.phrases import exposures_listed, location_of
 
@@ -72,9 +73,9 @@ def refused_tags(visit: VisitPointings, context: ReviewContext) -> Iterator[Mess
     for error in visit.errors:
         if not isinstance(error, TagError | ProposalError | ReceiptError):
             yield error.location.inside(location_of(visit.visit)), error.message
-    for tagged, _ in _tagged(visit):
-        for reason in _unfit_counts(tagged, context):
-            yield tagged.location, f"{tagged.tag!r}: {reason}"
+    for dither_set, share, _ in _tagged(visit):
+        for reason in _unfit_counts(dither_set, share, context):
+            yield share.location, f"{dither_set.tag!r}: {reason}"
 
 
 @rule(
@@ -186,15 +187,15 @@ def not_evaluated(visit: VisitPointings, _context: ReviewContext) -> Iterator[Me
 )
 def unapplied_tags(visit: VisitPointings, context: ReviewContext) -> Iterator[Message]:
     """Report tags that `apply` would carry out."""
-    for tagged, first in _tagged(visit):
-        if first.has_receipts or any(_unfit_counts(tagged, context)):
+    for dither_set, share, first in _tagged(visit):
+        if not first.is_pending or any(_unfit_counts(dither_set, share, context)):
             continue
-        exposures = [member.exposure for member in tagged.members]
+        exposures = [member.exposure for member in share.members]
         verb = "is" if len(exposures) == 1 else "are"
         yield (
-            tagged.location,
+            share.location,
             (
-                f"{exposures_listed(exposures)} {verb} tagged {tagged.tag!r} and not dithered yet; run "
+                f"{exposures_listed(exposures)} {verb} tagged {dither_set.tag!r} and not dithered yet; run "
                 "aptdither apply"
             ),
         )
@@ -212,8 +213,8 @@ def unapplied_tags(visit: VisitPointings, context: ReviewContext) -> Iterator[Me
 def changed_since(visit: VisitPointings, context: ReviewContext) -> Iterator[Message]:
     """Report dithered sets that a new run of apply would dither in another way."""
     for observed in visit.sets:
-        tagged = observed.dither_set
-        if tagged is None or not observed.has_receipts:
+        tagged, share = observed.dither_set, observed.share
+        if tagged is None or share is None or share.is_completed or not observed.has_receipts:
             continue
         receipts = [observed.receipts[exposure.node] for exposure in observed.exposures]
         receipt, request = receipts[0], tagged.request
@@ -234,11 +235,11 @@ def changed_since(visit: VisitPointings, context: ReviewContext) -> Iterator[Mes
 
 def _other_clusters(observed: ExposureSet, receipt: Receipt, context: ReviewContext) -> str:
     """Return the numbers of points that the tag requests, where the receipts have others."""
-    dither_set = observed.dither_set
+    dither_set, share = observed.dither_set, observed.share
     made = sizes_of(receipt.pattern, receipt.total, context.catalog)
-    if dither_set is None or made is None or observed.n != receipt.total:
+    if dither_set is None or share is None or made is None or observed.n != receipt.total:
         return ""
-    members = dither_set.by_setup()[observed.setup]
+    members = share.by_setup()[observed.setup]
     try:
         sizes = cluster_sizes(dither_set.request, observed.setup, members, context.catalog)
     except AptDitherError:  # reported by ADT103
@@ -283,20 +284,21 @@ VISIT_RULES = (
 )
 
 
-def _tagged(visit: VisitPointings) -> list[tuple[DitherSet, ExposureSet]]:
-    """Return the set of each tag with the first of its observed sets, in document order."""
-    first: dict[int, tuple[DitherSet, ExposureSet]] = {}
+def _tagged(visit: VisitPointings) -> list[tuple[DitherSet, Share, ExposureSet]]:
+    """Return what tags dither in a visit, each with the first that was observed of it."""
+    first: dict[int, tuple[DitherSet, Share, ExposureSet]] = {}
     for observed in visit.sets:
-        if observed.dither_set is not None:
-            first.setdefault(id(observed.dither_set), (observed.dither_set, observed))
+        dither_set, share = observed.dither_set, observed.share
+        if dither_set is not None and share is not None and not share.is_completed:
+            first.setdefault(id(share), (dither_set, share, observed))
     return list(first.values())
 
 
-def _unfit_counts(tagged: DitherSet, context: ReviewContext) -> Iterator[str]:
+def _unfit_counts(dither_set: DitherSet, share: Share, context: ReviewContext) -> Iterator[str]:
     """Yield why a setup's number of exposures does not fit the tag."""
-    for setup, units in tagged.by_setup().items():
+    for setup, members in share.by_setup().items():
         try:
-            cluster_sizes(tagged.request, setup, units, context.catalog)
+            cluster_sizes(dither_set.request, setup, members, context.catalog)
         except AptDitherError as error:
             yield error.message
 

@@ -1,0 +1,106 @@
+"""Sets of exposures that are dithered together, over visits and tiles: values alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aptdither.apt.proposal import Exposure, ExposureGroup, Visit
+from aptdither.apt.receipt import Receipt
+from aptdither.apt.tags import DitherRequest
+from aptdither.errors import Location
+from aptdither.types import PosTarg, Setup
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One exposure of a set, as the observer wrote it.
+
+    Attributes
+    ----------
+    exposure : Exposure
+        The exposure itself.
+    copies : tuple of Exposure
+        Copies that an earlier run made of it; they may be removed again.
+    runs : int
+        How many exposures it stands for: 1, or its iterations times its pattern's points.
+    receipt : Receipt or None
+        What an earlier run wrote into its Comments.
+    """
+
+    exposure: Exposure
+    copies: tuple[Exposure, ...]
+    runs: int
+    receipt: Receipt | None
+
+    @property
+    def exposures(self) -> tuple[Exposure, ...]:
+        """The exposure and its copies."""
+        return (self.exposure, *self.copies)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """The exposures that a set has in one visit about one base: a cluster, coherent by itself.
+
+    Attributes
+    ----------
+    visit : Visit
+        The visit they belong to.
+    members : tuple of Member
+        In document order.
+    base : PosTarg
+        The POS TARG that all had before they were dithered.
+    location : Location
+        Where the first tag of the set stands in this visit.
+    unwrapped : tuple of ExposureGroup
+        Pattern groups that become plain groups.
+    is_completed : bool
+        Whether the visit was executed: its exposures give their phases and are not changed.
+    """
+
+    visit: Visit
+    members: tuple[Member, ...]
+    base: PosTarg
+    location: Location
+    unwrapped: tuple[ExposureGroup, ...] = ()
+    is_completed: bool = False
+
+    @property
+    def exposures(self) -> tuple[Exposure, ...]:
+        """Every exposure, copies of earlier runs too, in document order."""
+        return tuple(exposure for member in self.members for exposure in member.exposures)
+
+    def by_setup(self) -> dict[Setup, tuple[Member, ...]]:
+        """Return the members of each setup, setups in the order of their first exposure."""
+        setups: dict[Setup, tuple[Member, ...]] = {}
+        for member in self.members:
+            setup = member.exposure.setup
+            setups[setup] = (*setups.get(setup, ()), member)
+        return setups
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DitherSet:
+    """Exposures that are dithered together, and how.
+
+    Attributes
+    ----------
+    shares : tuple of Share
+        What it has in each visit and about each base, in document order.
+    request : DitherRequest
+        What the tags ask for, with the defaults of the run.
+    tag : str
+        The first tag as written.
+    location : Location
+        Where that tag stands.
+    """
+
+    shares: tuple[Share, ...]
+    request: DitherRequest
+    tag: str
+    location: Location
+
+    @property
+    def is_completed(self) -> bool:
+        """Whether all of its visits were executed."""
+        return all(share.is_completed for share in self.shares)
