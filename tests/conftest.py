@@ -78,6 +78,7 @@ def remembered() -> Iterator[None]:
         for module, name in (
             (evaluation, "evaluate"),
             (evaluation, "expect"),
+            (evaluation, "possible_metrics"),
             (choice, "evaluate"),
         ):
             patch.setattr(module, name, once(getattr(module, name)))
