@@ -183,8 +183,8 @@ def test_a_tagged_group_is_drawn_as_it_will_be_dithered(tmp_path: Path) -> None:
 def test_the_distortion_picture_has_the_numbers_of_figure_1() -> None:
     aperture = get_aperture("IR-FIX")
     nine = geometry.edges_and_corners(aperture)
-    np.testing.assert_allclose(nine[4], (507.5, 507.5))
-    np.testing.assert_allclose(nine[6], (25, 25))
+    np.testing.assert_allclose((nine.x_pix[4], nine.y_pix[4]), (507.5, 507.5))
+    np.testing.assert_allclose((nine.x_pix[6], nine.y_pix[6]), (25, 25))
     in_x = field.achieved(aperture, (10.0, 0.0), nine) - (10.0, 0.0)
     in_y = field.achieved(aperture, (0.0, 10.0), nine) - (0.0, 10.0)
     assert np.hypot(*in_x.T).max() == pytest.approx(0.147, abs=0.002)
@@ -193,24 +193,23 @@ def test_the_distortion_picture_has_the_numbers_of_figure_1() -> None:
 
 def test_nine_places_are_in_the_region() -> None:
     small = group(size="20arcsec")
-    center = geometry.center_of(small)
-    reach = np.hypot(*(geometry.nine_places(small) - center).T)
+    nine, center = geometry.nine_places(small), small.coverage.field.center
+    reach = np.hypot(nine.x_pix - center.x_pix, nine.y_pix - center.y_pix)
     assert reach[4] == 0
     # Ten arcsec are 74 to 83 pixels.
     assert np.all((reach[[0, 1, 2, 3, 5, 6, 7, 8]] > 70) & (reach[[0, 1, 2, 3, 5, 6, 7, 8]] < 86))
-    assert len(geometry.outline(group(size="point"))) == 0
-    border = geometry.outline(group(aperture="IRSUB256"))
-    np.testing.assert_allclose((border.min(), border.max()), (380, 635))
+    assert geometry.outline(group(size="point")) == []
+    (border,) = geometry.outline(group(aperture="IRSUB256"))
+    np.testing.assert_allclose((border.x_pix.min(), border.x_pix.max()), (380, 635))
 
 
 def test_the_border_of_the_region_moves_a_phase_as_coverage_says() -> None:
     one = group()
-    border = geometry.outline(one)
-    corner = border[0]
-    np.testing.assert_allclose(corner, (1014, 1014))
+    (border,) = geometry.outline(one)
+    np.testing.assert_allclose((border.x_pix[0], border.y_pix[0]), (1014, 1014))
     whole = coverage_map(one, 2)
     at = np.flatnonzero((whole.field.x_pix == 1014) & (whole.field.y_pix == 1014))[0]
-    moved = geometry.offsets_over(one, corner[None])[0] % 1
+    moved = geometry.offsets_over(one, border)[0] % 1
     apart = moved - whole.phases[at]
     np.testing.assert_allclose(apart - np.rint(apart), 0, atol=1e-9)
 
@@ -219,14 +218,15 @@ def test_maps_hold_the_coverage_of_every_place() -> None:
     whole = coverage_map(group(), 5)
     found = maps.maps_of(group(), whole)["packing"]
     # Column by row: x first.
-    assert found.values.shape == (5, 5)
-    np.testing.assert_allclose(found.x_pix, found.y_pix)
-    at = (whole.field.x_pix[1:] == found.x_pix[0]) & (whole.field.y_pix[1:] == found.y_pix[-1])
+    assert found.values.shape == (1, 5, 5)
+    x_pix, y_pix = found.places[0, 0, -1]
+    assert x_pix < y_pix
+    at = (whole.field.x_pix[1:] == x_pix) & (whole.field.y_pix[1:] == y_pix)
     expected = whole.packing[1:][at][0] / 0.36602540378443865
-    assert found.values[0, -1] == pytest.approx(expected)
+    assert found.values[0, 0, -1] == pytest.approx(expected)
     # Figure 5 of the ISR: the pattern is worst in the lower left corner.
     assert found.worst == pytest.approx(0.09, abs=0.01)
-    np.testing.assert_allclose(found.worst_pix, (1, 1))
+    assert found.where == "pixel (1, 1)"
 
 
 def test_two_patterns_share_one_scale() -> None:
@@ -258,7 +258,7 @@ def test_clusters_have_markers_of_their_own_and_outlines_of_their_own(tmp_path: 
 
     (sixteen,) = make_plan(parse_proposal(path.read_bytes())).groups
     np.testing.assert_array_equal(geometry.clusters_of(sixteen), [0] * 8 + [1] * 8)
-    center, border = pattern._center_and_border(sixteen)
+    center, (border,) = pattern.center_and_borders(sixteen)
     # The first exposure of each cluster stays; within a cluster phases move by fractions.
     for first in (0, 8):
         np.testing.assert_allclose(border[:, first], np.tile(center[first], (len(border), 1)))
@@ -330,3 +330,31 @@ def test_usage_errors_say_what_is_missing(tmp_path: Path) -> None:
     assert "--group" in both.stderr
     assert invoke("plot", "layout", "--pattern", "nothing-7", "-o", out).exit_code == 2
     assert not out.exists()
+
+
+@pytest.mark.parametrize("kind", ["layout", "map", "field", "distortion"])
+def test_two_chips_are_drawn_with_their_gap_and_their_names(kind: str, tmp_path: Path) -> None:
+    where = ["--aperture", "UVIS"]
+    if kind != "distortion":
+        where += ["--postargs", "0,0 0.099,0.040", "--size", "60arcsec"]
+    assert invoke("plot", kind, *where, "-o", tmp_path / "p.svg").exit_code == 0
+
+
+def test_the_gap_lies_between_the_chips() -> None:
+    (_, upper), (_, lower) = sorted(
+        geometry.chip_borders(get_aperture("UVIS")), key=lambda one: -one[1][:, 1].mean()
+    )
+    # 31 pixels of 0.04 arcsec.
+    apart = upper[np.argmin(upper[:, 0]), 1]
+    assert upper[:, 1].min() > lower[np.argmin(lower[:, 0]), 1]
+    assert apart > lower[:, 1].mean()
+    one = Evaluator().evaluate_pattern(
+        PatternChoice.given([(0.0, 0.0), (0.099, 0.04)]),
+        Setup(config="WFC3/UVIS", aperture="UVIS", element="F606W"),
+        parse_size("60arcsec"),
+    )
+    (rim,) = geometry.outline(one)
+    assert set(rim.chip) == {1, 2}
+    found = maps.maps_of(one, coverage_map(one, 3))["efficiency"]
+    assert found.values.shape == (2, 3, 3)
+    assert found.where.startswith(("UVIS1 pixel", "UVIS2 pixel"))

@@ -428,9 +428,9 @@ def coverage_map(group: DitherGroup, grid: int) -> Coverage:
     return evaluate(offsets, view, base=group.base.xy_arcsec, grid=grid)
 
 
-def coverage_at(group: DitherGroup, places_pix: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return efficiency (P,) and packing distance over its limit (P,) at places (P, 2), pixels."""
-    view, field = group.evaluation.view, FieldPoints.on_chip(places_pix)
+def coverage_at(group: DitherGroup, field: FieldPoints) -> tuple[FloatArray, FloatArray]:
+    """Return efficiency (P,) and packing distance over its limit (P,) at places."""
+    view = group.evaluation.view
     offsets = offsets_at(group.evaluation.offsets_arcsec, view, field)
     efficiency = band_at(view, field).efficiency(offsets)
     return efficiency, packing_distance(offsets) / packing_limit(group.n)

@@ -8,6 +8,7 @@ together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,7 +25,9 @@ from aptdither.report.sanitize import safe_line
 from aptdither.types import NO_OFFSET
 
 if TYPE_CHECKING:
+    from aptdither.dither.region import FieldPoints
     from aptdither.findings import Finding
+    from aptdither.optics.aperture import Aperture
     from aptdither.planning.evaluation import DitherGroup
 
 #: Chosen: E from which a scene counts as recovered (3% more noise than ideal sampling), and as
@@ -119,13 +122,16 @@ def _limit(group: DitherGroup) -> str:
 
 
 def worst_place(group: DitherGroup) -> str:
-    """Return where the efficiency is lowest: ``pixel (1, 1014)``, with its chip where there are two."""
+    """Return where the efficiency is lowest, in words."""
     coverage = group.coverage
-    place = int(coverage.efficiency.argmin())
-    chips = {chip.number: chip.name for chip in group.aperture.chips}
-    name = f"{chips[int(coverage.field.chip[place])]} " if len(chips) > 1 else ""
-    x_pix, y_pix = coverage.field.x_pix[place], coverage.field.y_pix[place]
-    return f"{name}pixel ({x_pix:.0f}, {y_pix:.0f})"
+    worst = replace(coverage.field, index_of_center=int(coverage.efficiency.argmin()))
+    return place_in_words(group.aperture, worst.center)
+
+
+def place_in_words(aperture: Aperture, place: FieldPoints) -> str:
+    """Return one place: ``pixel (1, 1014)``, with its chip where there are two."""
+    name = f"{aperture.chip(int(place.chip[0])).name} " if len(aperture.chips) > 1 else ""
+    return f"{name}pixel ({place.x_pix[0]:.0f}, {place.y_pix[0]:.0f})"
 
 
 def facts(group: DitherGroup, *, details: bool) -> list[tuple[str, str]]:

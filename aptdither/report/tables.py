@@ -10,18 +10,17 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
 
-from aptdither.optics.aperture import Aperture
 from aptdither.optics.siaf import sky_from_ideal
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.report.format import decimals
-from aptdither.report.plots.geometry import corners_of, sides_of
+from aptdither.report.plots.geometry import footprints
 from aptdither.report.sanitize import safe_line
 from aptdither.report.summary import coverage_sentence
-from aptdither.types import FloatArray
 from aptdither.version import __version__
 
 #: Columns of the tables to paste, with their units.
@@ -38,10 +37,6 @@ COLUMNS = {
 
 _DS9_HEAD = "# Region file format: DS9 version 4.1"
 _DS9_COLORS = ("cyan", "magenta", "green", "yellow", "red", "blue")
-#: Straight pieces of a footprint's side: distortion bends it by less than a pixel between them.
-_SIDE_PIECES = 4
-#: Half a pixel from the center of a corner's pixel to its corner, in x and y, counter-clockwise.
-_TO_CORNERS = 0.5 * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,12 +213,9 @@ def ds9_sky(groups: Sequence[DitherGroup], sky: Sky) -> str:
     ]
     for k, group in enumerate(groups):
         angle = group.aperture.frame.y_axis_angle(sky.orient_deg)
-        x, y = _footprint(group.aperture)
-        for point in group.points:
-            x_target, y_target = point.pos_targ.xy_arcsec
+        for point, (_, border) in product(group.points, footprints(group.aperture)):
             polygon = sky_from_ideal(
-                x - x_target,
-                y - y_target,
+                *(border - point.pos_targ.xy_arcsec).T,
                 y_angle_deg=angle,
                 ra_deg=sky.ra_deg,
                 dec_deg=sky.dec_deg,
@@ -253,21 +245,15 @@ def ds9_detector(groups: Sequence[DitherGroup]) -> str:
         "image",
     ]
     for k, group in enumerate(groups):
-        x, y = _footprint(group.aperture)
         for point in group.points:
-            dx, dy = (point.pos_targ - group.points[0].pos_targ).xy_arcsec
-            polygon = group.aperture.pixel_from_ideal(x - dx, y - dy)
+            moved = (point.pos_targ - group.points[0].pos_targ).xy_arcsec
             target = group.aperture.pixel_from_ideal(*point.pos_targ.xy_arcsec)
-            lines.append(_region("polygon", polygon, 3, group, k, point.number))
+            for chip, border in footprints(group.aperture):
+                ideal = (border - moved).T
+                polygon = group.aperture.pixel_from_ideal(*ideal, chip=chip.number)
+                lines.append(_region("polygon", polygon, 3, group, k, point.number))
             lines.append(_region("point", target, 3, group, k, point.number))
     return "\n".join(lines) + "\n"
-
-
-def _footprint(aperture: Aperture) -> tuple[FloatArray, FloatArray]:
-    """Return the outer border of an aperture's pixels in its ideal frame, arcsec, two (K,) arrays."""
-    border = sides_of(corners_of(aperture) + _TO_CORNERS, _SIDE_PIECES)
-    x, y = aperture.ideal_from_pixel(*border.T)
-    return np.asarray(x), np.asarray(y)
 
 
 def _region(

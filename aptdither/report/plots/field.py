@@ -12,17 +12,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from aptdither.dither.phases import wrap
+from aptdither.dither.region import FieldPoints
 from aptdither.optics.aperture import Aperture
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.report.ascii_map import PIXEL_START
 from aptdither.report.format import decimals
 from aptdither.report.plots.captions import PACKING, aperture_words, facts_of, name_of
 from aptdither.report.plots.geometry import (
+    axes_names,
+    chip_borders,
     clusters_of,
-    corners_of,
     edges_and_corners,
     nine_places,
     offsets_over,
+    on_picture,
 )
 from aptdither.report.plots.pattern import draw_pixel, draw_repeated, merged
 from aptdither.report.plots.style import (
@@ -31,7 +34,6 @@ from aptdither.report.plots.style import (
     SMALL_PT,
     VERMILION,
     closed,
-    detector_axes,
     label_points,
     stamp,
 )
@@ -80,7 +82,8 @@ def draw_distortion(
     places = edges_and_corners(aperture)
     moves = [achieved(aperture, step, places) for step in steps_pix]
     errors = [steps - np.array(step) for steps, step in zip(moves, steps_pix, strict=True)]
-    side = float(np.ptp(corners_of(aperture), axis=0).max())
+    borders = np.concatenate([border for _, border in chip_borders(aperture)])
+    side = float(np.ptp(borders, axis=0).max())
     worst = max(float(np.hypot(*error.T).max()) for error in errors)
     scale = _LONGEST_ARROW * side / max(worst, 1e-6)
     for axes, step, steps in zip(panels, steps_pix, moves, strict=True):
@@ -97,30 +100,41 @@ def draw_distortion(
     )
 
 
-def achieved(aperture: Aperture, step_pix: tuple[float, float], places: FloatArray) -> FloatArray:
-    """Return what a step at the reference point is at places (P, 2), pixels (P, 2)."""
-    x_arcsec, y_arcsec = aperture.postarg_from_offset(*step_pix)
-    dx, dy = aperture.offset_from_postarg(x_arcsec, y_arcsec, at=(places[:, 0], places[:, 1]))
-    return np.stack([dx, dy], axis=-1)
+def achieved(aperture: Aperture, step_pix: tuple[float, float], places: FieldPoints) -> FloatArray:
+    """Return what a step at the reference point is at places, pixels (P, 2)."""
+    postarg = aperture.postarg_from_offset(*step_pix)
+    steps = np.empty((len(places.chip), 2))
+    for chip in aperture.chips:
+        on = places.chip == chip.number
+        at = (places.x_pix[on], places.y_pix[on])
+        moved = aperture.offset_from_postarg(*postarg, at=at, chip=chip.number)
+        steps[on] = np.stack(moved, axis=-1)
+    return steps
 
 
 def _draw_step(
     axes: Axes,
     aperture: Aperture,
-    places: FloatArray,
+    places: FieldPoints,
     step: tuple[float, float],
     steps: FloatArray,
     scale: float,
 ) -> None:
-    corners = corners_of(aperture)
-    low, high = corners[[0, 2]]
-    side = float((high - low).max())
-    axes.plot(*closed(corners).T, color=INK, linewidth=0.9)
-    axes.plot(*aperture.reference_pix, "+", color=VERMILION, markersize=8)
+    drawn = [border for _, border in chip_borders(aperture)]
+    borders = {chip.number: border for chip, border in zip(aperture.chips, drawn, strict=True)}
+    side = float(np.ptp(np.concatenate(drawn), axis=0).max())
+    for border in drawn:
+        axes.plot(*closed(border).T, color=INK, linewidth=0.9)
+    reference = FieldPoints.on_chip(aperture.reference_pix, aperture.chip().number)
+    axes.plot(*on_picture(aperture, reference)[0], "+", color=VERMILION, markersize=8)
     errors = (steps - step) * scale
-    for location, moved, error in zip(places, steps, errors, strict=True):
+    located = on_picture(aperture, places)
+    for location, number, moved, error in zip(located, places.chip, steps, errors, strict=True):
         # The places at the border are drawn a little inside, where the arrows have space.
-        at = location + np.sign(np.round((low + high) / 2 - location)) * _INSIDE * side
+        border = borders[int(number)]
+        middle, size = (border.max(axis=0) + border.min(axis=0)) / 2, np.ptp(border, axis=0)
+        steps_in = np.sign(np.round(4 * (middle - location) / size))
+        at = location + steps_in * _INSIDE * size
         if np.hypot(*error) > _SHORTEST_ARROW * side:
             axes.annotate("", xy=at + error, xytext=at, arrowprops=_ARROW)
         axes.plot(*at, "o", color=INK, markersize=2.5)
@@ -136,8 +150,9 @@ def _draw_step(
         )
     worst = float(np.hypot(*(steps - step).T).max())
     axes.set_title(f"Step of ({step[0]:g}, {step[1]:g}) pixels: error up to {worst:.3f} pixels")
-    margin = 0.04 * side
-    detector_axes(axes, low - margin, high + margin)
+    axes.margins(0.04)
+    axes.set_aspect("equal")
+    axes.set(**dict(zip(("xlabel", "ylabel"), axes_names(aperture), strict=True)))
 
 
 def draw_field(
@@ -154,6 +169,7 @@ def draw_field(
     """
     places = nine_places(group)
     offsets = offsets_over(group, places)
+    names = {chip.number: chip.name for chip in group.aperture.chips}
     panels = figure.subplots(3, 3, sharex=True, sharey=True)
     for k, axes in enumerate(panels.flat):
         phases = wrap(offsets[k] - PIXEL_START) + PIXEL_START
@@ -161,8 +177,9 @@ def draw_field(
         draw_repeated(axes, phases, clusters_of(group), size=20.0)
         if len(phases) <= _MAX_LABELS:
             label_points(axes, *merged(phases, group, _SAME_PLACE_PIX), phases, reach=0.11)
+        chip = f"{names[int(places.chip[k])]} " if len(names) > 1 else ""
         axes.set_title(
-            f"({places[k][0]:.0f}, {places[k][1]:.0f})   E {efficiency[k]:.3f}   "
+            f"{chip}({places.x_pix[k]:.0f}, {places.y_pix[k]:.0f})   E {efficiency[k]:.3f}   "
             f"{PACKING} {packing[k]:.2f}",
             fontsize=SMALL_PT,
         )

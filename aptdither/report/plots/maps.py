@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isqrt
 from typing import TYPE_CHECKING, Any
 
@@ -13,19 +13,20 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from aptdither.dither.phases import packing_limit
+from aptdither.dither.region import FieldPoints
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.report.plots.captions import PACKING, facts_of, name_of
-from aptdither.report.plots.geometry import center_of, corners_of, outline
+from aptdither.report.plots.geometry import axes_names, chip_borders, on_picture, outline
 from aptdither.report.plots.style import (
     COLOR_MAP,
     MAP_INK,
     MAP_PAPER,
     SMALL_PT,
     closed,
-    detector_axes,
     plain,
     stamp,
 )
+from aptdither.report.summary import place_in_words
 from aptdither.types import FloatArray
 
 if TYPE_CHECKING:
@@ -53,20 +54,36 @@ QUANTITIES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FieldMap:
-    """A figure over the whole aperture (x, y by column and row) and over the region."""
+    """A figure over the whole aperture and over a group's region.
+
+    Attributes
+    ----------
+    group : DitherGroup
+    places : (C, G, G, 2) float array
+        Where each chip's grid is drawn, by column and row.
+    values : (C, G, G) float array
+    center, worst : float
+        At the center of the region, and at its worst place.
+    worst_place : FieldPoints
+        That place.
+    """
 
     group: DitherGroup
-    x_pix: FloatArray
-    y_pix: FloatArray
+    places: FloatArray
     values: FloatArray
     center: float
     worst: float
-    worst_pix: FloatArray
+    worst_place: FieldPoints
 
     @property
     def numbers(self) -> str:
         """The figures at the center and the worst place of the region."""
-        return f"center {self.center:.3f}, worst {self.worst:.3f}"
+        return f"center {self.center:.3f}, worst {self.worst:.3f} ({self.where})"
+
+    @property
+    def where(self) -> str:
+        """The worst place in words."""
+        return place_in_words(self.group.aperture, self.worst_place)
 
 
 def size_of(groups: Sequence[DitherGroup]) -> tuple[float, float]:
@@ -86,20 +103,24 @@ def maps_of(group: DitherGroup, whole: Coverage) -> dict[str, FieldMap]:
     whole : Coverage
         Of the whole aperture, from :func:`~aptdither.planning.evaluation.coverage_map`.
     """
-    grid = isqrt(len(whole.field.x_pix) - 1)  # the first place is the center
-    field, maps = group.coverage.field, {}
+    field, chips = group.coverage.field, len(group.aperture.chips)
+    # The first place is the center; then come the grids of the chips.
+    side = isqrt((len(whole.field.x_pix) - 1) // chips)
+    shape = (chips, side, side)
+    grids = slice(1, 1 + chips * side * side)
+    drawn = on_picture(group.aperture, whole.field)[grids].reshape(*shape, 2)
+    maps = {}
     for name in QUANTITIES:
         scale = packing_limit(whole.n) if name == "packing" else 1.0
         over_region = getattr(group.coverage, name) / scale
         worst = int(np.argmin(over_region))
         maps[name] = FieldMap(
             group=group,
-            x_pix=whole.field.x_pix[1:].reshape(grid, grid)[:, 0],
-            y_pix=whole.field.y_pix[1:].reshape(grid, grid)[0],
-            values=(getattr(whole, name)[1:] / scale).reshape(grid, grid),
+            places=drawn,
+            values=(getattr(whole, name)[grids] / scale).reshape(shape),
             center=float(over_region[field.index_of_center]),
             worst=float(over_region[worst]),
-            worst_pix=np.array([field.x_pix[worst], field.y_pix[worst]]),
+            worst_place=replace(field, index_of_center=worst).center,
         )
     return maps
 
@@ -147,25 +168,36 @@ def levels_of(values: Sequence[FloatArray]) -> FloatArray:
 
 def draw_map(axes: Axes, field_map: FieldMap, levels: FloatArray) -> Any:
     """Draw one map with labeled contours, the region, its center and its worst place."""
-    grid = (field_map.x_pix, field_map.y_pix, field_map.values.T)
-    filled = axes.contourf(*grid, levels=levels, cmap=COLOR_MAP)
-    filled.set_edgecolor("face")  # no seams between the levels
-    lines = axes.contour(*grid, levels=levels, colors=MAP_INK, linewidths=0.5)
     group = field_map.group
-    low, high = corners_of(group.aperture)[[0, 2]]
-    for text in axes.clabel(lines, fontsize=SMALL_PT - 0.5, fmt="%.3g", colors=MAP_INK):
-        text.set_bbox({"facecolor": MAP_PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 0.3})
-        part = (np.array(text.get_position()) - low) / (high - low)
-        text.set_visible(bool(np.all(np.abs(part - 0.5) < 0.5 - _LABEL_MARGIN)))
-    border = outline(group)
-    if len(border):
-        line = closed(border).T
+    aperture = group.aperture
+    for places, values, (name, border) in zip(
+        field_map.places, field_map.values, chip_borders(aperture), strict=True
+    ):
+        grid = (places[..., 0], places[..., 1], values)
+        filled = axes.contourf(*grid, levels=levels, cmap=COLOR_MAP)
+        filled.set_edgecolor("face")  # no seams between the levels
+        lines = axes.contour(*grid, levels=levels, colors=MAP_INK, linewidths=0.5)
+        low, high = border.min(axis=0), border.max(axis=0)
+        for text in axes.clabel(lines, fontsize=SMALL_PT - 0.5, fmt="%.3g", colors=MAP_INK):
+            text.set_bbox({"facecolor": MAP_PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 0.3})
+            part = (np.array(text.get_position()) - low) / (high - low)
+            text.set_visible(bool(np.all(np.abs(part - 0.5) < 0.5 - _LABEL_MARGIN)))
+        if len(field_map.values) > 1:
+            corner = border[len(border) // 2]  # the upper right one
+            label = axes.annotate(name, tuple(corner), (-4, -9), textcoords="offset points")
+            label.set(fontsize=SMALL_PT, ha="right", va="top", color=MAP_INK, zorder=7)
+            label.set_bbox({"facecolor": MAP_PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 1})
+    for places in outline(group):
+        line = closed(on_picture(aperture, places)).T
         axes.plot(*line, color=MAP_PAPER, linewidth=2.6, clip_on=False)
         axes.plot(*line, color=MAP_INK, linewidth=1.4, linestyle=(0, (4, 2)), clip_on=False)
-    for location, marker in ((center_of(group), "+"), (field_map.worst_pix, "x")):
+    for location, marker in (
+        (group.coverage.field.center, "+"),
+        (field_map.worst_place, "x"),
+    ):
         for color, width in ((MAP_PAPER, 3.4), (MAP_INK, 1.5)):
             axes.plot(
-                *location,
+                *on_picture(aperture, location)[0],
                 marker=marker,
                 color=color,
                 markersize=9,
@@ -173,5 +205,7 @@ def draw_map(axes: Axes, field_map: FieldMap, levels: FloatArray) -> Any:
                 clip_on=False,
                 zorder=6,
             )
-    detector_axes(axes, low, high)
+    axes.set_aspect("equal")
+    axes.margins(0.0 if len(aperture.chips) == 1 else 0.03)
+    axes.set(**dict(zip(("xlabel", "ylabel"), axes_names(aperture), strict=True)))
     return filled

@@ -5,6 +5,7 @@ After figures 6 to 11 of ISR WFC3 2016-14, with outlines for any region, and the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise, product
 from typing import Any
 
@@ -17,7 +18,7 @@ from aptdither.planning.evaluation import DitherGroup
 from aptdither.report.ascii_map import PIXEL_START
 from aptdither.report.format import decimals
 from aptdither.report.plots.captions import facts_of, label_of, name_of
-from aptdither.report.plots.geometry import center_of, clusters_of, offsets_over, outline
+from aptdither.report.plots.geometry import clusters_of, offsets_over, outline
 from aptdither.report.plots.style import (
     BLUE,
     FAINT,
@@ -74,7 +75,7 @@ def legend_handles(group: DitherGroup) -> list[Line2D]:
         Line2D([], [], color=BLUE, marker="o", markersize=5, linestyle="", label="region's center")
     ]
     hollow: dict[str, Any] = {"marker": "o", "linestyle": "", "markerfacecolor": "none"}
-    if len(outline(group)):
+    if outline(group):
         words = "rest of the region" + (", in each cluster" if group.clusters > 1 else "")
         handles += [
             Line2D([], [], color=INK, linewidth=0.7, label=f"outline: {words}"),
@@ -85,17 +86,17 @@ def legend_handles(group: DitherGroup) -> list[Line2D]:
 
 def draw_offsets(axes: Axes, group: DitherGroup) -> None:
     """Draw the offsets in pixels with the borders of the pixels."""
-    center, border = _center_and_border(group)
-    half = frame_offsets(axes, np.concatenate([center, border.reshape(-1, 2)]))
+    center, borders = center_and_borders(group)
+    half = frame_offsets(axes, _all_places(center, borders))
     axes.plot(*center.T, color=FAINT, linewidth=0.8, zorder=1)
-    _draw_outlines(axes, border, alpha=1.0)
+    _draw_outlines(axes, borders, alpha=1.0)
     _draw_points(axes, center, clusters_of(group))
     path = [one + (other - one) * _PATH_STEPS for one, other in pairwise(center)]
     label_points(
         axes,
         center,
         [label_of(point) for point in group.points],
-        np.concatenate([np.reshape(path, (-1, 2)), border.reshape(-1, 2)]),
+        _all_places(np.reshape(path, (-1, 2)), borders),
         reach=0.11 * half,
     )
 
@@ -112,14 +113,15 @@ def frame_offsets(axes: Axes, points: FloatArray) -> float:
 
 def draw_phases(axes: Axes, group: DitherGroup) -> None:
     """Draw one pixel and a part of its neighbors with the phases of all exposures."""
-    center, border = _center_and_border(group)
+    center, borders = center_and_borders(group)
     whole = np.floor(center - PIXEL_START)
-    center, border = center - whole, border - whole[None]
+    center, borders = center - whole, [border - whole[None] for border in borders]
     draw_pixel(axes, BORDER)
     for shift in NEIGHBORS:
-        _draw_outlines(axes, border + shift, alpha=0.35 if shift.any() else 1.0)
+        moved = [border + shift for border in borders]
+        _draw_outlines(axes, moved, alpha=0.35 if shift.any() else 1.0)
     draw_repeated(axes, center, clusters_of(group))
-    everything = np.concatenate([center, border.reshape(-1, 2)])
+    everything = _all_places(center, borders)
     around = np.concatenate([everything + shift for shift in NEIGHBORS])
     near = around[np.all(np.abs(around - PIXEL_START - 0.5) < 0.5 + BORDER, axis=1)]
     label_points(axes, *merged(center, group), near, reach=0.075)
@@ -174,30 +176,32 @@ def draw_table(axes: Axes, group: DitherGroup) -> None:
     )
 
 
-def _center_and_border(group: DitherGroup) -> tuple[FloatArray, FloatArray]:
-    """Return the offsets (N, 2) at the center and (K, N, 2) along the border of the region.
+def center_and_borders(group: DitherGroup) -> tuple[FloatArray, list[FloatArray]]:
+    """Return the offsets (N, 2) at the center and (K, N, 2) along each border of the region.
 
     Clusters drift apart as a whole from place to place, by more than a phase; what has to hold
-    together is each by itself (ISR section 7). So the border's offsets are those from the first
+    together is each by itself (ISR section 7). So the borders' offsets are those from the first
     exposure of the cluster.
     """
-    center = offsets_over(group, center_of(group)[None])[0]
-    places = outline(group)
-    if not len(places):
-        return center, np.empty((0, len(group.points), 2))
-    border = offsets_over(group, places)
+    center = offsets_over(group, group.coverage.field.center)[0]
+    borders = [offsets_over(group, places) for places in outline(group)]
     series = clusters_of(group)
     for number in np.unique(series):
         members = series == number
         first = int(np.argmax(members))
-        border[:, members] -= border[:, first, None] - center[first]
-    return center, border
+        for border in borders:
+            border[:, members] -= border[:, first, None] - center[first]
+    return center, borders
 
 
-def _draw_outlines(axes: Axes, border: FloatArray, *, alpha: float) -> None:
+def _all_places(points: FloatArray, borders: Sequence[FloatArray]) -> FloatArray:
+    return np.concatenate([points, *(border.reshape(-1, 2) for border in borders)])
+
+
+def _draw_outlines(axes: Axes, borders: Sequence[FloatArray], *, alpha: float) -> None:
     style: dict[str, Any] = {"linewidth": 0.7, "alpha": alpha}
     low, high = np.transpose([axes.get_xlim(), axes.get_ylim()])
-    for line in np.moveaxis(border, 1, 0) if len(border) else ():
+    for line in (line for border in borders for line in np.moveaxis(border, 1, 0)):
         if np.any(line.max(axis=0) < low) or np.any(line.min(axis=0) > high):
             continue
         axes.plot(*closed(line).T, color=INK, zorder=2, **style)

@@ -247,12 +247,6 @@ def pixel_grid(axes: Axes, low: FloatArray, high: FloatArray) -> None:
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
 
 
-def detector_axes(axes: Axes, low: FloatArray, high: FloatArray) -> None:
-    """Fix the axes of a picture of the detector between two corners (2,), pixels."""
-    axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
-    axes.set(xlabel="detector x, pixels", ylabel="detector y, pixels")
-
-
 #: Directions from a point to its label, the preferred one first.
 _DIRECTIONS = tuple(
     (float(np.cos(angle)), float(np.sin(angle)))
