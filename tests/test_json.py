@@ -23,6 +23,7 @@ COMMANDS = (
     "patterns tight-4",
     "evaluate --pattern tight-2",
     "evaluate --postargs 0,0",
+    "evaluate --postargs 0,0 --aperture UVIS",
     "evaluate --proposal in.apt",
     "optimize -n 2 --size point",
     "optimize -n 2 --size 10arcsec --tradeoff",
@@ -58,6 +59,15 @@ def test_every_report_obeys_the_schema(command: str, folder: Path) -> None:
     report = report_of(command)
     jsonschema.validate(report, SCHEMA)
     assert report["report_version"] == 2
+
+
+@pytest.mark.parametrize(("aperture", "chips"), [("UVIS", {"UVIS1", "UVIS2"}), ("IR", {None})])
+def test_the_worst_place_names_its_chip_where_there_are_two(
+    aperture: str, chips: set[str | None], folder: Path
+) -> None:
+    (group,) = report_of(f"evaluate --postargs 0,0 --aperture {aperture}")["groups"]
+    assert group["coverage"]["worst"].get("chip") in chips
+    assert "chip" not in group["coverage"]["center"]
 
 
 @pytest.mark.parametrize("key", ["config", "snr", "points", "coverage"])

@@ -375,3 +375,12 @@ def test_what_is_no_hst_proposal_is_refused_by_name(source: bytes, said: str) ->
     with pytest.raises(ProposalError, match=said) as caught:
         parse_proposal(source, "x.apt")
     assert caught.value.location.path == "x.apt"
+
+
+def test_ranges_of_orient_are_read() -> None:
+    ranges = [("244", "254"), ("272", "290"), ("x", "3"), ("1", "")]
+    orients = "".join(
+        f'<Orient><From Degrees="{low}" /><To Degrees="{high}" /></Orient>' for low, high in ranges
+    )
+    (one,) = parse_proposal(proposal(visit(orients, exposure()))).visits
+    assert one.orients_deg == ((244.0, 254.0), (272.0, 290.0))

@@ -130,6 +130,8 @@ class Visit:
         Whether the orbit planner's result is up to date, as the file has it.
     unread_exposures : int
         Number of exposures inside elements that are not known; `children` does not hold them.
+    orients_deg : tuple of (float, float)
+        The ranges of ORIENT that are allowed, from and to; empty for any.
     """
 
     node: int
@@ -142,6 +144,7 @@ class Visit:
     tic_data_current: str | None
     children: tuple[Exposure | ExposureGroup, ...]
     unread_exposures: int = 0
+    orients_deg: tuple[tuple[float, float], ...] = ()
 
     @property
     def is_completed(self) -> bool:

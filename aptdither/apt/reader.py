@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from lxml import etree
@@ -180,7 +181,18 @@ def _read_visit(element: etree._Element, places: dict[etree._Element, Element]) 
         kind=element.tag,
         tic_data_current=None if tic is None else (tic.text or "").strip(_SPACE),
         children=_read_children(element, places),
+        orients_deg=tuple(_read_orients(element)),
     )
+
+
+def _read_orients(visit: etree._Element) -> Iterator[tuple[float, float]]:
+    """Yield the ranges of a visit's ORIENT, degrees; those that cannot be read are left out."""
+    for orient in visit.iterchildren("Orient"):
+        ends = [end.get("Degrees", "") for name in ("From", "To") for end in orient.findall(name)]
+        with suppress(ValueError):
+            low, high = map(float, ends)
+            if math.isfinite(low) and math.isfinite(high):
+                yield low, high
 
 
 def _read_children(

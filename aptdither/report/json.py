@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aptdither.dither.region import diameter_arcsec
 from aptdither.report.sanitize import utf8_text
+from aptdither.report.summary import worst_chip
 from aptdither.version import __version__
 
 if TYPE_CHECKING:
@@ -152,11 +153,12 @@ def fit_report(
     }
 
 
-def places_as_json(coverage: Coverage) -> dict[str, Any]:
-    """Return the metrics at the center and the worst of each over the region."""
+def places_as_json(coverage: Coverage, chip: str = "") -> dict[str, Any]:
+    """Return the metrics at the center and the worst of each over the region, E's on `chip`."""
+    worst = metrics_as_json(coverage.worst)
     return {
         "center": metrics_as_json(coverage.center),
-        "worst": metrics_as_json(coverage.worst),
+        "worst": {**worst, "chip": chip} if chip else worst,
     }
 
 
@@ -189,7 +191,7 @@ def group_as_json(group: DitherGroup) -> dict[str, Any]:
             for point in group.points
         ],
         "coverage": {
-            **places_as_json(group.coverage),
+            **places_as_json(group.coverage, worst_chip(group)),
             "possible": metrics_as_json(group.possible),
             "pointing": _rounded(group.pointing),
             "seen_by_all": round(group.evaluation.seen_by_all, DECIMALS),

@@ -128,6 +128,13 @@ def worst_place(group: DitherGroup) -> str:
     return place_in_words(group.aperture, worst.center)
 
 
+def worst_chip(group: DitherGroup) -> str:
+    """Return the name of the chip where the efficiency is lowest; empty where there is one chip."""
+    coverage, aperture = group.coverage, group.aperture
+    number = int(coverage.field.chip[coverage.efficiency.argmin()])
+    return aperture.chip(number).name if len(aperture.chips) > 1 else ""
+
+
 def place_in_words(aperture: Aperture, place: FieldPoints) -> str:
     """Return one place: ``pixel (1, 1014)``, with its chip where there are two."""
     name = f"{aperture.chip(int(place.chip[0])).name} " if len(aperture.chips) > 1 else ""
