@@ -382,5 +382,5 @@ def test_ranges_of_orient_are_read() -> None:
     orients = "".join(
         f'<Orient><From Degrees="{low}" /><To Degrees="{high}" /></Orient>' for low, high in ranges
     )
-    (one,) = parse_proposal(proposal(visit(orients, exposure()))).visits
+    (one,) = parse_proposal(one_visit(orients)).visits
     assert one.orients_deg == ((244.0, 254.0), (272.0, 290.0))
