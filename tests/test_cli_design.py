@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -172,6 +174,24 @@ def test_tradeoff_prints_the_whole_curve() -> None:
     assert spacings[-1] == 15.0
     assert all(p["min_separation_pix"] >= p["spacing_pix"] - 0.01 for p in curve)
     assert "spacing" in invoke(*run).stdout
+
+
+def test_words_are_read_without_the_library_that_validates_numbers() -> None:
+    """Its import would cost a quick command as much as numpy."""
+    code = (
+        "import sys; from aptdither.cli import app\n"
+        "try: app(['convert', '--pixels', '1,1', '--at', '2,3'])\n"
+        "except SystemExit as ended: print(ended.code, 'pydantic' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "0 False"
+    assert invoke("convert", "--pixels", "1,1", "--format", "yaml").exit_code == 2
+    assert invoke("check", "--jobs", "many", TIGHT6).exit_code == 2
+
+
+def test_completion_is_offered() -> None:
+    assert "aptdither" in invoke("--show-completion", "bash").stdout
+    assert "--install-completion" in invoke("--help").stdout
 
 
 def test_an_interrupt_is_one_line_and_exit_130(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,21 +2,64 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import io
 import os
 import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from aptdither.cli import apply, check, convert, evaluate, export, fit, optimize, patterns, plot
 from aptdither.cli import options as opt
 from aptdither.cli import report as report_command
 
+
+class _Quick:
+    """Takes words and file names as they are typed.
+
+    For every value, typer builds a validator of pydantic, whose import costs as much time as all of
+    numpy. Numbers and choices that are given still get one.
+    """
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters."""
+        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for one in params:
+            if not isinstance(one.process_value, functools.partial):
+                one.process_value = functools.partial(_value_of, one, one.process_value)
+        return params
+
+
+class QuickCommand(_Quick, TyperCommand):
+    """A command."""
+
+
+class QuickGroup(_Quick, TyperGroup):
+    """All commands, and the options before them."""
+
+
+def _value_of(parameter: Any, validate: Callable[..., Any], context: Any, value: Any) -> Any:
+    kind = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
+    if parameter.callback is not None and value is not None:
+        return validate(context, value)
+    if value is None and not parameter.required:
+        return () if parameter.multiple or parameter.nargs == -1 else None
+    if kind == list[str] and value and not isinstance(value, str):
+        return list(value)
+    if kind in (str, Path) and isinstance(value, str):
+        return kind(value)
+    return value if isinstance(kind, type) and isinstance(value, kind) else validate(context, value)
+
+
 app = typer.Typer(
     name="aptdither",
+    cls=QuickGroup,
     help="Sub-pixel dithers for HST proposals: turns @dither tags in APT into explicit POS TARGs, "
     "and reports the pixel-phase coverage.",
     no_args_is_help=True,
@@ -37,7 +80,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "fit": fit.fit_measurements,
 }
 for name, command in COMMANDS.items():
-    app.command(name)(opt.command(command))
+    app.command(name, cls=QuickCommand)(opt.command(command))
 
 
 def _print_version(wanted: bool) -> None:
@@ -67,6 +110,8 @@ def run() -> None:
         # Characters that a terminal cannot show are escaped.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    # Modules and data stay: looking through them for garbage costs a tenth of a short run.
+    gc.set_threshold(50_000)
     if not os.environ.get("APTDITHER_DEBUG"):
         # Warnings of libraries are for programmers.
         warnings.simplefilter("ignore")
