@@ -8,7 +8,7 @@
      ├── ProposalError        not an HST proposal, or a required part is unreadable
      ├── TagError             malformed ``@dither`` line
      ├── ReceiptError         receipts that contradict their exposures or each other
- ├── RefusalError         valid request that is not carried out; names the way out
+     ├── RefusalError         valid request that is not carried out; names the way out
      ├── CatalogError         unusable pattern catalog, or unknown pattern
      ├── OpticsError          unknown or unusable aperture, spectral element or distortion file
      │    └── NotConvergedError   the distortion could not be inverted
@@ -90,6 +90,11 @@ class AptDitherError(Exception):
     def lines(self) -> tuple[str, ...]:
         """Return one line for each error."""
         return (str(self),)
+
+    def notes(self) -> tuple[str, ...]:
+        """Return the notes that :meth:`add_note` added, one line each."""
+        where = f"{self.location.path}: " if self.location.path else ""
+        return tuple(f"{where}{note}" for note in getattr(self, "__notes__", ()))
 
     def located(self, outer: Location) -> AptDitherError:
         """Fill the unknown parts of the location from `outer`; return the error itself."""
@@ -174,22 +179,31 @@ class ManyErrors(AptDitherError):
 
     def __init__(self, errors: Iterable[AptDitherError]) -> None:
         self.errors = tuple(errors)
-        super().__init__("\n".join(line for error in self.errors for line in error.lines()))
+        super().__init__("several errors")
         self.exit_code = max(error.exit_code for error in self.errors)
+
+    def __str__(self) -> str:
+        """Return the lines of all errors."""
+        return "\n".join(self.lines())
 
     def lines(self) -> tuple[str, ...]:
         """Return the lines of all errors."""
         return tuple(line for error in self.errors for line in error.lines())
 
+    def notes(self) -> tuple[str, ...]:
+        """Return the notes of all errors."""
+        inner = (note for error in self.errors for note in error.notes())
+        return (*inner, *super().notes())
+
     def located(self, outer: Location) -> AptDitherError:
         """Fill the unknown parts of the location of every error."""
         for error in self.errors:
             error.located(outer)
-        return ManyErrors(self.errors)
+        return super().located(outer)
 
 
-def raise_all(errors: Iterable[AptDitherError]) -> None:
-    """Raise the errors: none, the only one, or :class:`ManyErrors`.
+def raise_all(errors: Iterable[AptDitherError], *, note: str = "") -> None:
+    """Raise the errors, with a note: none, the only one, or :class:`ManyErrors`.
 
     Raises
     ------
@@ -197,7 +211,9 @@ def raise_all(errors: Iterable[AptDitherError]) -> None:
         If there is at least one error.
     """
     raised = tuple(errors)
-    if len(raised) == 1:
-        raise raised[0]
-    if raised:
-        raise ManyErrors(raised)
+    if not raised:
+        return
+    error = raised[0] if len(raised) == 1 else ManyErrors(raised)
+    if note:
+        error.add_note(note)
+    raise error

@@ -167,11 +167,12 @@ def test_all_errors_are_listed_and_nothing_is_written(tmp_path: Path) -> None:
     )
     result = invoke("apply", path, "-o", out)
     assert (result.exit_code, result.stdout, out.exists()) == (3, "", False)
-    first, second = result.stderr.splitlines()
+    first, second, note = result.stderr.splitlines()
     assert first.startswith(f"aptdither: {path}, visit 01, exposure 1, line ")
     assert "speed=fast" in first
     assert "n=0" in first
     assert "visit 03" in second
+    assert note == f"aptdither: {path}: nothing was written; the tag of visit 02 is fine"
 
 
 def piped(data: bytes, *arguments: str | Path) -> Result:
@@ -198,7 +199,8 @@ def test_a_file_with_errors_does_not_stop_the_others(tagged: Path, tmp_path: Pat
     result = invoke("apply", bad, tagged, missing, "--check")
     assert result.exit_code == 3  # of 1 (would change) and 3 the worst
     assert result.stderr.splitlines()[0] == f"{tagged} would change"
-    first, second = result.stderr.splitlines()[-2:]
+    first, second, note = result.stderr.splitlines()[-3:]
+    assert note == f"aptdither: {bad}: nothing was written"
     assert first.startswith(f"aptdither: {bad}, visit 01")
     assert second == f"aptdither: {missing}: no such file"
     report = json.loads(invoke("apply", bad, tagged, "--format", "json").stdout)

@@ -11,7 +11,7 @@ from aptdither.apt.proposal import Proposal
 from aptdither.apt.reader import parse_proposal
 from aptdither.apt.tags import DitherRequest, parse_comments, parse_size
 from aptdither.apt.writer import rewrite_proposal
-from aptdither.errors import AptDitherError
+from aptdither.errors import AptDitherError, Location
 from aptdither.optics.aperture import get_aperture
 from aptdither.planning.choice import PatternChooser
 from aptdither.planning.plan import Options, Plan, make_plan
@@ -194,6 +194,21 @@ def test_unknown_aperture_and_element_are_told_together() -> None:
     assert "IRSUB99" in first
     assert "visit 02" in second
     assert "F814W" in second
+    assert caught.value.notes() == ("nothing was written",)
+
+
+def test_visits_whose_tags_are_fine_are_named_beside_the_error() -> None:
+    tagged = [exposure(1, comments=f"@dither n=2 {LINE}")]
+    source = proposal(
+        visit(*tagged),
+        visit(exposure(1, comments="@dither n=0\n@dither m=1"), number="02"),
+        visit(*tagged, number="03"),
+    )
+    with pytest.raises(AptDitherError) as caught:
+        planned(source)
+    error = caught.value.located(Location(path="a.apt"))
+    assert len(error.lines()) == 2
+    assert error.notes() == ("a.apt: nothing was written; the tags of visits 01, 03 are fine",)
 
 
 def test_setups_of_different_counts_have_patterns_of_their_own() -> None:

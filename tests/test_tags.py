@@ -78,6 +78,7 @@ REFUSED = [
     ("@dither n=0", "'n=0': allowed: a whole number"),
     ("@dither n=-1", "'n=-1': allowed: a whole number"),
     ("@dither n=2.5", "'n=2.5': allowed: a whole number"),
+    ("@dither size=1,5arcsec", "'size=1,5arcsec': allowed: full, point"),
     ("@dither n=٣", "'n=٣': allowed: a whole number"),
     (f"@dither n={MAX_POINTS + 1}", "allowed: a whole number from 1 to 1000"),
     ("@dither n=" + "9" * 5000, "allowed: a whole number from 1 to 1000"),

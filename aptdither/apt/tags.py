@@ -53,7 +53,7 @@ _LIKE_A_PATTERN = re.compile(r"wfc3-[a-z0-9._+-]{1,90}|[a-z][a-z-]{1,40}-[0-9]{1
 _HEAD = re.compile(r"\s*([^\s:,(]+)[\s:,(]*")
 #: A key with its value, which may be a number and a unit; or any other word.
 _WORD = re.compile(
-    rf"([^\s,=]++)\s*+=(?:\s*((?i:{NUMBER}\s*(?:{_UNIT}))(?![\w.+-])|[^\s,=]++(?!\s*=)))?"
+    rf"([^\s,=]++)\s*+=(?:\s*((?i:{NUMBER}\s*(?:{_UNIT}))(?![\w.+-])|(?:[^\s,=]|,(?=[0-9]))++(?!\s*=)))?"
     r"|[^\s,]+"
 )
 #: The kinds of a line in lower case; the name of the group that matches is the kind.

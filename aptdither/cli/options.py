@@ -231,6 +231,8 @@ def _exit_code(run: Callable[[], int | None]) -> int:
             print_error(line)
         if len(lines) > MOST_LINES:
             print_error(f"and {len(lines) - MOST_LINES} more errors")
+        for note in error.notes():
+            print_error(note)
         return error.exit_code
     except KeyboardInterrupt:
         print_error("stopped")

@@ -146,9 +146,10 @@ def make_plan(
             setups += planner.plan_set(dither_set, only_check=bool(errors))
         except AptDitherError as error:
             errors.append(error.located(dither_set.location))
-    raise_all(errors)
+    raise_all(errors, note=_without_errors(selected.sets, errors))
     changes, errors = _changes(setups)
-    raise_all([*_contradictions(proposal, setups), *errors])
+    errors = [*_contradictions(proposal, setups), *errors]
+    raise_all(errors, note=_without_errors(selected.sets, errors))
     return Plan(
         groups=tuple(planner.evaluate(setup, changes) for setup in setups),
         changes=tuple(changes.values()),
@@ -160,6 +161,18 @@ def make_plan(
         ),
         evaluator=planner.evaluator,
     )
+
+
+def _without_errors(sets: Iterable[DitherSet], errors: Iterable[AptDitherError]) -> str:
+    """Say that nothing is written, and the tags of which visits have no error."""
+    wrong = {error.location.visit for error in errors}
+    tagged = dict.fromkeys(share.visit.number for one in sets for share in one.shares)
+    fine = [number for number in tagged if number not in wrong]
+    if not fine:
+        return "nothing was written"
+    listed = ", ".join(fine[:20]) + (", …" if len(fine) > 20 else "")
+    tags = "tag of visit" if len(fine) == 1 else "tags of visits"
+    return f"nothing was written; the {tags} {listed} {'is' if len(fine) == 1 else 'are'} fine"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
