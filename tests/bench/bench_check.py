@@ -37,7 +37,7 @@ def made(rng: np.random.Generator) -> bytes:
     for number in range(1, int(rng.integers(4, 13))):
         kind = rng.integers(6)
         if kind < 2:
-            children = [exposure(i, config="ACS/WFC", element="F606W") for i in range(1, 9)]
+            children = [exposure(i, config="STIS/CCD", element="MIRVIS") for i in range(1, 9)]
         elif kind == 2:
             inside = [exposure(i, element=e) for i, e in enumerate(filters, 1)]
             children = [group(*inside, attributes=' Type="Pattern" Pattern="1"')]
