@@ -8,8 +8,7 @@ solves the forward polynomial by Newton steps, to better than 1e-9 pixel.
 
 How it is made fast: points go through in blocks that stay in the processor's cache, all monomials
 of a block are made with one multiplication each, and one matrix product turns them into everything
-that is wanted. The inverse starts from a polynomial that was fitted when the distortion was made;
-on the detector one Newton step from there is enough.
+that is wanted.
 """
 
 from __future__ import annotations
@@ -30,14 +29,13 @@ BLOCK_POINTS = 6144
 #: Newton steps after which a point is given up. From a sane start three or four are enough, since
 #: each step squares the error; what takes more is outside the field where the inverse exists.
 MAX_STEPS = 20
-#: The error, in pixels, that the last Newton step may leave: a tenth of the promised 1e-9 pixel.
-TOLERANCE_PIX = 1e-10
+#: The last Newton step is at most so long, pixels: the next would be its square times the
+#: curvature, 1e-4 a pixel or less, so the promised 1e-9 pixel is kept by far.
+SETTLED_PIX = 1e-5
 #: Pixels or arcsec beyond which a coordinate is no place at all; its powers stay finite numbers.
 FARTHEST = 1e12
-#: Degree of the fitted first guess: 3e-4 pixel on WFC3/IR, so that one Newton step is enough.
-GUESS_DEGREE = 5
-#: Samples along each side for the fit of the first guess, twice what its degree needs and more.
-GUESS_SAMPLES = 17
+#: Places along each side where the map must not fold over.
+FOLD_SAMPLES = 17
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,7 +48,7 @@ class Distortion:
         ``x_coef[i, j]`` multiplies ``dx**i * dy**j``; arcsec per pixel to the power i + j.
         Elements with i + j > degree must be zero.
     reach_pix : float
-        Half the side of the square about the reference pixel over which the inverse is prepared:
+        Half the side of the square about the reference pixel in which the map must not fold over:
         at least the detector's farthest edge. Beyond it the inverse works too, with a few more
         steps.
 
@@ -66,8 +64,6 @@ class Distortion:
     reach_pix: float
     _forward_rows: FloatArray = field(init=False, repr=False)
     _slope_rows: FloatArray = field(init=False, repr=False)
-    _guess_rows: npt.NDArray[np.float32] = field(init=False, repr=False)
-    _settled_pix: float = field(init=False, repr=False)
     _handedness: float = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -96,7 +92,7 @@ class Distortion:
         self._set(x_coef=tables[0], y_coef=tables[1])
         slopes = _slopes(tables)[:, :-1, :-1]
         self._set(_forward_rows=_rows(tables), _slope_rows=_rows(slopes))
-        self._prepare_inverse(tables)
+        self._check_fold()
 
     def forward(
         self,
@@ -189,10 +185,9 @@ class Distortion:
         out = np.empty((2, x.size))
         points = min(x.size, BLOCK_POINTS)
         newton = _Workspace(self.degree, points)
-        guess = _Workspace(GUESS_DEGREE, points, np.float32)
         with np.errstate(all="ignore"):
             for part in _blocks(x.size):
-                self._invert_block(x[part], y[part], out[:, part], newton, guess)
+                self._invert_block(x[part], y[part], out[:, part], newton)
         for row, zero in zip(out, origin_pix, strict=True):
             if zero != 0.0:
                 row += zero
@@ -241,60 +236,29 @@ class Distortion:
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
-    def _prepare_inverse(self, tables: FloatArray) -> None:
-        """Fit the first guess, and find how small a Newton step must be to be the last one."""
-        # Chebyshev nodes: the fitted polynomial is then about equally good up to the edges.
-        node = np.cos((np.arange(GUESS_SAMPLES) + 0.5) / GUESS_SAMPLES * np.pi) * self.reach_pix
-        dx, dy = (grid.ravel() for grid in np.meshgrid(node, node))
-        monomials = _Workspace(self.degree, dx.size).monomials(dx, dy)
-        x, y = self._forward_rows @ monomials
-        slopes = self._slope_rows @ monomials[: self._slope_rows.shape[1]]
-        determinant = slopes[0] * slopes[3] - slopes[1] * slopes[2]
-        handedness = float(np.sign(determinant[0]))
+    def _check_fold(self) -> None:
+        """Refuse a map that folds over within reach, and note whether it is mirrored."""
+        side = np.linspace(-self.reach_pix, self.reach_pix, FOLD_SAMPLES)
+        determinant = np.linalg.det(self.jacobian(side[:, None], side))
+        handedness = float(np.sign(determinant[0, 0]))
         if handedness == 0.0 or np.any(determinant * handedness <= 0.0):
             raise OpticsError(
                 f"the distortion folds over within {self.reach_pix:.0f} pixels of its reference "
                 "pixel, so no position on the sky belongs to one pixel alone"
             )
-        # Newton leaves an error of at most K step**2, with K = |J**-1| |second derivatives| / 2.
-        bend = np.abs(_rows(_slopes(_slopes(tables))) @ monomials).max()
-        largest_slope = np.abs(slopes).max()
-        curvature = 2.0 * float(bend) * float(largest_slope / np.abs(determinant).min())
-        x_limit, y_limit = np.abs(x).max(), np.abs(y).max()
-        terms = _Workspace(GUESS_DEGREE, dx.size).monomials(x / x_limit, y / y_limit)
-        fitted, *_ = np.linalg.lstsq(terms.T, np.array([dx, dy]).T, rcond=None)
-        x_power, y_power = (power.astype(float) for power in _terms(GUESS_DEGREE))
-        unscale = x_limit**-x_power * y_limit**-y_power
-        self._set(
-            _guess_rows=np.ascontiguousarray(fitted.T * unscale, dtype=np.float32),
-            # Never more than a pixel: the bound holds within reach, and steps tell nothing far out.
-            _settled_pix=min(1.0, float(np.sqrt(TOLERANCE_PIX / max(curvature, TOLERANCE_PIX)))),
-            _handedness=handedness,
-        )
+        self._set(_handedness=handedness)
 
     def _invert_block(
-        self,
-        x: FloatArray,
-        y: FloatArray,
-        out: FloatArray,
-        newton: _Workspace,
-        guess: _Workspace,
+        self, x: FloatArray, y: FloatArray, out: FloatArray, newton: _Workspace
     ) -> None:
-        """Solve one block: a first guess for all, then steps for those not yet settled."""
-        out[...] = np.matmul(
-            self._guess_rows, guess.monomials(x, y), out=guess.products[:2, : x.size]
-        )
-        unsettled = self._newton_step(x, y, out, newton)
-        if not unsettled.size:
-            return
-        x, y, rest = x[unsettled], y[unsettled], out[:, unsettled]
-        still = np.arange(x.size)
-        for _ in range(MAX_STEPS - 1):
-            still = self._newton_step(x, y, rest, newton)
+        """Solve one block by Newton steps from the straight part of the map."""
+        origin = self._forward_rows[:, :1]
+        out[...] = np.linalg.solve(self.jacobian(0.0, 0.0), np.stack([x, y]) - origin)
+        for _ in range(MAX_STEPS):
+            still = self._newton_step(x, y, out, newton)
             if not still.size:
-                out[:, unsettled] = rest
                 return
-        monomials = newton.monomials(*rest[:, still], finite=False)
+        monomials = newton.monomials(*out[:, still])
         reached = self._forward_rows @ monomials
         slopes = self._slope_rows @ monomials[: self._slope_rows.shape[1]]
         distance = np.hypot(reached[0] - x[still], reached[1] - y[still])
@@ -309,7 +273,7 @@ class Distortion:
         self, x: FloatArray, y: FloatArray, out: FloatArray, newton: _Workspace
     ) -> npt.NDArray[np.intp]:
         """Step `out` toward (x, y) in place; give the indices that need another step."""
-        monomials = newton.monomials(*out, finite=False)
+        monomials = newton.monomials(*out)
         products = newton.products[:, : x.size]
         np.matmul(self._forward_rows, monomials, out=products[:2])
         np.matmul(self._slope_rows, monomials[: self._slope_rows.shape[1]], out=products[2:6])
@@ -332,46 +296,26 @@ class Distortion:
         out += steps
         determinant *= self._handedness
         # A place where the map is mirrored lies beyond a fold: it is not the detector's side.
-        limit = self._settled_pix
-        if max(steps.max(), -steps.min()) <= limit and determinant.min() > 0.0:
-            return np.empty(0, dtype=np.intp)
-        settled = (np.abs(steps) <= limit).all(axis=0) & (determinant > 0.0)
+        settled = (np.abs(steps) <= SETTLED_PIX).all(axis=0) & (determinant > 0.0)
         return np.flatnonzero(~settled)
 
 
 class _Workspace:
     """Memory for the monomials 1, x, y, x², xy, y², … of up to `points` points, and products."""
 
-    def __init__(self, degree: int, points: int, dtype: npt.DTypeLike = np.float64) -> None:
+    def __init__(self, degree: int, points: int) -> None:
         self.degree = degree
-        self.memory = np.empty(((degree + 1) * (degree + 2) // 2, points), dtype=dtype)
+        self.memory = np.empty(((degree + 1) * (degree + 2) // 2, points))
         self.memory[0] = 1.0
-        self.products = np.empty((8, points), dtype=dtype)
+        self.products = np.empty((8, points))
 
     def monomials(
-        self,
-        x: FloatArray,
-        y: FloatArray,
-        origin: tuple[float, float] = (0.0, 0.0),
-        *,
-        finite: bool = True,
-    ) -> npt.NDArray[Any]:
-        """Return a (terms, len(x)) view with the monomials of x - origin, lowest powers first.
-
-        Raises
-        ------
-        OpticsError
-            With `finite`, when a coordinate is not a finite number.
-        """
+        self, x: FloatArray, y: FloatArray, origin: tuple[float, float] = (0.0, 0.0)
+    ) -> FloatArray:
+        """Return a (terms, len(x)) view with the monomials of x - origin, lowest powers first."""
         rows = self.memory[:, : x.size]
-        np.subtract(x, origin[0], out=rows[1], casting="same_kind")
-        np.subtract(y, origin[1], out=rows[2], casting="same_kind")
-        # Written this way round, it refuses NaN too.
-        if finite and not max(rows[1:3].max(), -rows[1:3].min()) <= FARTHEST:
-            raise OpticsError(
-                "a position is not a finite number (NaN or infinite, or too large): there is no "
-                "such place on the detector"
-            )
+        np.subtract(x, origin[0], out=rows[1])
+        np.subtract(y, origin[1], out=rows[2])
         first = 1
         for power in range(2, self.degree + 1):
             after = first + power
@@ -418,10 +362,22 @@ def _expanded_about(table: FloatArray, x0: float, y0: float) -> FloatArray:
 def _flat_pair(
     x: npt.ArrayLike, y: npt.ArrayLike
 ) -> tuple[FloatArray, FloatArray, tuple[int, ...]]:
-    """Broadcast two coordinates; give them flat, with the shape to return to."""
+    """Broadcast two coordinates; give them flat, with the shape to return to.
+
+    Raises
+    ------
+    OpticsError
+        When one is not a finite number, or absurdly large.
+    """
     first, second = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     if first.shape != second.shape:
         first, second = np.broadcast_arrays(first, second)
+    # Written this way round, it refuses NaN too.
+    if first.size and not all(np.abs(one).max() <= FARTHEST for one in (first, second)):
+        raise OpticsError(
+            "a position is not a finite number (NaN or infinite, or too large): there is no such "
+            "place on the detector"
+        )
     return first.reshape(-1), second.reshape(-1), first.shape
 
 
