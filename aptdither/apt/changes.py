@@ -32,9 +32,12 @@ class NewExposure:
     same_pos_as : str or None
         Its SamePosAs in the new file; given by :func:`change_visit`.
     pos_targ : PosTarg or None
-        Its new POS TARG; None leaves its position, receipt and SubExposures alone.
+        Its new POS TARG; None leaves its position alone. Without a receipt, a POS TARG of zero
+        means no PosTarg.
     receipt : Receipt or None
         Its new receipt; given with `pos_targ`.
+    dropped : frozenset of LineKind
+        Kinds of the lines that its Comments lose, where it gets no receipt.
     is_split : bool
         Whether it keeps one iteration and one SubExposure of the old one's.
     """
@@ -45,6 +48,7 @@ class NewExposure:
     same_pos_as: str | None = None
     pos_targ: PosTarg | None = None
     receipt: Receipt | None = None
+    dropped: frozenset[LineKind] = frozenset()
     is_split: bool = False
 
     @property
@@ -52,7 +56,7 @@ class NewExposure:
         """Whether its position, receipt or SubExposures must change."""
         source = self.source
         if self.receipt is None:
-            return False
+            return bool(self.dropped)
         if self.copy or self.is_split or source.problems or source.same_pos_as is not None:
             return True
         if self.pos_targ != source.pos_targ:
@@ -73,6 +77,8 @@ class VisitChange:
         Every exposure of the new visit, in document order.
     removed : tuple of Exposure
         Exposures of the old visit that the new one does not have.
+    dropped : frozenset of LineKind
+        Kinds of the lines that the Comments of the visit itself lose.
     unwrapped : tuple of ExposureGroup
         Pattern groups that become plain groups; their exposures stay in them.
     """
@@ -80,6 +86,7 @@ class VisitChange:
     visit: Visit
     exposures: tuple[NewExposure, ...]
     removed: tuple[Exposure, ...] = ()
+    dropped: frozenset[LineKind] = frozenset()
     unwrapped: tuple[ExposureGroup, ...] = ()
 
 
@@ -87,6 +94,8 @@ def change_visit(
     visit: Visit,
     becomes: Mapping[int, Sequence[NewExposure]],
     unwrapped: Sequence[ExposureGroup] = (),
+    *,
+    dropped: frozenset[LineKind] = frozenset(),
 ) -> VisitChange:
     """Determine what every exposure of a visit becomes.
 
@@ -99,11 +108,13 @@ def change_visit(
         removed.
     unwrapped : sequence of ExposureGroup
         Pattern groups that become plain groups.
+    dropped : frozenset of LineKind
+        Kinds of the lines that the Comments of the visit itself lose.
 
     Returns
     -------
     VisitChange
-        Each POS TARG has the three decimals that are written. Where exposures are added or removed,
+        Each POS TARG of a dither has the three decimals that are written. Where exposures are added or removed,
         all are numbered from 1 and each SamePosAs follows the exposure that it names.
 
     Raises
@@ -138,7 +149,9 @@ def change_visit(
                 replace(
                     one,
                     number=exposure.number if one.copy == 0 else "",
-                    pos_targ=None if one.pos_targ is None else one.pos_targ.rounded(),
+                    pos_targ=one.pos_targ.rounded()
+                    if one.pos_targ and one.receipt
+                    else one.pos_targ,
                 )
                 for one in new
             ]
@@ -156,6 +169,7 @@ def change_visit(
         visit=visit,
         exposures=tuple(exposures),
         removed=tuple(removed),
+        dropped=dropped,
         unwrapped=tuple(unwrapped),
     )
 

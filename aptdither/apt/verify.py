@@ -29,6 +29,7 @@ from aptdither.apt.spans import (
 )
 from aptdither.apt.tags import LINE_END, LineKind, kind_of_line
 from aptdither.errors import DocumentError, Location, ProposalError, RewriteError
+from aptdither.types import NO_OFFSET
 
 _Cut = tuple[int, int]
 
@@ -94,8 +95,14 @@ def _verify_visit(change: VisitChange, old: Document, new: Document, visit: Visi
         if before.node in unwrapped and (group.type, group.pattern_number) != (None, None):
             _fail("a pattern group was not unwrapped")
     removed = {exposure.node for exposure in change.removed}
-    around = _around_exposures(old, change.visit, removed, unwrapped)
-    new_around = _around_exposures(new, visit, copies, set())
+    comments = {b"Comments"} if change.dropped else set()
+    if change.dropped and (
+        list(_lines(visit.comments, set()))
+        != list(_lines(change.visit.comments, set(change.dropped)))
+    ):
+        _fail("the Comments of the visit lost or gained a line")
+    around = _around_exposures(old, change.visit, removed, unwrapped, comments)
+    new_around = _around_exposures(new, visit, copies, set(), comments)
     if around != new_around and not _differ_in_tic(around, new_around):
         _fail("something beside the exposures changed")
 
@@ -104,17 +111,20 @@ def _verify_values(wanted: NewExposure, exposure: Exposure) -> None:
     """Compare an exposure as read from the new file with the plan."""
     if (exposure.number, exposure.same_pos_as) != (wanted.number, wanted.same_pos_as):
         _fail(f"exposure {wanted.number} has another Number or SamePosAs than planned")
-    if wanted.receipt is None:
+    if wanted.receipt is None and not wanted.dropped:
         return
-    if exposure.pos_targ != wanted.pos_targ:
+    has = exposure.pos_targ or (NO_OFFSET if wanted.receipt is None else None)
+    if wanted.pos_targ is not None and has != wanted.pos_targ:
         _fail(f"exposure {wanted.number} has POS TARG {exposure.pos_targ}, not {wanted.pos_targ}")
     receipts = receipt_lines(exposure.comments)
-    if len(receipts) != 1 or not matches_receipt(receipts[0], wanted.receipt):
-        _fail(f"exposure {wanted.number} does not hold its receipt")
     dropped = {LineKind.RECEIPT}
+    if wanted.receipt is None:
+        dropped = set()
+    elif len(receipts) != 1 or not matches_receipt(receipts[0], wanted.receipt):
+        _fail(f"exposure {wanted.number} does not hold its receipt")
     old_dropped = dropped | {LineKind.TAG, LineKind.TYPO} if wanted.copy else dropped
     lines = list(_lines(exposure.comments, dropped))
-    if lines != list(_lines(wanted.source.comments, old_dropped)):
+    if lines != list(_lines(wanted.source.comments, old_dropped | wanted.dropped)):
         _fail(f"the Comments of exposure {wanted.number} lost or gained a line")
     if wanted.is_split and exposure.iterations != 1:
         _fail(f"exposure {wanted.number} still has iterations")
@@ -142,7 +152,8 @@ def _verify_other_bytes(
     source = wanted.source
     numbers = (source.number, source.same_pos_as) != (wanted.number, wanted.same_pos_as)
     attributes = [b"Number", b"SamePosAs"] if numbers else []
-    children = set() if wanted.receipt is None else {b"PosTarg", b"Comments"}
+    changes = wanted.receipt is not None or wanted.dropped
+    children = {b"PosTarg", b"Comments"} if changes else set()
     if wanted.is_split:
         attributes.append(b"NumberOfIterations")
         children.add(b"SubExposures")
@@ -207,12 +218,16 @@ def _sub_exposures(view: bytes, element: Element) -> list[dict[bytes, bytes]]:
 
 
 def _around_exposures(
-    document: Document, visit: Visit, left_out: set[int], unwrapped: set[int]
+    document: Document,
+    visit: Visit,
+    left_out: set[int],
+    unwrapped: set[int],
+    children: set[bytes],
 ) -> bytes:
     """Return a visit without its exposures.
 
     The spaces before the exposures of `left_out`, and Type and Pattern of the groups of
-    `unwrapped`, are left out too; both are sets of nodes.
+    `unwrapped`, are left out too; both are sets of nodes. So are the first children of some names.
     """
     view, elements = document.view, document.elements
     cuts: list[_Cut] = []
@@ -222,6 +237,11 @@ def _around_exposures(
         cuts.append(
             (space_before(view, start) if exposure.node in left_out else start, element.stop)
         )
+    whole = elements[visit.node]
+    for child in find_children(view, whole.open_stop, whole.close_start) if children else ():
+        if child.name in children:
+            cuts.append((child.start, child.stop))
+            break
     for node in unwrapped:
         cuts += _attribute_cuts(view, elements[node], (b"Type", b"Pattern"))
     return _without(view, elements[visit.node].start, elements[visit.node].stop, sorted(cuts))

@@ -15,7 +15,7 @@ from aptdither.apt.changes import NewExposure, VisitChange, matches_receipt, rec
 from aptdither.apt.document import Document, Edit, apply_edits
 from aptdither.apt.limits import MAX_BYTES, MAX_COMMENTS
 from aptdither.apt.proposal import Exposure, Proposal
-from aptdither.apt.receipt import Receipt, parse_receipt
+from aptdither.apt.receipt import Receipt, format_base, parse_receipt
 from aptdither.apt.spans import (
     Attribute,
     Child,
@@ -31,6 +31,7 @@ from aptdither.apt.spans import (
 from aptdither.apt.tags import LineKind, lines_of
 from aptdither.apt.verify import verify_rewrite
 from aptdither.errors import Location, ProposalError
+from aptdither.types import NO_OFFSET
 
 #: What APT adds to the indentation for each level, and for the attributes of an element.
 _INDENT = b"   "
@@ -192,9 +193,19 @@ class _VisitWriter:
             edits += [
                 _removal(attributes[name]) for name in (b"Type", b"Pattern") if name in attributes
             ]
-        if edits:
+        is_moved = any(one.pos_targ is not None for one in self.change.exposures)
+        if edits and (is_moved or self.change.removed):
             edits += self._stale_tic()
+        if self.change.dropped:
+            edits += self._visit_comments()
         return edits
+
+    def _visit_comments(self) -> Iterator[Edit]:
+        """Remove lines of the visit's own Comments."""
+        for child in find_children(self.view, self.element.open_stop, self.element.close_start):
+            if child.name == b"Comments":
+                yield from _without_lines(self.document, child, self.change.dropped)
+                return
 
     def _exposure_edits(self, new: NewExposure) -> list[Edit]:
         view = self.view
@@ -305,11 +316,18 @@ class _ExposureWriter:
 
     def _in_children(self, children: Sequence[Child]) -> Iterator[Edit]:
         open_stop = self.element.open_stop
+        moved = self.new.pos_targ is not None
+        is_bare = self.new.receipt is None and self.new.pos_targ == NO_OFFSET
         for child in children:
-            if child.name == b"PosTarg":
+            if child.name != b"PosTarg":
+                continue
+            if is_bare:
+                yield Edit(start=space_before(self.view, child.start), stop=child.stop, new=b"")
+            elif moved:
                 yield from self._existing_pos_targ(child)
-                break
-        else:
+            moved = False
+            break
+        if moved and not is_bare:
             separator = space_after(self.view, open_stop)
             new = separator + self._pos_targ(separator)
             yield Edit(start=open_stop, stop=open_stop, new=new)
@@ -317,7 +335,8 @@ class _ExposureWriter:
             if child.name == b"Comments":
                 yield from self._existing_comments(child)
                 return
-        yield self._missing_comments(children)
+        if self.new.receipt is not None:
+            yield self._missing_comments(children)
 
     def _existing_pos_targ(self, child: Child) -> Iterator[Edit]:
         view = self.view
@@ -378,18 +397,15 @@ class _ExposureWriter:
 
     def _existing_comments(self, child: Child) -> Iterator[Edit]:
         view = self.view
+        if self.new.receipt is None:
+            yield from _without_lines(self.document, child, self.new.dropped)
+            return
         if child.is_self_closing:
             start = _end_of_attributes(view, child.open_stop)
             new = b">" + self._receipt() + b"</Comments>"
             yield Edit(start=start, stop=child.stop, new=new)
             return
-        size = child.close_start - child.open_stop
-        if size > MAX_COMMENTS:
-            raise ProposalError(
-                f"its Comments take {size} bytes, and at most {MAX_COMMENTS} can be rewritten; "
-                "shorten them"
-            )
-        places = find_text(view, child.open_stop, child.close_start, self.document.encoding)
+        places = _comment_text(self.document, child)
         lines = list(lines_of(places.text))
         receipts = [i for i, line in enumerate(lines) if line[2] is LineKind.RECEIPT]
         tags = [i for i, line in enumerate(lines) if line[2] in (LineKind.TAG, LineKind.TYPO)]
@@ -400,7 +416,7 @@ class _ExposureWriter:
             start, stop = stop - len(line.lstrip()), start + len(line.rstrip())
             if self.new.copy or not matches_receipt(places.text[start:stop], self._wanted()):
                 yield _text_edit(view, places, start, stop, self._receipt())
-            yield from self._lines_removed(places, lines, own[1:])
+            yield from _lines_removed(view, places, lines, own[1:])
         elif tags:
             yield self._line_after(places, lines[tags[0]][1])
         elif places.text.strip():
@@ -422,24 +438,6 @@ class _ExposureWriter:
             if not raw.startswith(b"&"):
                 return raw
         return self.document.line_end
-
-    def _lines_removed(
-        self,
-        places: TextPlaces,
-        lines: Sequence[tuple[int, int, LineKind]],
-        indices: Iterable[int],
-    ) -> Iterator[Edit]:
-        """Remove lines, each with one line end; the line before the first of them stays."""
-        waiting = list(indices)
-        while waiting:
-            first = last = waiting.pop(0)
-            while waiting and waiting[0] == last + 1:
-                last = waiting.pop(0)
-            if last + 1 < len(lines):
-                start, stop = lines[first][0], lines[last + 1][0]
-            else:
-                start, stop = lines[first - 1][1], lines[last][1]
-            yield _text_edit(self.view, places, start, stop, b"")
 
     # New elements in APT's style ------------------------------------------------------------------
 
@@ -484,8 +482,7 @@ class _ExposureWriter:
     def _coordinates(self) -> tuple[bytes, bytes]:
         pos_targ = self.new.pos_targ
         assert pos_targ is not None  # only exposures that move come here
-        x, y = pos_targ.written
-        return x.encode(), y.encode()
+        return format_base(pos_targ.x_arcsec).encode(), format_base(pos_targ.y_arcsec).encode()
 
     def _receipt(self) -> bytes:
         return self._wanted().text.encode("ascii")
@@ -510,6 +507,55 @@ def _too_large(location: Location) -> ProposalError:
 def _removal(attribute: Attribute) -> Edit:
     """Remove an attribute and the white space before it: in APT's style its whole line."""
     return Edit(start=attribute.before, stop=attribute.stop, new=b"")
+
+
+def _comment_text(document: Document, child: Child) -> TextPlaces:
+    """Return the text of a Comments element."""
+    size = child.close_start - child.open_stop
+    if size > MAX_COMMENTS:
+        raise ProposalError(
+            f"its Comments take {size} bytes, and at most {MAX_COMMENTS} can be rewritten; shorten "
+            "them"
+        )
+    return find_text(document.view, child.open_stop, child.close_start, document.encoding)
+
+
+def _without_lines(
+    document: Document, child: Child, dropped: frozenset[LineKind]
+) -> Iterator[Edit]:
+    """Remove the lines of some kinds from Comments; Comments without text become ``<Comments />``."""
+    view = document.view
+    places = _comment_text(document, child)
+    lines = list(lines_of(places.text))
+    indices = [index for index, (*_, kind) in enumerate(lines) if kind in dropped]
+    if not indices:
+        return
+    if len(indices) == len(lines) and b"<" not in view[child.open_stop : child.close_start]:
+        yield Edit(start=child.open_stop - 1, stop=child.stop, new=b" />")
+    else:
+        yield from _lines_removed(view, places, lines, indices)
+
+
+def _lines_removed(
+    view: bytes,
+    places: TextPlaces,
+    lines: Sequence[tuple[int, int, LineKind]],
+    indices: Iterable[int],
+) -> Iterator[Edit]:
+    """Remove lines, each with the line end before it; at the beginning with that after it."""
+    waiting = list(indices)
+    while waiting:
+        first = last = waiting.pop(0)
+        while waiting and waiting[0] == last + 1:
+            last = waiting.pop(0)
+        start, stop = lines[first][0], lines[last][1]
+        if first > 0:
+            start = lines[first - 1][1]
+        elif places.text[
+            stop:
+        ].strip():  # white space alone is what the first receipt was put before
+            stop = lines[last + 1][0]
+        yield _text_edit(view, places, start, stop, b"")
 
 
 def _text_edit(view: bytes, places: TextPlaces, start: int, stop: int, new: bytes) -> Edit:
