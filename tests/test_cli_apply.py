@@ -156,6 +156,22 @@ def test_an_option_that_a_tag_overrides_is_reported(tmp_path: Path) -> None:
     assert "is not used" not in same.stderr
 
 
+def test_snr_is_that_of_the_tag_or_of_the_command_line(tmp_path: Path) -> None:
+    path = tmp_path / "in.apt"
+    tag = "@dither n=4 pattern=tight-4"
+    path.write_bytes(
+        proposal(
+            visit(exposure(1, comments=f"{tag} snr=3")),
+            visit(exposure(1, comments=tag), number="02"),
+        )
+    )
+    for command in ("apply", "check"):
+        more = ["--dry-run"] if command == "apply" else []
+        report = json.loads(invoke(command, path, *more, "--snr", "40", "--format", "json").stdout)
+        groups = report["groups"] if command == "apply" else report["files"][0]["groups"]
+        assert [group["snr"] for group in groups] == [3, 40]
+
+
 def test_all_errors_are_listed_and_nothing_is_written(tmp_path: Path) -> None:
     path, out = tmp_path / "bad.apt", tmp_path / "out.apt"
     path.write_bytes(

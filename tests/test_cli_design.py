@@ -93,6 +93,50 @@ def test_evaluate_takes_pos_targs_or_a_pattern_and_they_agree() -> None:
     assert json.loads(given.stdout)["command"] == "evaluate"
 
 
+def test_every_view_of_a_dither_is_evaluated() -> None:
+    """An offset on the sky is the same for a parallel, and its POS TARG is the prime's."""
+    views = ("--view", "WFC3/UVIS:UVIS:F606W", "--view", "ACS/WFC:WFC:F814W:30arcsec")
+    run = ("evaluate", "--postargs", "0,0 0.158,0.07", "--format", "json")
+    uvis, wfc = json.loads(invoke(*run, *views).stdout)["groups"]
+    (alone,) = json.loads(invoke(*run, "--aperture", "UVIS", "--element", "F606W").stdout)["groups"]
+    assert uvis == alone
+    assert (wfc["config"], wfc["size"], uvis["size"]) == ("ACS/WFC", "30arcsec", "full")
+    for key in ("postarg_x", "postarg_y"):
+        assert [one[key] for one in wfc["points"]] == [one[key] for one in uvis["points"]]
+    (own,) = json.loads(invoke(*run, "--aperture", "WFC", "--size", "30arcsec").stdout)["groups"]
+    assert own["points"] != wfc["points"]  # a POS TARG of the WFC's own frame
+    moved = [np.hypot(*(one["points"][1][k] for k in ("dx_pix", "dy_pix"))) for one in (own, wfc)]
+    assert moved[0] == pytest.approx(moved[1], rel=0.05)
+
+
+def test_the_signal_to_noise_is_that_which_is_given() -> None:
+    run = ("evaluate", "--postargs", "0,0 0.4,0.1", "--format", "json")
+    faint, plain, bright = (
+        json.loads(invoke(*run, *more).stdout)["groups"][0]
+        for more in (("--snr", "1"), (), ("--snr", "100"))
+    )
+    assert (faint["snr"], plain["snr"], bright["snr"]) == (1, 10, 100)
+    worst = [one["coverage"]["worst"]["efficiency"] for one in (faint, plain, bright)]
+    assert worst == sorted(worst, reverse=True)
+    assert worst[0] > worst[2]
+
+
+def test_optimize_designs_for_all_views() -> None:
+    run = ("optimize", "-n", "2", "--seed", "3", "--format", "json")
+    views = ("--view", "WFC3/IR:IR:F160W:point", "--view", "ACS/WFC:WFC:F814W:point")
+    both = json.loads(invoke(*run, *views).stdout)["groups"]
+    (ir,) = json.loads(invoke(*run, "--aperture", "IR", "--size", "point").stdout)["groups"]
+    postargs = " ".join(f"{one['postarg_x']},{one['postarg_y']}" for one in ir["points"])
+    seen = json.loads(
+        invoke("evaluate", "--postargs", postargs, *views, "--format", "json").stdout
+    )["groups"]
+    worst = [
+        min(one["coverage"]["worst"]["efficiency"] for one in groups) for groups in (both, seen)
+    ]
+    assert [one["config"] for one in both] == ["WFC3/IR", "ACS/WFC"]
+    assert worst[0] > worst[1]
+
+
 def test_evaluate_takes_several_patterns() -> None:
     arguments = ("--pattern", "tight-4", "--pattern", "tight-6", "--format", "json")
     groups = json.loads(invoke("evaluate", *arguments).stdout)["groups"]
@@ -279,6 +323,12 @@ def test_fit_and_its_figures_agree(tmp_path: Path) -> None:
         ["evaluate", "--pattern", "go-13417", "--postargs", "0,0"],
         ["evaluate", "--postargs", "0,0 1e999,3"],
         ["evaluate", "--postargs", "0;0"],
+        ["evaluate", "--postargs", "0,0", "--snr", "loud"],
+        ["evaluate", "--postargs", "0,0", "--snr", "0"],
+        ["evaluate", "--postargs", "0,0", "--view", "WFC3/IR"],
+        ["evaluate", "--postargs", "0,0", "--view", "WFC3/IR:IR:F606W"],
+        ["evaluate", "--postargs", "0,0", "--view", "WFC3/IR:IR:F160W:big"],
+        ["evaluate", "--postargs", "0,0", "--view", ":IR:F160W", "--aperture", "IR"],
         ["evaluate", "--pattern", "go-13417", "--visit", "01"],
         ["optimize", "-n", "99"],
         ["optimize", "-n", "3", "--spacing", "huge"],

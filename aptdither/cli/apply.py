@@ -33,7 +33,8 @@ def apply_tags(
         str | None, option("--spacing", "Smallest step, for tags without spacing: tight, 12pix.")
     ] = None,
     snr: Annotated[
-        float | None, option("--snr", "Signal to noise of one exposure, for tags without snr.")
+        str | None,
+        option("--snr", "Signal to noise of an exposure, for tags without snr.", metavar="S/N"),
     ] = None,
     replace: Annotated[
         bool, option("--replace", "Dither each set about its first exposure's POS TARG.")
@@ -100,7 +101,7 @@ def apply_tags(
     return change_files(proposals, outputs, "apply", change)
 
 
-def _defaults(**values: float | str | None) -> DitherRequest:
+def _defaults(**values: int | str | None) -> DitherRequest:
     """Read the options for what a tag does not set, with the grammar of the tags."""
     from aptdither.apt.tags import parse_tag
 

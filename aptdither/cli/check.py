@@ -64,6 +64,7 @@ def check_proposals(
         list[str] | None, option("--ignore", "Skip these codes or prefixes.", metavar="CODES")
     ] = None,
     size: opt.SizeOption = None,
+    snr: opt.SnrOption = None,
     fail_on: Annotated[
         Severity, option("--fail-on", "Exit 1 for findings of this severity or worse.")
     ] = Severity.WARNING,
@@ -109,6 +110,7 @@ def check_proposals(
 
     options = ReviewOptions(
         size=opt.parse_size_option(size),
+        snr=opt.parse_snr_option(snr),
         selection=Selection.of(select or (), ignore or (), RULES),
         catalog=catalog,
         distortion=distortion,

@@ -28,6 +28,7 @@ def fit_measurements(
         option("--at", "Origin of dx_pix, dy_pix (default: reference point).", metavar="X,Y"),
     ] = None,
     size: opt.SizeOption = None,
+    snr: opt.SnrOption = None,
     fmt: opt.FormatOption = opt.Format.TEXT,
 ) -> None:
     """Fit the scale and roll of observed dithers.
@@ -38,13 +39,15 @@ def fit_measurements(
     from rich.console import Group
 
     from aptdither.dither.coverage import evaluate
+    from aptdither.dither.sampling import SIGNAL_TO_NOISE
     from aptdither.dither.views import View
     from aptdither.optics.pointing_fit import fit_dithers, read_measurements
     from aptdither.report import json
     from aptdither.report.text import fit_summary
 
     optics = inputs.optics(for_fit=True)
-    view = View(*optics, opt.parse_size_option(size) or Region.full())
+    region, noise = opt.parse_size_option(size), opt.parse_snr_option(snr)
+    view = View(*optics, region or Region.full(), snr=noise or SIGNAL_TO_NOISE)
     tables = read_measurements(file, at=one_position(at, optics[0]))
     fits = [fit_dithers(measured, optics[0]) for measured in tables]
     # Both the commanded and the achieved offsets are relative to the first exposure.

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 from aptdither.cli import options as opt
 from aptdither.errors import AptDitherError, Location, UsageError
-from aptdither.types import Region, Setup
+from aptdither.types import Progress, Region, Setup, Spacing
 
 if TYPE_CHECKING:
     from aptdither.apt.proposal import Proposal
+    from aptdither.dither.pattern import Pattern
     from aptdither.io.files import Source
     from aptdither.optics.aperture import Aperture
     from aptdither.optics.filters import SpectralElement
-    from aptdither.planning.evaluation import DitherGroup
+    from aptdither.planning.choice import PatternChoice, PatternChooser
+    from aptdither.planning.evaluation import DitherGroup, Evaluator
     from aptdither.planning.survey import Survey
 
 
@@ -70,7 +72,89 @@ class SetupInputs:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupInputs(SetupInputs):
+class RegionInputs(SetupInputs):
+    """Options that say what a coverage is evaluated for."""
+
+    size: opt.SizeOption = None
+    snr: opt.SnrOption = None
+
+
+@dataclass(frozen=True, slots=True)
+class ViewInputs(RegionInputs):
+    """Options that say what sees a dither: one detector, or several that share it."""
+
+    views: opt.ViewsOption = None
+
+    def seen(self) -> list[tuple[Setup, Region]]:
+        """Return the setups and regions, the prime's first.
+
+        Raises
+        ------
+        UsageError
+            If a view is malformed or unknown, or the options contradict each other.
+        """
+        region = opt.parse_size_option(self.size) or Region.full()
+        if not self.views:
+            return [(self.setup(), region)]
+        if (self.config, self.aperture, self.element) != (None, None, None):
+            raise UsageError("give either --view or --config, --aperture and --element, not both")
+        seen = []
+        for text in self.views:
+            words = text.split(":")
+            if len(words) not in (3, 4):
+                raise UsageError(
+                    f"--view is {text!r}; allowed: CONFIG:APERTURE:ELEMENT and perhaps :SIZE, such "
+                    "as WFC3/UVIS:UVIS:F606W or WFC3/IR:IR:F160W:30arcsec"
+                )
+            config, aperture, element, *size = words
+            one = SetupInputs(config or None, aperture, element, self.distortion)
+            one.optics()
+            own = opt.parse_size_option(size[0]) if size else None
+            seen.append((one.setup(), own or region))
+        return seen
+
+    def evaluator(self, seed: int) -> Evaluator:
+        """Return what evaluates dithers as the options say."""
+        from aptdither.planning.evaluation import Evaluator
+
+        return Evaluator(seed=seed, distortion=self.distortion, snr=opt.parse_snr_option(self.snr))
+
+    def chooser(
+        self, *, seed: int, spacing: Spacing | None = None, progress: Progress | None
+    ) -> PatternChooser:
+        """Return what designs patterns for all that the options name; without a catalog."""
+        from aptdither.dither.views import View
+        from aptdither.planning.choice import PatternChooser
+
+        evaluator = self.evaluator(seed)
+        (setup, region), *others = self.seen()
+        aperture, snr = evaluator.aperture(setup), evaluator.snr
+        return PatternChooser(
+            aperture=aperture,
+            elements=(evaluator.element(setup),),
+            region=region,
+            spacing=spacing,
+            seed=seed,
+            progress=progress,
+            snr=snr,
+            others=tuple(
+                View(evaluator.aperture(one), evaluator.element(one), own, aperture.frame, snr)
+                for one, own in others
+            ),
+        )
+
+    def evaluate(self, choice: PatternChoice, evaluator: Evaluator) -> list[DitherGroup]:
+        """Return a pattern as each detector sees it."""
+        (setup, region), *others = self.seen()
+        prime = evaluator.aperture(setup).frame
+        return [
+            evaluator.evaluate_pattern(choice, setup, region),
+            *(evaluator.evaluate_pattern(choice, *other, prime) for other in others),
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupInputs(ViewInputs):
     """Options that give groups of exposures: patterns, POS TARGs, or a proposal."""
 
     patterns: opt.PatternsOption = None
@@ -78,7 +162,6 @@ class GroupInputs(SetupInputs):
     proposal: opt.ProposalOption = None
     visit: opt.VisitOption = None
     group: opt.GroupOption = None
-    size: opt.SizeOption = None
     catalog: opt.CatalogOption = None
     seed: opt.SeedOption = 0
 
@@ -123,24 +206,30 @@ class GroupInputs(SetupInputs):
 
     def _given(self) -> list[DitherGroup]:
         from aptdither.planning.choice import PatternChoice
-        from aptdither.planning.evaluation import Evaluator
 
-        evaluator = Evaluator(seed=self.seed, distortion=self.distortion)
-        region = opt.parse_size_option(self.size) or Region.full()
+        evaluator = self.evaluator(self.seed)
         pairs = [opt.parse_pairs(text, "--postargs") for text in self.postargs or ()]
         with opt.as_usage_error():
-            catalog = opt.open_catalog(self.catalog)
-            groups = []
+            catalog, groups = opt.open_catalog(self.catalog), []
             for pattern in map(catalog.get, self.patterns or ()):
-                # A pattern says its detector, unless the command line does.
-                is_chosen = self.config is not None or self.aperture is not None
-                inputs = self if is_chosen else replace(self, config=pattern.config or None)
-                choice = PatternChoice.from_catalog(pattern, inputs.optics()[0])
-                groups.append(evaluator.evaluate_pattern(choice, inputs.setup(), region))
-            return groups + [
-                evaluator.evaluate_pattern(PatternChoice.given(pair), self.setup(), region)
-                for pair in pairs
-            ]
+                inputs = self._for(pattern)
+                aperture = evaluator.aperture(inputs.seen()[0][0])
+                choice = PatternChoice.from_catalog(pattern, aperture)
+                groups += inputs.evaluate(choice, evaluator)
+            for pair in pairs:
+                groups += self.evaluate(PatternChoice.given(pair), evaluator)
+            return groups
+
+    def _for(self, pattern: Pattern) -> GroupInputs:
+        """Return these options with the detectors of a pattern, where none is given."""
+        if self.config is not None or self.aperture is not None or self.views:
+            return self
+        if not pattern.parallel:
+            return replace(self, config=pattern.config or None)
+        configs = (pattern.config, pattern.parallel)
+        setups = [SetupInputs(config, element=self.element).setup() for config in configs]
+        views = [f"{one.config}:{one.aperture}:{one.element}" for one in setups]
+        return replace(self, views=views, element=None)
 
     def survey(self, source: Source, *, with_plan: bool = True) -> tuple[Proposal, Survey]:
         """Return a proposal and its evaluated groups; errors name its file."""
@@ -155,6 +244,7 @@ class GroupInputs(SetupInputs):
                     proposal,
                     visit=self.visit,
                     region=region,
+                    snr=opt.parse_snr_option(self.snr),
                     with_plan=with_plan,
                     catalog=catalog,
                     distortion=self.distortion,

@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 from aptdither.cli import options as opt
-from aptdither.cli.inputs import SetupInputs
+from aptdither.cli.inputs import ViewInputs
 from aptdither.cli.options import option
-from aptdither.types import Region
 
 
 def design_pattern(
-    inputs: SetupInputs,
+    inputs: ViewInputs,
     n: Annotated[int, option("-n", "Number of points.", min=1)],
-    size: opt.SizeOption = None,
     spacing: opt.SpacingOption = None,
     tradeoff: Annotated[bool, option("--tradeoff", "List the coverage at each spacing.")] = False,
     output: opt.FileOption = None,
@@ -32,31 +30,22 @@ def design_pattern(
     from aptdither.dither.catalog_ecsv import write_ecsv
     from aptdither.dither.pattern import check_name
     from aptdither.io import files
-    from aptdither.planning.choice import PatternChooser
-    from aptdither.planning.evaluation import Evaluator
     from aptdither.report import json, text
 
-    region = opt.parse_size_option(size) or Region.full()
     if output is not None:
         # A search can take a minute, so the name is checked first.
         files.check_output(output, force=force)
         with opt.as_usage_error():
             check_name(name or Path(output).stem)
-    optics = inputs.optics()
+    smallest = opt.parse_spacing_option(spacing)
     with opt.as_usage_error(), opt.progress_bar("searching") as progress:
-        chooser = PatternChooser(
-            aperture=optics[0],
-            elements=(optics[1],),
-            region=region,
-            spacing=opt.parse_spacing_option(spacing),
-            seed=seed,
-            progress=progress,
-        )
+        chooser = inputs.chooser(seed=seed, spacing=smallest, progress=progress)
         if not tradeoff:
             choice = chooser.design(n)
         else:
             curve = chooser.tradeoff(n)
     if tradeoff:
+        optics = chooser.aperture, chooser.elements[0]
         opt.print_result(
             fmt,
             lambda: json.tradeoff_report(curve, *optics, seed=seed),
@@ -70,7 +59,5 @@ def design_pattern(
         opt.write_file(output, table.getvalue(), force=force, hint=hint)
     if output == files.STANDARD:
         return
-    group = Evaluator(seed=seed, distortion=inputs.distortion).evaluate_pattern(
-        choice, inputs.setup(), region
-    )
-    opt.print_groups("optimize", [group], fmt, seed=seed, details=details)
+    groups = inputs.evaluate(choice, inputs.evaluator(seed))
+    opt.print_groups("optimize", groups, fmt, seed=seed, details=details)

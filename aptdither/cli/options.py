@@ -71,6 +71,17 @@ DetailsOption = Annotated[bool, option("--details", "Print all figures, and expl
 SizeOption = Annotated[
     str | None, option("--size", "Region: full, point, or a diameter: 30arcsec, 150pix.")
 ]
+SnrOption = Annotated[
+    str | None, option("--snr", "Signal to noise of one exposure (default 10).", metavar="S/N")
+]
+ViewsOption = Annotated[
+    list[str] | None,
+    option(
+        "--view",
+        "A detector that sees the dither; the first is the prime, repeat for others.",
+        metavar="CONFIG:APERTURE:ELEMENT[:SIZE]",
+    ),
+]
 SpacingOption = Annotated[
     str | None, option("--spacing", "Smallest step: tight, wide, 12pix, 1.5arcsec.")
 ]
@@ -337,6 +348,14 @@ def parse_spacing_option(text: str | None) -> Spacing | None:
 
     with as_usage_error():
         return None if text is None else parse_spacing(text)
+
+
+def parse_snr_option(text: str | None) -> float | None:
+    """Read ``--snr`` with the grammar of the tag; None when it is not given."""
+    from aptdither.apt.tags import parse_tag
+
+    with as_usage_error():
+        return None if text is None else parse_tag(f"@dither snr={text}").request.snr
 
 
 def parse_pairs(text: str, option: str) -> list[tuple[float, float]]:

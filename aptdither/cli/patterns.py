@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aptdither.cli import options as opt
-from aptdither.cli.inputs import GroupInputs, SetupInputs
+from aptdither.cli.inputs import GroupInputs, RegionInputs
 from aptdither.cli.options import option
+
+if TYPE_CHECKING:
+    from aptdither.dither.pattern import Pattern
 
 
 def list_patterns(
-    inputs: SetupInputs,
+    inputs: RegionInputs,
     name: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="Show this pattern in full.")
     ] = None,
     n: Annotated[int | None, option("-n", "Only patterns of N points.", min=1, metavar="N")] = None,
-    size: opt.SizeOption = None,
     catalog: opt.CatalogOption = None,
     seed: opt.SeedOption = 0,
     fmt: opt.FormatOption = opt.Format.TEXT,
@@ -30,7 +32,7 @@ def list_patterns(
     source and coverage.
     """
     known = opt.open_catalog(catalog)
-    groups = GroupInputs(**asdict(inputs), size=size, catalog=catalog, seed=seed)
+    groups = GroupInputs(**asdict(inputs), catalog=catalog, seed=seed)
     if name is not None:
         one = replace(groups, patterns=[name]).groups(with_plan=False)
         opt.print_groups("patterns", one, fmt, seed=seed, details=True)
@@ -39,12 +41,11 @@ def list_patterns(
 
     is_chosen = inputs.config is not None or inputs.aperture is not None
     configs = [inputs.setup().config] if is_chosen else supported_configs()
-    wanted = {
-        config: sorted(
-            (one for one in known.of_config(config) if n in (None, one.n)), key=lambda one: one.n
-        )
-        for config in configs
-    }
+    wanted: dict[tuple[str, str], list[Pattern]] = {}
+    for pattern in sorted(known, key=lambda pattern: pattern.n):
+        for config in configs:
+            if pattern.config in ("", config) and n in (None, pattern.n):
+                wanted.setdefault((config, pattern.parallel), []).append(pattern)
     if fmt is opt.Format.JSON:
         from aptdither.report.json import catalog_report
 
@@ -54,7 +55,11 @@ def list_patterns(
     from aptdither.report.text import comparison_table
 
     console = opt.stdout_console()
-    for config, patterns in wanted.items():
-        if patterns:
-            own = replace(groups, config=config, patterns=[one.name for one in patterns])
-            console.print(comparison_table(own.groups(with_plan=False)))
+    for config, parallel in sorted(wanted, key=lambda both: (both[1], configs.index(both[0]))):
+        own = replace(groups, patterns=[one.name for one in wanted[config, parallel]])
+        if not parallel:
+            console.print(comparison_table(replace(own, config=config).groups(with_plan=False)))
+            continue
+        both = own.groups(with_plan=False)
+        for k in range(2):  # as the prime sees them, and as the parallel does
+            console.print(comparison_table(both[k::2]))

@@ -14,7 +14,6 @@ from aptdither.cli import options as opt
 from aptdither.cli.inputs import GroupInputs, too_many_groups, with_plot_extra
 from aptdither.cli.options import option
 from aptdither.errors import UsageError
-from aptdither.types import Region
 
 #: Most rows of a figure.
 MOST_ROWS = 4
@@ -158,21 +157,13 @@ def _spec_distortion(inputs: GroupInputs, step: str) -> PlotSpec:
 
 
 def _spec_tradeoff(inputs: GroupInputs, n: int) -> PlotSpec:
-    from aptdither.planning.choice import PatternChooser
     from aptdither.report.plots import captions, curves
 
-    aperture, element = inputs.optics()
-    region = opt.parse_size_option(inputs.size) or Region.full()
     with opt.progress_bar("searching") as progress:
-        chooser = PatternChooser(
-            aperture=aperture,
-            elements=(element,),
-            region=region,
-            seed=inputs.seed,
-            progress=progress,
-        )
+        chooser = inputs.chooser(seed=inputs.seed, progress=progress)
         curve = chooser.tradeoff(n)
-    facts = [*captions.setup_facts(aperture, element, n, region), f"seed {inputs.seed}"]
+    setup = captions.setup_facts(chooser.aperture, chooser.elements[0], n, chooser.region)
+    facts = [*setup, f"seed {inputs.seed}"]
     numbers = " ".join(f"{p.spacing_pix:g},{p.result.efficiency_worst:.4f}" for p in curve)
     draw = partial(curves.draw_tradeoff, points=curve, facts=facts)
     return PlotSpec(draw, curves.TRADEOFF_IN, numbers)

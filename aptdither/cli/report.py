@@ -23,6 +23,7 @@ def write_reports(
     ] = None,
     force: opt.ForceOption = False,
     size: opt.SizeOption = None,
+    snr: opt.SnrOption = None,
     catalog: opt.CatalogOption = None,
     distortion: opt.DistortionOption = None,
     seed: opt.SeedOption = 0,
@@ -35,7 +36,7 @@ def write_reports(
     with with_plot_extra():
         import aptdither.report.html  # noqa: F401
     names = list(dict.fromkeys(proposals))
-    inputs = GroupInputs(distortion=distortion, size=size, catalog=catalog, seed=seed)
+    inputs = GroupInputs(distortion=distortion, size=size, snr=snr, catalog=catalog, seed=seed)
     if len(names) > 1 and (output is not None or "-" in names):
         raise UsageError("-o and - are for one proposal; without -o each gets a page of its own")
     errors: list[AptDitherError] = []
@@ -63,6 +64,7 @@ def _write_report(name: str, page: str | Path, inputs: GroupInputs, *, force: bo
     parsed, survey = inputs.survey(source)
     review = ReviewOptions(
         size=opt.parse_size_option(inputs.size),
+        snr=opt.parse_snr_option(inputs.snr),
         catalog=inputs.catalog,
         distortion=inputs.distortion,
         seed=inputs.seed,

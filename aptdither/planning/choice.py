@@ -34,6 +34,7 @@ from aptdither.dither.optimizer.optimize import (
 )
 from aptdither.dither.pattern import Pattern
 from aptdither.dither.phases import min_separation, span
+from aptdither.dither.sampling import SIGNAL_TO_NOISE
 from aptdither.dither.views import View
 from aptdither.dither.visibility import largest_scale
 from aptdither.errors import RefusalError
@@ -174,6 +175,10 @@ class PatternChooser:
         Of the search.
     progress : callable or None
         Called while searching.
+    snr : float
+        Signal to noise of one exposure.
+    others : tuple of View
+        Further detectors that see the dither: the worst of all decides.
     """
 
     aperture: Aperture
@@ -184,6 +189,8 @@ class PatternChooser:
     catalog: Catalog | None = None
     seed: int = 0
     progress: Progress | None = None
+    snr: float = SIGNAL_TO_NOISE
+    others: tuple[View, ...] = ()
 
     def choose(self, sizes: Sequence[int], request: DitherRequest) -> PatternChoice:
         """Choose the pattern of each cluster and put the clusters together.
@@ -233,7 +240,7 @@ class PatternChooser:
 
     def tradeoff(self, n: int) -> tuple[TradeoffPoint, ...]:
         """Return what each spacing costs, the tightest first."""
-        return tradeoff(n, self._view, seed=self.seed, progress=self.progress)
+        return tradeoff(n, self._views, seed=self.seed, progress=self.progress)
 
     @property
     def spacing_or_default(self) -> Spacing:
@@ -260,9 +267,17 @@ class PatternChooser:
         return float(spacing.distance / np.sqrt(x_scale * y_scale))
 
     @property
-    def _view(self) -> View:
-        """The aperture and the region, with the bluest of the elements."""
-        return View(self.aperture, bluest(self.elements), self.region)
+    def _views(self) -> tuple[View, ...]:
+        """The aperture and the region, with the bluest of the elements; then the others."""
+        prime = View(self.aperture, bluest(self.elements), self.region, snr=self.snr)
+        return (prime, *self.others)
+
+    def _of_size(self, n: int) -> tuple[Pattern, ...]:
+        """Return the patterns of the catalog for the detectors at hand."""
+        assert self.catalog is not None
+        own = self.aperture.detector.config
+        parallels = {view.aperture.config for view in self.others} - {own}
+        return self.catalog.of_size(n, own, *sorted(parallels)[:1])
 
     def _choose_one(self, n: int, request: DitherRequest) -> PatternChoice:
         """Return the pattern of one cluster of `n` points."""
@@ -315,7 +330,7 @@ class PatternChooser:
         assert self.catalog is not None
         pattern, config = self.catalog.get(name), self.aperture.detector.config
         if pattern.config not in ("", config):
-            fitting = [own.name for own in self.catalog.of_size(pattern.n, config)]
+            fitting = [own.name for own in self._of_size(pattern.n)]
             those = f"use {' or '.join(fitting)}" if fitting else "leave pattern= out"
             raise RefusalError(
                 f"pattern {pattern.name} is for {pattern.config}, and these exposures are of "
@@ -326,12 +341,9 @@ class PatternChooser:
     # Candidates of the catalog ----------------------------------------------------------------
 
     def _best_candidate(self, n: int) -> _Candidate | None:
-        assert self.catalog is not None
         candidates = [
             candidate
-            for candidate in map(
-                self._measured, self.catalog.of_size(n, self.aperture.detector.config)
-            )
+            for candidate in map(self._measured, self._of_size(n))
             if candidate.separation_pix >= self._least_pix - ROUNDING_PIX and candidate.fits
         ]
         if not candidates:
@@ -347,12 +359,12 @@ class PatternChooser:
 
     def _measured(self, pattern: Pattern) -> _Candidate:
         postargs = pattern.postargs(self.aperture)
-        worst = evaluate(postargs, self._view, base=self.base.xy_arcsec).worst
+        worst = [evaluate(postargs, view, base=self.base.xy_arcsec).worst for view in self._views]
         pixels = pattern.offsets_pix(self.aperture)
         return _Candidate(
             pattern=pattern,
-            efficiency=worst.efficiency,
-            packing_of_limit=worst.packing_of_limit,
+            efficiency=min(one.efficiency for one in worst),
+            packing_of_limit=min(one.packing_of_limit for one in worst),
             separation_pix=min_separation(pixels),
             span_pix=span(pixels),
             fits=self._scale_to_fit(postargs) == 1.0,
@@ -360,12 +372,12 @@ class PatternChooser:
 
     def _scale_to_fit(self, postargs: FloatArray) -> float:
         """Return by how much a pattern must shrink for all exposures to see the region."""
-        if self.region.kind is RegionKind.FULL:
-            return 1.0
-        return largest_scale(postargs, self._view, base=self.base.xy_arcsec)
+        limited = [view for view in self._views if view.region.kind is not RegionKind.FULL]
+        scales = [largest_scale(postargs, view, base=self.base.xy_arcsec) for view in limited]
+        return min(scales, default=1.0)
 
     def _bound(self, n: int) -> float:
-        return possible_efficiency(n, self._view, base=self.base.xy_arcsec)
+        return possible_efficiency(n, self._views, base=self.base.xy_arcsec)
 
     def _can_be_beaten(self, candidate: _Candidate) -> bool:
         """Tell whether a search could find what is better by more than the margin."""
@@ -407,7 +419,7 @@ class PatternChooser:
                 )
             result = optimize(
                 n,
-                self._view,
+                self._views,
                 spacing_pix,
                 seed=self.seed,
                 base=self.base.xy_arcsec,
@@ -423,7 +435,7 @@ class PatternChooser:
         if self._is_wide:
             result = widest_spacing(
                 n,
-                self._view,
+                self._views,
                 seed=self.seed,
                 base=self.base.xy_arcsec,
                 progress=self.progress,
@@ -434,7 +446,7 @@ class PatternChooser:
             )
         result = optimize(
             n,
-            self._view,
+            self._views,
             self._least_pix,
             seed=self.seed,
             base=self.base.xy_arcsec,

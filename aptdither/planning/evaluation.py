@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 
-from aptdither.apt.proposal import Visit
 from aptdither.dither.bounds import PossibleMetrics, possible_metrics
 from aptdither.dither.catalog import Catalog, load_catalog
 from aptdither.dither.clusters import split_counts
@@ -35,10 +34,12 @@ from aptdither.dither.pointing_errors import (
 )
 from aptdither.dither.reconstruction import Reconstruction, reconstruct
 from aptdither.dither.region import FieldPoints
+from aptdither.dither.sampling import SIGNAL_TO_NOISE
 from aptdither.dither.views import View, band_at, offsets_at
 from aptdither.dither.visibility import largest_scale, seen_by_all, unseen_pix
 from aptdither.optics.aperture import Aperture, get_aperture
 from aptdither.optics.filters import SpectralElement, get_element
+from aptdither.optics.siaf import Frame
 from aptdither.planning.choice import ChoiceMethod, PatternChoice, sizes_of
 from aptdither.planning.pointings import ExposureSet, Pointing
 from aptdither.types import NO_OFFSET, FloatArray, PosTarg, Region, Setup
@@ -314,11 +315,19 @@ class Evaluator:
         A distortion file (IDCTAB) in place of the SIAF's polynomials.
     catalog : Catalog, optional
         The patterns that receipts name; the built-in catalog when left out.
+    snr : float, optional
+        Signal to noise of one exposure, for sets whose tag does not say.
     """
 
     def __init__(
-        self, *, seed: int = 0, distortion: Path | None = None, catalog: Catalog | None = None
+        self,
+        *,
+        seed: int = 0,
+        distortion: Path | None = None,
+        catalog: Catalog | None = None,
+        snr: float | None = None,
     ) -> None:
+        self.snr = snr or SIGNAL_TO_NOISE
         self.seed = seed
         self.distortion = distortion
         self.catalog = catalog or load_catalog()
@@ -357,6 +366,7 @@ class Evaluator:
         choice: PatternChoice | None = None,
         *,
         clusters: int | None = None,
+        prime: Frame | None = None,
     ) -> DitherGroup:
         """Evaluate a set of exposures by their POS TARGs as written.
 
@@ -368,6 +378,8 @@ class Evaluator:
             Where the pattern comes from; the receipts, or the proposal, when left out.
         clusters : int, optional
             Number of clusters; those of an earlier run's receipts, or 1, when left out.
+        prime : Frame, optional
+            The frame of the POS TARGs, where it is not the aperture's.
 
         Raises
         ------
@@ -378,7 +390,9 @@ class Evaluator:
         """
         written = np.array([one.pos_targ.xy_arcsec for one in exposures.pointings])
         offsets = np.round(written - exposures.base.xy_arcsec, 9) + 0.0
-        view = View(self.aperture(exposures.setup), self.element(exposures.setup), exposures.region)
+        setup, dither_set = exposures.setup, exposures.dither_set
+        snr = (dither_set and dither_set.request.snr) or self.snr
+        view = View(self.aperture(setup), self.element(setup), exposures.region, prime, snr)
         if clusters is None:
             clusters = self._clusters_of(exposures)
         return DitherGroup(
@@ -407,7 +421,7 @@ class Evaluator:
         return self._cache[key]
 
     def evaluate_pattern(
-        self, choice: PatternChoice, setup: Setup, region: Region, visit: Visit | None = None
+        self, choice: PatternChoice, setup: Setup, region: Region, prime: Frame | None = None
     ) -> DitherGroup:
         """Evaluate a pattern apart from any proposal: about the reference point, in one orbit."""
         pointings = tuple(
@@ -415,9 +429,10 @@ class Evaluator:
             for index, (x, y) in enumerate(choice.offsets_arcsec, start=1)
         )
         return self.evaluate(
-            ExposureSet(setup=setup, pointings=pointings, region=region, visit=visit),
+            ExposureSet(setup=setup, pointings=pointings, region=region),
             choice,
             clusters=1,
+            prime=prime,
         )
 
 

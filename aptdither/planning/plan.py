@@ -197,7 +197,10 @@ class _Planner:
         self.catalog = options.catalog or load_catalog()
         self.findings: list[Finding] = []
         self.evaluator = Evaluator(
-            seed=options.seed, distortion=options.distortion, catalog=self.catalog
+            seed=options.seed,
+            distortion=options.distortion,
+            catalog=self.catalog,
+            snr=options.defaults.snr,
         )
         self._choices: dict[object, PatternChoice] = {}
 
@@ -298,6 +301,7 @@ class _Planner:
                 catalog=self.catalog,
                 seed=self.options.seed,
                 progress=self.progress,
+                snr=request.snr or self.evaluator.snr,
             )
             self._choices[key] = chooser.choose(sizes, request)
         return self._choices[key]

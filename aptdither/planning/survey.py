@@ -48,6 +48,7 @@ def survey(
     *,
     visit: str | None = None,
     region: Region | None = None,
+    snr: float | None = None,
     with_plan: bool = True,
     catalog: Catalog | None = None,
     distortion: Path | None = None,
@@ -64,6 +65,8 @@ def survey(
         One visit; all of them when left out.
     region : Region, optional
         Where coverage matters, for tags that do not say and for sets without a tag.
+    snr : float, optional
+        Signal to noise of one exposure, for the same.
     with_plan : bool
         Whether tags are carried out; without it all exposures are evaluated as they stand.
     catalog, distortion, seed, progress
@@ -84,7 +87,10 @@ def survey(
     plan = None
     if with_plan:
         options = Options(
-            defaults=DitherRequest(size=region), catalog=catalog, distortion=distortion, seed=seed
+            defaults=DitherRequest(size=region, snr=snr),
+            catalog=catalog,
+            distortion=distortion,
+            seed=seed,
         )
         try:
             plan = make_plan(proposal, options, progress=progress)
@@ -92,7 +98,7 @@ def survey(
             problems.extend(error.lines())
     planned = () if plan is None else plan.groups
     evaluator = (
-        Evaluator(seed=seed, distortion=distortion, catalog=catalog)
+        Evaluator(seed=seed, distortion=distortion, catalog=catalog, snr=snr)
         if plan is None
         else plan.evaluator
     )

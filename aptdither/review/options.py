@@ -21,6 +21,8 @@ class ReviewOptions:
     ----------
     size : Region or None
         The region, for sets whose tag does not give one; None for the full aperture.
+    snr : float or None
+        Signal to noise of one exposure, for sets whose tag does not give it; None for 10.
     selection : Selection
         Which codes are wanted.
     catalog : pathlib.Path or None
@@ -32,6 +34,7 @@ class ReviewOptions:
     """
 
     size: Region | None = None
+    snr: float | None = None
     selection: Selection = field(default_factory=Selection)
     catalog: Path | None = None
     distortion: Path | None = None

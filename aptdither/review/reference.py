@@ -8,6 +8,7 @@ from aptdither.apt.tags import DitherRequest, Method
 from aptdither.dither.catalog import Catalog
 from aptdither.dither.clusters import split_counts
 from aptdither.dither.coverage import Coverage
+from aptdither.dither.phases import span
 from aptdither.errors import AptDitherError
 from aptdither.planning.choice import PatternChoice, PatternChooser
 from aptdither.planning.evaluation import DitherGroup, Evaluator
@@ -61,7 +62,7 @@ class CatalogReference:
         return self._best(group, group.n, WIDE)
 
     def _best(self, group: DitherGroup, n: int, spacing: Spacing) -> ReferencePattern | None:
-        key = (n, group.aperture, group.element.name, group.region, spacing)
+        key = (n, group.evaluation.view, spacing)
         if key not in self._patterns:
             self._patterns[key] = self._find(group, n, spacing)
         return self._patterns[key]
@@ -75,12 +76,13 @@ class CatalogReference:
             region=group.region,
             spacing=spacing,
             catalog=self.catalog,
+            snr=group.evaluation.view.snr,
         )
         try:
             choice = chooser.choose(split_counts(n), DitherRequest(method=Method.CATALOG))
         except AptDitherError:  # the catalog has nothing of that size
             return None
-        reference = self.evaluator.evaluate_pattern(choice, group.exposures.setup, group.region)
+        reference = self.evaluator.evaluation(choice.offsets, group.evaluation.view)
         return ReferencePattern(
-            choice=choice, coverage=reference.coverage, span_pix=reference.span_pix
+            choice=choice, coverage=reference.coverage, span_pix=span(reference.pixels)
         )

@@ -54,6 +54,7 @@ class Reviewer:
             seed=self.options.seed,
             distortion=self.options.distortion,
             catalog=load_catalog(self.options.catalog),
+            snr=self.options.snr,
         )
         self.catalog = self.evaluator.catalog
         self.reference = CatalogReference(self.catalog, self.evaluator)
