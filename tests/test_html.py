@@ -149,13 +149,47 @@ def test_a_malformed_tag_is_one_finding(tmp_path: Path) -> None:
     assert "problem" not in text
 
 
-def test_findings_come_after_the_summary_with_their_number(tmp_path: Path) -> None:
-    bad = proposal(visit(exposure(1), exposure(2), exposure(3, comments="@dither pattern=tight-2")))
-    page = report(tmp_path, bad)
+def test_findings_stand_with_what_they_are_about(tmp_path: Path) -> None:
+    repeated = [exposure(k + 1, postarg=(f"{k % 2}", "0")) for k in range(4)]
+    page = report(
+        tmp_path,
+        proposal(visit(*repeated), visit(exposure(1), number="02", comments="@dither n=x")),
+    )
     number = page.count("<span class=code>")
-    assert number > 0
-    assert f"<h2>Findings: {number}</h2>" in page
+    assert f"<p>{number} finding" in page
+    in_group = page[page.index('id="group-1"') : page.index('id="group-2"')]
+    assert 0 < in_group.count("<span class=code>") < number
     assert page.index('id="findings"') < page.index('id="group-1"')
+
+
+def test_before_stands_beside_after(tmp_path: Path) -> None:
+    made = visit(*(exposure(k + 1) for k in range(2)), comments="@dither pattern=tight-2")
+    page = Checked(report(tmp_path, proposal(made))).text
+    assert "E worst before" in page
+    assert "Before, worst" in page
+    assert "Phases before" in page
+    assert "What to type" in page
+
+
+@pytest.mark.parametrize(
+    ("ranges", "words"),
+    [
+        ([], "any ORIENT; drawn at 0"),
+        ([(350, 20)], "drawn at ORIENT 5; dashed: the ends of the allowed 350 to 20"),
+        (
+            [(10, 10), (50, 60)],
+            "drawn at ORIENT 10; dashed: the ends of the allowed 10 to 10 or 50",
+        ),
+    ],
+)
+def test_footprints_are_drawn_at_an_orient_that_the_visit_allows(
+    ranges: list[tuple[int, int]], words: str, tmp_path: Path
+) -> None:
+    orients = "".join(
+        f'<Orient><From Degrees="{low}" /><To Degrees="{high}" /></Orient>' for low, high in ranges
+    )
+    page = Checked(report(tmp_path, proposal(visit(orients, exposure(1))))).text
+    assert words in page
 
 
 def test_figures_are_explained_and_compared_with_what_is_possible(tagged: str) -> None:
@@ -174,14 +208,14 @@ def test_what_is_refused_is_told_and_the_rest_is_shown(tmp_path: Path) -> None:
     text = Checked(page).text
     assert "--replace-patterns" in text
     assert "0.542" in text
-    assert page.count("<svg ") == 4
+    assert page.count("<figure>") == 5
 
 
 def test_equal_groups_are_drawn_once(tmp_path: Path) -> None:
     one = visit(exposure(1, comments="@dither pattern=tight-2"))
     two = visit(exposure(1, comments="@dither pattern=tight-2"), number="02")
     page = report(tmp_path, proposal(one, two))
-    assert page.count("<svg ") == 4
+    assert page.count("<figure>") == 6
     assert 'href="#group-1">group 1</a>' in page
 
 

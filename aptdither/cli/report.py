@@ -62,6 +62,7 @@ def _write_report(name: str, page: str | Path, inputs: GroupInputs, *, force: bo
     source = files.read_input(name)
     files.check_output(page, source=source, force=force)
     parsed, survey = inputs.survey(source)
+    before = inputs.survey(source, with_plan=False)[1].groups if survey.planned else ()
     review = ReviewOptions(
         size=opt.parse_size_option(inputs.size),
         snr=opt.parse_snr_option(inputs.snr),
@@ -85,5 +86,13 @@ def _write_report(name: str, page: str | Path, inputs: GroupInputs, *, force: bo
     )
     with opt.progress_bar("drawing") as progress:
         maps = [coverage_map(group, GRID) for group in survey.groups]
-        html = html_report(subject, survey, maps, findings=findings, diff=diff, progress=progress)
+        html = html_report(
+            subject,
+            survey,
+            maps,
+            before=before,
+            findings=findings,
+            diff=diff,
+            progress=progress,
+        )
     opt.write_file(page, html, force=force)

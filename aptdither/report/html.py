@@ -7,33 +7,25 @@ forbids the page to load anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import jinja2
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from aptdither.findings import Finding
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.planning.survey import Survey
-from aptdither.report.format import (
-    LEGEND,
-    counted,
-    decimals,
-    extent_in_words,
-    location_of,
-    region_in_words,
-)
+from aptdither.report.notebook import environment, page_file
 from aptdither.report.plots.inline import inline_svg
 from aptdither.report.plots.maps import QUANTITIES, FieldMap, draw_map, levels_of, maps_of
 from aptdither.report.plots.pattern import draw_offsets, draw_phases
+from aptdither.report.plots.sky import draw_sky, orient_in_words, orients_of
 from aptdither.report.plots.style import Kind, render
-from aptdither.report.sanitize import safe_text
-from aptdither.report.summary import block_name, figures, headline
-from aptdither.types import NO_OFFSET, Progress
+from aptdither.report.sanitize import safe_line
+from aptdither.report.summary import findings_of
+from aptdither.types import Progress
 from aptdither.version import __version__
 
 if TYPE_CHECKING:
@@ -70,6 +62,7 @@ def html_report(
     survey: Survey,
     maps: Sequence[Coverage],
     *,
+    before: Sequence[DitherGroup] = (),
     findings: Sequence[Finding] = (),
     diff: str = "",
     progress: Progress | None = None,
@@ -84,6 +77,8 @@ def html_report(
         Its groups, and the problems of planning them.
     maps : sequence of Coverage
         Of the whole aperture, one for each group.
+    before : sequence of DitherGroup
+        The proposal's sets as they are in the file.
     findings : sequence of Finding
         Of the proposal's review.
     diff : str
@@ -96,68 +91,78 @@ def html_report(
     str
         HTML; the same input gives the same page.
     """
-    environment = jinja2.Environment(
-        autoescape=True,
-        finalize=_made_safe,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(
-        counted=counted,
-        decimals=decimals,
-        extent=extent_in_words,
-        block_name=lambda group: block_name([group]),
-        figures=figures,
-        headline=headline,
-        location=location_of,
-        region=region_in_words,
-    )
-    folder = files("aptdither").joinpath("report")
-    template = environment.from_string(folder.joinpath("page.html.j2").read_text(encoding="utf-8"))
     messages = [finding.message for finding in findings]
-    return template.render(
-        header=header,
-        survey=survey,
-        groups=survey.groups,
-        # A bad tag is a finding of the review and a problem of the plan: it is listed once.
-        problems=[p for p in survey.problems if not any(p.endswith(m) for m in messages)],
-        pictures=_pictures(survey.groups, maps, progress),
-        findings=findings,
-        diff=[
-            (_DIFF_CLASSES.get(line[:1], ""), line.rstrip("\r"))
-            for line in diff.removesuffix("\n").split("\n")
-            if diff
-        ],
-        legend=list(LEGEND),
-        no_offset=NO_OFFSET,
-        style=Markup(folder.joinpath("page.css").read_text(encoding="utf-8")),
-        version=__version__,
+    about = [finding for group in survey.groups for finding in findings_of(group, findings)]
+    # The groups are the planned ones and then those that stand as they are.
+    old = [before_of(group, before) for group in survey.planned]
+    old += [None] * len(survey.observed)
+    return (
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            header=header,
+            survey=survey,
+            groups=survey.groups,
+            before=old,
+            # A bad tag is a finding of the review and a problem of the plan: it is listed once.
+            problems=[p for p in survey.problems if not any(p.endswith(m) for m in messages)],
+            pictures=_pictures(survey.groups, maps, old, progress),
+            findings=findings,
+            general=[finding for finding in findings if finding not in about],
+            diff=[
+                (_DIFF_CLASSES.get(line[:1], ""), line.rstrip("\r"))
+                for line in diff.removesuffix("\n").split("\n")
+                if diff
+            ],
+            style=Markup(page_file("page.css")),
+            version=__version__,
+        )
     )
 
 
-def _made_safe(value: Any) -> Any:
-    """Return a value as the template prints it: no characters that could act."""
-    return value if isinstance(value, Markup) else safe_text(str(value))
+def before_of(group: DitherGroup, before: Iterable[DitherGroup]) -> DitherGroup | None:
+    """Return what the exposures of a planned group are in the file; None where it is not alike.
+
+    Parameters
+    ----------
+    group : DitherGroup
+        As planned.
+    before : iterable of DitherGroup
+        The proposal's sets as they stand.
+    """
+    numbers = {point.was for point in group.points if point.was}
+    for old in before:
+        alike = old.visit == group.visit and old.exposures.setup == group.exposures.setup
+        if alike and {point.number for point in old.points} == numbers:
+            return old
+    return None
 
 
 def _pictures(
-    groups: Sequence[DitherGroup], maps: Sequence[Coverage], progress: Progress | None
+    groups: Sequence[DitherGroup],
+    maps: Sequence[Coverage],
+    before: Sequence[DitherGroup | None],
+    progress: Progress | None,
 ) -> list[int | list[tuple[str, str, Markup]]]:
     """Return title, text and SVG of each group's pictures, or the index of a group with the same."""
     first: dict[object, int] = {}
     pictures: list[int | list[tuple[str, str, Markup]]] = []
-    for k, (group, whole) in enumerate(zip(groups, maps, strict=True)):
+    visits: dict[str | None, list[DitherGroup]] = {}
+    for group in groups:
+        visits.setdefault(group.visit, []).append(group)
+    for k, (group, whole, old) in enumerate(zip(groups, maps, before, strict=True)):
         if progress is not None:
             progress(k / len(groups), f"pictures of group {k + 1} of {len(groups)}")
         points = tuple((point.number, point.pos_targ) for point in group.points)
         setup = (group.aperture.name, group.element.name, group.region, group.base, group.clusters)
-        if first.setdefault((setup, points), k) != k:
-            pictures.append(first[setup, points])
+        seen = (setup, points, orients_of(group), old and tuple(p.pos_targ for p in old.points))
+        if first.setdefault(seen, k) != k:
+            pictures.append(first[seen])
             continue
+        in_visit = visits.pop(group.visit, []) if group.visit is not None else []
+        drawings = _drawings(group, whole, old, in_visit)
         drawn = []
-        for j, (title, text, size, draw) in enumerate(_drawings(group, whole), start=1):
+        for j, (title, text, size, draw) in enumerate(drawings, start=1):
             svg = render(draw, size, Kind.SVG, title=title, searchable=True)
             name = f"g{k + 1}p{j}"
             drawn.append((title, text, inline_svg(svg, name=name, title=title, description=text)))
@@ -165,19 +170,33 @@ def _pictures(
     return pictures
 
 
+Drawing = tuple[str, str, tuple[float, float], Callable[[Figure], None]]
+
+
 def _drawings(
-    group: DitherGroup, whole: Coverage
-) -> Iterator[tuple[str, str, tuple[float, float], Callable[[Figure], None]]]:
-    """Yield title, text, size and drawing of each picture of a group."""
+    group: DitherGroup,
+    whole: Coverage,
+    before: DitherGroup | None,
+    in_visit: Sequence[DitherGroup],
+) -> Iterator[Drawing]:
+    """Yield title, text, size and drawing of each picture of a group.
+
+    The first group of a visit has the footprints of all, `in_visit`.
+    """
     each = ", each cluster by itself" if group.clusters > 1 else ""
     text = f"Dotted: the borders of pixels; outlines: the offsets over the region{each}"
     yield "Offsets", text, PICTURE_IN, lambda figure: draw_offsets(figure.subplots(), group)
+    if before is not None:
+        text = "The same exposures as they are in the proposal"
+        yield "Phases before", text, PICTURE_IN, lambda f: draw_phases(f.subplots(), before)
     text = (
         "Square: one pixel; dots: the center of the region; outlines: its border, from the small "
         "circle at its upper right; gray: the same in neighboring pixels"
     )
     yield "Phases", text, PICTURE_IN, lambda figure: draw_phases(figure.subplots(), group)
     for name, field_map in maps_of(group, whole).items():
+        if name == "packing" and group.n == 1:
+            continue  # a single phase is as far from itself everywhere
 
         def over_detector(figure: Figure, field_map: FieldMap = field_map) -> None:
             axes = figure.subplots()
@@ -187,3 +206,7 @@ def _drawings(
         title = QUANTITIES[name].replace("$", "")
         text = f"{field_map.numbers}; dashed: the region, +: its center, ×: its worst place"
         yield title, text, MAP_IN, over_detector
+    if in_visit:
+        visit = safe_line(in_visit[0].visit or "")
+        text = f"Of all exposures of visit {visit}: {orient_in_words(in_visit[0])}"
+        yield "Footprints", text, PICTURE_IN, lambda f: draw_sky(f.subplots(), in_visit)

@@ -167,7 +167,7 @@ def blocks(groups: Iterable[DitherGroup]) -> list[tuple[DitherGroup, ...]]:
     def key(group: DitherGroup) -> object:
         points = group.points
         if has_old_numbers(group) or has_old_postargs(group):
-            return group  # its table has columns of its own
+            return id(group)  # its table has columns of its own
         where = tuple(point.pos_targ for point in points)
         return group.visit, group.tag, group.choice.name, group.region, group.base, where
 

@@ -18,7 +18,7 @@ pytest.importorskip("matplotlib")
 PROGRAM = find_chromium()
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium")
 
-WIDTHS = (380, 1400)
+WIDTHS = (380, 800, 1400)
 #: Pixels that text may stick out of its picture: half a letter's shadow.
 TOLERANCE = 1.5
 
@@ -100,7 +100,7 @@ def test_pictures_are_there_and_have_names(page: Page, pages: dict[str, Path]) -
     heights = page.evaluate(
         "[...document.querySelectorAll('figure svg')].map(s => s.getBoundingClientRect().height)"
     )
-    assert len(heights) == 4 * 3
+    assert len(heights) == 4 * 3 + 3 + 2
     assert min(heights) > 200
     duplicates = page.evaluate(
         "(() => {const seen = {}; document.querySelectorAll('[id]').forEach(e => "
@@ -135,7 +135,7 @@ def test_it_prints(page: Page, pages: dict[str, Path]) -> None:
 @pytest.mark.parametrize("name", ["tagged", "by hand", "hostile", "empty"])
 def test_axe_finds_nothing(page: Page, pages: dict[str, Path], name: str) -> None:
     axe = Path(os.environ["APTDITHER_AXE"]).read_text(encoding="utf-8")
-    for width, scheme in zip(WIDTHS, ("light", "dark"), strict=True):
+    for width, scheme in zip(WIDTHS, ("light", "dark", "light"), strict=True):
         page.open(pages[name], width=width, scheme=scheme)
         page.evaluate(axe + "; null")
         violations, passes = page.evaluate(

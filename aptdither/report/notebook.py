@@ -1,0 +1,104 @@
+"""Parts of the report's page for a notebook: a plan, a group, a pattern or a coverage as HTML.
+
+The parts are macros of the template ``parts.html.j2``, which the page is made of too. Everything
+printed in them is escaped, and characters that could act on a reader's machine are made visible.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+import numpy as np
+from markupsafe import Markup
+
+from aptdither.dither.coverage import Coverage
+from aptdither.dither.pattern import Pattern
+from aptdither.dither.phases import wrap
+from aptdither.planning.evaluation import DitherGroup
+from aptdither.planning.plan import Plan
+from aptdither.report.ascii_map import PIXEL_START
+from aptdither.report.format import FIGURES, LEGEND, counted, decimals, location_of
+from aptdither.report.sanitize import safe_text
+from aptdither.report.summary import (
+    block_name,
+    facts,
+    figures,
+    findings_of,
+    has_old_numbers,
+    has_old_postargs,
+    headline,
+    overview,
+)
+from aptdither.types import FloatArray
+
+
+def part_of(value: object) -> str:
+    """Return a plan, group, pattern or coverage as a piece of HTML.
+
+    Raises
+    ------
+    TypeError
+        If it is of another kind.
+    """
+    parts: Any = environment().get_template("parts.html.j2").module
+    match value:
+        case Plan():
+            shown = parts.plan(value)
+        case DitherGroup():
+            shown = parts.group(value)
+        case Pattern():
+            shown = parts.pattern(value)
+        case Coverage():
+            shown = parts.coverage(value)
+        case _:
+            raise TypeError(f"a {type(value).__name__} has no HTML")
+    return f'<div class="aptdither">{shown}</div>'
+
+
+@lru_cache(maxsize=1)
+def environment() -> jinja2.Environment:
+    """Return the templates with all that they use."""
+    made = jinja2.Environment(
+        loader=jinja2.FunctionLoader(page_file),
+        autoescape=True,
+        finalize=_made_safe,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters.update(
+        block_name=lambda group: block_name([group]),
+        counted=counted,
+        decimals=decimals,
+        dots=_dots,
+        facts=lambda group: facts(group, details=True),
+        figures=figures,
+        findings_of=findings_of,
+        has_old_numbers=has_old_numbers,
+        has_old_postargs=has_old_postargs,
+        headline=headline,
+        location=location_of,
+        overview=overview,
+    )
+    made.globals.update(all_figures=FIGURES, legend=LEGEND)
+    return made
+
+
+def page_file(name: str) -> str:
+    """Return the text of a template or a style sheet beside this module."""
+    return files("aptdither").joinpath("report", name).read_text(encoding="utf-8")
+
+
+def _made_safe(value: Any) -> Any:
+    """Return a value as the template prints it: no characters that could act."""
+    return value if isinstance(value, Markup) else safe_text(str(value))
+
+
+def _dots(phases: FloatArray) -> list[list[str]]:
+    """Return phases (N, 2) as places in a square of side 1 with y downward, as text."""
+    at = wrap(np.asarray(phases) - PIXEL_START)
+    return [[decimals(x), decimals(1 - y)] for x, y in at]
