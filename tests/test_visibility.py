@@ -117,3 +117,18 @@ def test_what_apply_writes_has_no_error_of_check(tmp_path: Path) -> None:
     assert json.loads(ended.stdout)["groups"][0]["coverage"]["seen_by_all"] == 1.0
     findings = Reviewer().review(parse_proposal(out.read_bytes())).findings
     assert [finding for finding in findings if finding.severity == "error"] == []
+
+
+def test_the_gap_between_chips_is_not_the_edge() -> None:
+    """A target wider than the way to the gap can be dithered; what falls in the gap is not seen."""
+    uvis, element = get_aperture("UVIS"), get_element("F606W", "WFC3/UVIS")
+    still = np.zeros((1, 2))
+    wide = View(uvis, element, Region.disc(diameter_arcsec=40))
+    assert unseen_pix(still, wide).max() == 0
+    assert 0.9 < seen_by_all(still, wide) < 1
+    # The reference point lies 250 rows above chip 1's lower edge: 10.3 arcsec below is the gap.
+    point = View(uvis, element, Region.point())
+    _, into_gap = uvis.ideal_from_pixel(2048.0, -14.0, chip=1)
+    assert seen_by_all([(0.0, float(into_gap))], point) == 0
+    assert unseen_pix([(0.0, float(into_gap))], point).max() == 0
+    assert unseen_pix([(100.0, 0.0)], point).max() > 100

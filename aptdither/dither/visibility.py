@@ -12,9 +12,6 @@ from aptdither.errors import NotConvergedError
 from aptdither.optics.aperture import plain
 from aptdither.types import FloatArray, RegionKind
 
-#: The area of a pixel reaches this far beyond its center, pixels.
-_HALF_PIX = 0.5
-
 #: Points on the rim of a disc; between two of them it reaches 0.5 % of the radius further.
 _RIM_POINTS = 32
 
@@ -37,9 +34,11 @@ def unseen_pix(postargs: Any, view: View, *, base: Any = (0.0, 0.0)) -> FloatArr
     Returns
     -------
     (N,) float array, pixels
-        0 where the exposure sees the whole region, infinity where it lies far off the detector.
+        0 where the exposure sees the whole region, infinity where it lies far off the detector. The
+        gap between two chips, which no large target avoids, is not beyond: see :func:`seen_by_all`.
     """
-    return np.asarray(np.max(_beyond(postargs, view, _rim(view), base), axis=-1))
+    beyond = _beyond(postargs, view, _rim(view), base, gap_counts=False)
+    return np.asarray(np.max(beyond, axis=-1))
 
 
 def seen_by_all(postargs: Any, view: View, *, base: Any = (0.0, 0.0)) -> float:
@@ -51,7 +50,7 @@ def seen_by_all(postargs: Any, view: View, *, base: Any = (0.0, 0.0)) -> float:
         As for :func:`unseen_pix`; here the full readout is a region like others.
     """
     if view.region.kind is not RegionKind.FULL:
-        unseen = np.any(_beyond(postargs, view, _area(view), base) > 0, axis=0)
+        unseen = np.any(_beyond(postargs, view, _area(view), base, gap_counts=True) > 0, axis=0)
         return float(1.0 - np.mean(unseen))
     own = view.own_postarg(plain(postargs, "arcsec"))
     common = total = 0.0
@@ -96,18 +95,32 @@ def largest_scale(postargs: Any, view: View, *, base: Any = (0.0, 0.0)) -> float
     return low
 
 
-def _beyond(postargs: Any, view: View, places: FloatArray, base: Any) -> FloatArray:
-    """Return how far places (P, 2) about the target lie off the readout, pixels, (N, P)."""
+def _beyond(
+    postargs: Any, view: View, places: FloatArray, base: Any, *, gap_counts: bool
+) -> FloatArray:
+    """Return how far places (P, 2) about the target lie off the readout, pixels, (N, P).
+
+    A place in the gap between two chips lies off it only where `gap_counts`.
+    """
     pointings = view.own_postarg(plain(postargs, "arcsec") + plain(base, "arcsec"))
     at = pointings[:, None] + places
-    beyond: FloatArray = np.full(at.shape[:-1], np.inf)
+    excess = []
     for chip in view.aperture.chips:
         try:
             x_pix, y_pix = view.aperture.pixel_from_ideal(at[..., 0], at[..., 1], chip=chip.number)
         except NotConvergedError:  # too far out to belong to a pixel
             continue
-        beyond = np.minimum(beyond, chip.readout.distance(x_pix, y_pix) - _HALF_PIX)
-    return np.maximum(beyond, 0.0)
+        excess.append(chip.readout.excess(x_pix, y_pix))
+    if not excess:
+        return np.full(at.shape[:-1], np.inf)
+    x_beyond, y_beyond = np.moveaxis(np.array(excess), -1, 0)
+    beyond: FloatArray = np.hypot(x_beyond, y_beyond).min(axis=0)
+    if gap_counts:
+        return beyond
+    is_between = (
+        (y_beyond.min(axis=0) < 0) & (y_beyond.max(axis=0) > 0) & (y_beyond != 0).all(axis=0)
+    )
+    return np.where(is_between, np.abs(x_beyond).min(axis=0), beyond)
 
 
 def _rim(view: View) -> FloatArray:

@@ -51,6 +51,20 @@ class Readout:
         """Pixel coordinates of the middle."""
         return (self.x_min + self.x_max) / 2, (self.y_min + self.y_max) / 2
 
+    def excess(self, x_pix: npt.ArrayLike, y_pix: npt.ArrayLike) -> FloatArray:
+        """Return how far positions lie off the area that is read, in x and y, pixels, (..., 2).
+
+        Negative to the left and below; 0 within the pixels' areas.
+        """
+        x, y = np.asarray(x_pix, dtype=float), np.asarray(y_pix, dtype=float)
+        return np.stack(
+            [
+                x - np.clip(x, self.x_min - 0.5, self.x_max + 0.5),
+                y - np.clip(y, self.y_min - 0.5, self.y_max + 0.5),
+            ],
+            axis=-1,
+        )
+
     def distance(self, x_pix: npt.ArrayLike, y_pix: npt.ArrayLike) -> FloatArray:
         """Return the distance from positions to the nearest pixel center that is read, pixels."""
         x, y = np.asarray(x_pix, dtype=float), np.asarray(y_pix, dtype=float)
