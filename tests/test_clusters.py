@@ -21,23 +21,23 @@ from aptdither.dither.coverage import evaluate
 from aptdither.dither.phases import packing_distance, span
 from aptdither.dither.views import View
 from aptdither.errors import RefusalError
-from aptdither.optics.aperture import get_aperture
+from aptdither.optics.aperture import Aperture, get_aperture
 from aptdither.optics.detector import WFC3_IR
 from aptdither.optics.filters import get_element
 from aptdither.types import FloatArray, Region
 
-BLOB_PIX, GUIDE_STAR_LIMIT_ARCSEC = WFC3_IR.artifact_pix, WFC3_IR.guide_star_limit_arcsec
+GUIDE_STAR_LIMIT_ARCSEC = WFC3_IR.guide_star_limit_arcsec
 
 IR = get_aperture("IR")
 
 
-def in_pixels(postargs: FloatArray) -> FloatArray:
-    return np.stack(IR.offset_from_postarg(postargs[:, 0], postargs[:, 1]), axis=-1)
+def in_pixels(postargs: FloatArray, aperture: Aperture = IR) -> FloatArray:
+    return np.stack(aperture.offset_from_postarg(postargs[:, 0], postargs[:, 1]), axis=-1)
 
 
-def between_clusters(postargs: FloatArray, size: int) -> float:
+def between_clusters(postargs: FloatArray, size: int, aperture: Aperture = IR) -> float:
     """Return the smallest distance, pixels, of points of different clusters."""
-    clusters = in_pixels(postargs).reshape(-1, size, 2)
+    clusters = in_pixels(postargs, aperture).reshape(-1, size, 2)
     return min(
         float(np.min(np.hypot(*np.moveaxis(a[:, None] - b, -1, 0))))
         for a, b in combinations(clusters, 2)
@@ -77,18 +77,31 @@ def test_no_split_of_nothing() -> None:
         split_counts(0)
 
 
-@pytest.mark.parametrize("name", ["WFC3-IR-DITHER-BOX-MIN", "go-13417", "tight-8", "wide-5"])
+@pytest.mark.parametrize(
+    ("name", "where"),
+    [
+        *((name, "IR") for name in ("WFC3-IR-DITHER-BOX-MIN", "go-13417", "tight-8", "wide-5")),
+        ("WFC3-UVIS-DITHER-BOX", "UVIS"),
+        ("ACS-WFC-DITHER-BOX", "WFC"),
+    ],
+)
 @pytest.mark.parametrize("count", [2, 3, 5])
-def test_clusters_clear_a_blob_and_keep_their_pattern(name: str, count: int) -> None:
-    pattern = load_catalog().get(name).postargs(IR)
-    combined = offset_clusters([pattern] * count, IR)
+def test_clusters_clear_an_artifact_and_keep_their_pattern(
+    name: str, where: str, count: int
+) -> None:
+    aperture = get_aperture(where)
+    detector = aperture.detector
+    pattern = load_catalog().get(name).postargs(aperture)
+    combined = offset_clusters([pattern] * count, aperture)
     assert combined.shape == (count * len(pattern), 2)
     assert_allclose(combined[: len(pattern)], pattern, atol=1e-9)
-    assert between_clusters(combined, len(pattern)) >= BLOB_PIX - 0.02
+    rounding_pix = 1.5 * detector.design_rounding_pix
+    apart = between_clusters(combined, len(pattern), aperture)
+    assert apart >= detector.widest_spacing_pix - rounding_pix
     # Every cluster is its pattern, to the rounding of what is written, where the target lands.
-    for cluster in in_pixels(combined).reshape(count, -1, 2):
-        wanted = in_pixels(pattern)
-        assert_allclose(cluster - cluster[0], wanted - wanted[0], atol=0.018)
+    for cluster in in_pixels(combined, aperture).reshape(count, -1, 2):
+        wanted = in_pixels(pattern, aperture)
+        assert_allclose(cluster - cluster[0], wanted - wanted[0], atol=rounding_pix)
 
 
 def test_a_cluster_is_as_good_by_itself_as_its_pattern() -> None:

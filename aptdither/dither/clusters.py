@@ -58,7 +58,7 @@ def split_counts(m: int, most: int = MAX_CLUSTER_SIZE) -> tuple[int, ...]:
 def offset_clusters(
     postargs: Sequence[Any], aperture: Aperture, *, base: Any = (0.0, 0.0)
 ) -> FloatArray:
-    """Step patterns apart so that their phases interleave and no blob is met in two clusters.
+    """Step patterns apart so that their phases interleave and no artifact is met in two clusters.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def _best_of(there: FloatArray, cluster: FloatArray, steps: FloatArray) -> int:
 def cluster_steps(
     patterns_pix: Sequence[FloatArray], scale_arcsec: tuple[float, float], detector: Detector
 ) -> FloatArray:
-    """Return where each cluster goes: steps that interleave, as short as blobs allow.
+    """Return where each cluster goes: steps that interleave, as short as artifacts allow.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def cluster_steps(
     scale_arcsec : (float, float)
         Pixel scale in x and y, arcsec per pixel.
     detector : Detector
-        For the shortest step and the size of its blobs.
+        For the shortest step and the size of its artifacts.
 
     Returns
     -------
@@ -189,29 +189,31 @@ def cluster_steps(
     fractions = interleave(patterns_pix)
     middles = np.array([(p.min(axis=0) + p.max(axis=0)) / 2 for p in patterns_pix])
     spiral = hexagonal_spiral(len(patterns_pix))
-    pitch, blob_pix = detector.cluster_step_arcsec, detector.artifact_pix
-    # Wide patterns need longer steps: 0.1 arcsec more until blobs are cleared.
+    pitch, artifact_pix = detector.cluster_step_arcsec, detector.widest_spacing_pix
+    # Wide patterns need longer steps: 0.1 arcsec more until artifacts are cleared.
     while True:
         wanted = spiral * pitch / scale_arcsec - (middles - middles[0])
         steps = np.round(wanted - fractions) + fractions
         steps -= steps[0]
-        if _clears_blobs(patterns_pix, steps, blob_pix) or (
+        if _clears_artifacts(patterns_pix, steps, artifact_pix) or (
             pitch > detector.guide_star_limit_arcsec
         ):
             return np.asarray(steps)
         pitch += 0.1
 
 
-def _clears_blobs(patterns: Sequence[FloatArray], steps: FloatArray, blob_pix: float) -> bool:
-    """Return whether points of different clusters are a blob's size apart."""
+def _clears_artifacts(
+    patterns: Sequence[FloatArray], steps: FloatArray, artifact_pix: float
+) -> bool:
+    """Return whether points of different clusters are an artifact's size apart."""
     reach = [float(np.max(np.hypot(*(p - p[0]).T))) for p in patterns]
     for i in range(len(patterns)):
         for j in range(i):
             between = steps[i] - steps[j]
-            if math.hypot(*between) >= blob_pix + reach[i] + reach[j]:
+            if math.hypot(*between) >= artifact_pix + reach[i] + reach[j]:
                 continue
             apart = (patterns[i] + between)[:, None] - patterns[j]
-            if np.min(np.hypot(apart[..., 0], apart[..., 1])) < blob_pix:
+            if np.min(np.hypot(apart[..., 0], apart[..., 1])) < artifact_pix:
                 return False
     return True
 

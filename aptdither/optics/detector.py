@@ -76,7 +76,8 @@ class Detector:
     pixel_kernels : tuple of PixelKernel
         Charge diffusion or interpixel capacitance, bluest first; none where it is not known.
     widest_spacing_pix : float
-        Largest spacing of a wide pattern, pixels: a wider one gains nothing.
+        Largest spacing of a wide pattern, pixels, and the smallest of points of two clusters: as
+        large as the artifacts, since a wider one gains nothing.
     blob_pix : (float, float) or None
         Diameters of the smallest and the largest blobs, pixels; None where there are none.
     cluster_step_arcsec : float
@@ -132,11 +133,6 @@ class Detector:
     def instrument(self) -> str:
         """The instrument: the first part of `config`."""
         return self.config.partition("/")[0]
-
-    @property
-    def artifact_pix(self) -> float:
-        """The largest artifact that two clusters must not meet in one place, pixels."""
-        return self.tight_spacing_pix if self.blob_pix is None else self.blob_pix[1]
 
     def contains(self, x_pix: float, y_pix: float) -> bool:
         """Tell whether a position lies on a chip's calibrated image.

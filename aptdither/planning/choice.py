@@ -222,7 +222,7 @@ class PatternChooser:
             name="+".join(dict.fromkeys(choices[n].name for n in sizes)),
             method=first.method,
             source=first.source,
-            why=f"{len(sizes)} clusters of {counts} points, stepped apart so that a blob hides at "
+            why=f"{len(sizes)} clusters of {counts} points, stepped apart so that an artifact hides at "
             f"most one cluster; {first.why}",
             offsets_arcsec=_pairs(offsets),
         )
