@@ -138,6 +138,8 @@ FINE: list[tuple[str, list[str]]] = [
     ("json", ["apply", NAME, "--dry-run", "--format", "json"]),
     ("diff", ["apply", "good.apt", "--dry-run", "--diff"]),
     ("diff", ["apply", NAME, "--dry-run", "--diff"]),
+    ("text", ["strip", "good.apt", NAME, "--tags", "--dry-run"]),
+    ("json", ["strip", NAME, "--tags", "--dry-run", "--format", "json"]),
     ("text", ["check", "good.apt", NAME]),
     ("json", ["check", "good.apt", NAME, "--format", "json", "--statistics"]),
     ("jsonl", ["check", "good.apt", NAME, "--format", "jsonl"]),

@@ -15,7 +15,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from aptdither.cli import apply, check, convert, evaluate, export, fit, optimize, patterns, plot
+from aptdither.cli import (
+    apply,
+    check,
+    convert,
+    evaluate,
+    export,
+    fit,
+    optimize,
+    patterns,
+    plot,
+    strip,
+)
 from aptdither.cli import options as opt
 from aptdither.cli import report as report_command
 
@@ -69,6 +80,7 @@ app = typer.Typer(
 )
 COMMANDS: dict[str, Callable[..., Any]] = {
     "apply": apply.apply_tags,
+    "strip": strip.strip_dithers,
     "check": check.check_proposals,
     "patterns": patterns.list_patterns,
     "evaluate": evaluate.evaluate_coverage,

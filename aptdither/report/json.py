@@ -62,12 +62,18 @@ def apply_report(plan: Plan, *, source: Source, written: Written | None) -> dict
     return {
         **header("apply"),
         "seed": plan.seed,
-        "input": {"path": _text(str(source.path)), "sha256": source.sha256},
-        "output": None
-        if written is None
-        else {"path": _text(str(written.path)), "sha256": written.sha256},
+        **files_as_json(source, written),
         "groups": [group_as_json(group) for group in plan.groups],
         "findings": findings_as_json(plan.findings),
+    }
+
+
+def files_as_json(source: Source, written: Written | None) -> dict[str, Any]:
+    """Return what was read, and what was written."""
+    output = written and {"path": _text(str(written.path)), "sha256": written.sha256}
+    return {
+        "input": {"path": _text(str(source.path)), "sha256": source.sha256},
+        "output": output,
     }
 
 
