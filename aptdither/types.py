@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -24,6 +26,29 @@ Progress: TypeAlias = Callable[[float, str], None]
 
 #: Decimals of a POS TARG in arcsec as it is written: 0.001 arcsec is 0.0074 pixel of WFC3/IR.
 POSTARG_DECIMALS = 3
+
+
+class Shown:
+    """A result that a notebook shows as the report does.
+
+    The reports depend on the results, so a result reaches them by name, and only when asked.
+    """
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str | None:
+        """Return it as a piece of the report's page; None without the extra ``plot``."""
+        with suppress(ModuleNotFoundError):
+            return str(import_module("aptdither.report.notebook").part_of(self))
+        return None
+
+    def to_table(self) -> Any:
+        """Return it as an :class:`astropy.table.Table` whose columns have units.
+
+        A plan and a group have a row for each exposure, a pattern for each point, a coverage for
+        each place of the region.
+        """
+        return import_module("aptdither.report.notebook").table_of(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from aptdither.dither.region import FieldPoints
 from aptdither.dither.views import View, band_at, field_points, offsets_at
 from aptdither.errors import RefusalError
 from aptdither.optics.aperture import plain
-from aptdither.types import FloatArray
+from aptdither.types import FloatArray, Shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +47,8 @@ class Metrics:
     lost_fraction: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Coverage:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Coverage(Shown):
     """Coverage of a region by N exposures.
 
     Attributes

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from aptdither.errors import CatalogError
-from aptdither.types import POSTARG_DECIMALS, FloatArray
+from aptdither.types import POSTARG_DECIMALS, FloatArray, Shown
 
 if TYPE_CHECKING:
     from aptdither.optics.aperture import Aperture
@@ -36,7 +36,7 @@ TEXT_FIELDS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pattern:
+class Pattern(Shown):
     """Offsets of a set of exposures.
 
     Attributes

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib import import_module
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +44,7 @@ from aptdither.optics.filters import SpectralElement, get_element
 from aptdither.optics.siaf import Frame
 from aptdither.planning.choice import ChoiceMethod, PatternChoice, sizes_of
 from aptdither.planning.pointings import ExposureSet, Pointing
-from aptdither.types import NO_OFFSET, FloatArray, PosTarg, Region, Setup
+from aptdither.types import NO_OFFSET, FloatArray, PosTarg, Region, Setup, Shown
 
 #: After so many different evaluations (some 20 kB each) an :class:`Evaluator` drops what it has
 #: remembered: this bounds the memory of a long run.
@@ -189,7 +191,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DitherGroup:
+class DitherGroup(Shown):
     """Exposures of one setup with what they are worth.
 
     Attributes
@@ -208,6 +210,18 @@ class DitherGroup:
     choice: PatternChoice
     clusters: int
     evaluation: Evaluation
+
+    def plot(self, kind: str = "phases", *, ax: Any = None) -> Any:
+        """Draw it on matplotlib axes, of a new figure when left out, and return them.
+
+        Parameters
+        ----------
+        kind : {"phases", "offsets", "efficiency", "packing", "sky"}
+            Phases in one pixel; offsets in pixels; E or d/d_N over the detector; footprints.
+        ax : matplotlib.axes.Axes, optional
+        """
+        face = import_module("aptdither.report.notebook")
+        return face.plot(self, kind, lambda grid: coverage_map(self, grid), ax)
 
     @property
     def visit(self) -> str | None:

@@ -35,7 +35,7 @@ from aptdither.planning.pointings import ExposureSet, Pointing
 from aptdither.planning.points import assign_points, cluster_sizes
 from aptdither.planning.refusals import SetOptions
 from aptdither.planning.selection import select_sets
-from aptdither.types import PosTarg, Progress, Region, Setup
+from aptdither.types import PosTarg, Progress, Region, Setup, Shown
 
 DOUBTFUL_TAG = Rule(
     code="ADT107",
@@ -73,8 +73,8 @@ class Options:
     seed: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Plan(Shown):
     """What a proposal becomes.
 
     Attributes
@@ -93,6 +93,11 @@ class Plan:
     changes: tuple[VisitChange, ...]
     findings: tuple[Finding, ...]
     evaluator: Evaluator = field(repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        """Return it in a line: the exposures of a plan fill pages."""
+        sizes = ", ".join(f"{group.choice.name} x {group.n}" for group in self.groups)
+        return f"<Plan of {len(self.groups)} groups ({sizes}), {len(self.findings)} findings>"
 
     @property
     def seed(self) -> int:

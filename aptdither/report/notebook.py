@@ -1,14 +1,15 @@
-"""Parts of the report's page for a notebook: a plan, a group, a pattern or a coverage as HTML.
+"""Faces of a result in a notebook: HTML, an astropy table, a picture on given axes.
 
-The parts are macros of the template ``parts.html.j2``, which the page is made of too. Everything
+The HTML is made of macros of the template ``parts.html.j2``, which the page is made of too. Everything
 printed in them is escaped, and characters that could act on a reader's machine are made visible.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 import numpy as np
@@ -34,6 +35,10 @@ from aptdither.report.summary import (
 )
 from aptdither.types import FloatArray
 
+if TYPE_CHECKING:
+    from astropy.table import Table
+    from matplotlib.axes import Axes
+
 
 def part_of(value: object) -> str:
     """Return a plan, group, pattern or coverage as a piece of HTML.
@@ -56,6 +61,73 @@ def part_of(value: object) -> str:
         case _:
             raise TypeError(f"a {type(value).__name__} has no HTML")
     return f'<div class="aptdither">{shown}</div>'
+
+
+def table_of(value: object) -> Table:
+    """Return a plan, group, pattern or coverage as an astropy table.
+
+    Raises
+    ------
+    TypeError
+        If it is of another kind.
+    """
+    from astropy.table import Table
+
+    from aptdither.report.tables import table_of_groups
+
+    match value:
+        case Plan():
+            return table_of_groups(value.groups)
+        case DitherGroup():
+            return table_of_groups([value])
+        case Pattern():
+            unit = "arcsec" if value.frame == "postarg" else "pix"
+            words = {"name": value.name, "source": value.source}
+            return Table(np.array(value.points), names=["x", "y"], units=[unit] * 2, meta=words)
+        case Coverage():
+            field = value.field
+            columns = {"x": field.x_pix, "y": field.y_pix, "chip": field.chip, "view": field.view}
+            columns |= {name: getattr(value, name) for name in _MAPPED}
+            lengths = dict.fromkeys(("x", "y", "packing", "hole"), "pix")
+            return Table(columns, units=lengths)
+    raise TypeError(f"a {type(value).__name__} has no table")
+
+
+#: The figures of a coverage that are known at each place.
+_MAPPED = ("efficiency", "packing", "hole", "amplification", "lost_fraction")
+
+
+def plot(
+    group: DitherGroup, kind: str, whole: Callable[[int], Coverage], ax: Axes | None = None
+) -> Axes:
+    """Draw a group on axes, of a new pyplot figure when left out, and return them.
+
+    `whole` gives its coverage on a grid over the whole aperture.
+
+    Raises
+    ------
+    ValueError
+        If there is no such picture.
+    """
+    from aptdither.report.plots import maps, pattern, sky
+
+    if ax is None:
+        from matplotlib import pyplot
+
+        _, ax = pyplot.subplots()
+    match kind:
+        case "phases":
+            pattern.draw_phases(ax, group)
+        case "offsets":
+            pattern.draw_offsets(ax, group)
+        case "sky":
+            sky.draw_sky(ax, [group])
+        case "efficiency" | "packing":
+            field_map = maps.maps_of(group, whole(maps.GRID))[kind]
+            maps.draw_map(ax, field_map, maps.levels_of([field_map.values]))
+        case _:
+            raise ValueError(f"{kind!r}: allowed: phases, offsets, efficiency, packing, sky")
+    return ax
 
 
 @lru_cache(maxsize=1)

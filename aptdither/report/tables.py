@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from aptdither.report.plots.geometry import footprints
 from aptdither.report.sanitize import safe_line
 from aptdither.report.summary import coverage_sentence
 from aptdither.version import __version__
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 #: Columns of the tables to paste, with their units.
 COLUMNS = {
@@ -60,7 +63,14 @@ class Sky:
 
 
 def ecsv(groups: Sequence[DitherGroup]) -> str:
-    """Return a table of POS TARGs as ECSV, which ``astropy.table.QTable`` reads with its units.
+    """Return :func:`table_of_groups` as ECSV, which ``astropy.table.QTable`` reads with its units."""
+    text = io.StringIO()
+    table_of_groups(groups).write(text, format="ascii.ecsv")
+    return text.getvalue()
+
+
+def table_of_groups(groups: Sequence[DitherGroup]) -> Table:
+    """Return a table of POS TARGs, one row an exposure.
 
     Parameters
     ----------
@@ -68,10 +78,9 @@ def ecsv(groups: Sequence[DitherGroup]) -> str:
 
     Returns
     -------
-    str
-        One row an exposure; columns ``visit``, ``exposure``, ``aperture``, ``element``,
-        ``pattern``, ``dx`` and ``dy`` (pix), ``postarg_x`` and ``postarg_y`` (arcsec). The
-        groups' coverage is in the table's ``meta``.
+    astropy.table.Table
+        Columns ``visit``, ``exposure``, ``aperture``, ``element``, ``pattern``, ``dx`` and ``dy``
+        (pix), ``postarg_x`` and ``postarg_y`` (arcsec). The groups' coverage is in its ``meta``.
     """
     from astropy.table import Table
 
@@ -95,14 +104,9 @@ def ecsv(groups: Sequence[DitherGroup]) -> str:
         table[name] = np.round(values, 6) + 0.0
         table[name].unit = unit
     for name, along in (("dx", "columns"), ("dy", "rows")):
-        table[
-            name
-        ].description = (
-            f"offset from the base at the aperture's fiducial point, +{name[1]} along {along}"
-        )
-    text = io.StringIO()
-    table.write(text, format="ascii.ecsv")
-    return text.getvalue()
+        what = "offset from the base at the aperture's fiducial point"
+        table[name].description = f"{what}, +{name[1]} along {along}"
+    return table
 
 
 def _facts(group: DitherGroup) -> dict[str, object]:
