@@ -13,7 +13,8 @@ NAME = r"[A-Za-z0-9._+-]{1,100}"
 
 _RECEIPT = re.compile(
     rf"@dithered\s+([0-9]{{1,6}})/([0-9]{{1,6}})\s+({NAME})\s+"
-    rf"base=({NUMBER}),({NUMBER})\s+aptdither=(\S+)(?:\s+(copy|split))?",
+    rf"base=({NUMBER}),({NUMBER})\s+(?:shift=({NUMBER}),({NUMBER})\s+)?"
+    r"aptdither=(\S+)(?:\s+(copy|split))?",
     re.IGNORECASE,
 )
 
@@ -45,6 +46,8 @@ class Receipt:
         The version of aptdither that wrote it.
     made_by : MadeBy
         How the exposure came to be.
+    shift_x_arcsec, shift_y_arcsec : float
+        Offset of the whole pattern, arcsec: that of a visit between those of others.
     """
 
     index: int
@@ -54,6 +57,13 @@ class Receipt:
     base_y_arcsec: float
     version: str
     made_by: MadeBy = MadeBy.OBSERVER
+    shift_x_arcsec: float = 0.0
+    shift_y_arcsec: float = 0.0
+
+    @property
+    def is_dither(self) -> bool:
+        """Whether it is of more than one point: a single one is not dithered unless shifted."""
+        return self.total > 1 or bool(self.shift_x_arcsec or self.shift_y_arcsec)
 
     @property
     def is_copy(self) -> bool:
@@ -65,6 +75,8 @@ class Receipt:
         """The receipt's line."""
         base = f"{format_base(self.base_x_arcsec)},{format_base(self.base_y_arcsec)}"
         words = f"@dithered {self.index}/{self.total} {self.pattern} base={base}"
+        if self.shift_x_arcsec or self.shift_y_arcsec:
+            words += f" shift={format_base(self.shift_x_arcsec)},{format_base(self.shift_y_arcsec)}"
         made_by = f" {self.made_by}" if self.made_by else ""
         return f"{words} aptdither={self.version}{made_by}"
 
@@ -79,8 +91,10 @@ def parse_receipt(line: str) -> Receipt | None:
     if match is None:
         return None
     index, total = int(match[1]), int(match[2])
-    x_arcsec, y_arcsec = float(match[4]), float(match[5])
-    if not (1 <= index <= total and math.isfinite(x_arcsec) and math.isfinite(y_arcsec)):
+    x_arcsec, y_arcsec, shift_x, shift_y = (float(match[k] or 0.0) for k in (4, 5, 6, 7))
+    if not 1 <= index <= total or not all(
+        map(math.isfinite, (x_arcsec, y_arcsec, shift_x, shift_y))
+    ):
         return None
     return Receipt(
         index=index,
@@ -88,8 +102,10 @@ def parse_receipt(line: str) -> Receipt | None:
         pattern=match[3],
         base_x_arcsec=x_arcsec,
         base_y_arcsec=y_arcsec,
-        version=match[6],
-        made_by=MadeBy((match[7] or "").lower()),
+        version=match[8],
+        made_by=MadeBy((match[9] or "").lower()),
+        shift_x_arcsec=shift_x,
+        shift_y_arcsec=shift_y,
     )
 
 

@@ -8,7 +8,7 @@ from aptdither.apt.proposal import Exposure, ExposureGroup, Visit
 from aptdither.apt.receipt import Receipt
 from aptdither.apt.tags import DitherRequest
 from aptdither.errors import Location
-from aptdither.types import PosTarg, Setup
+from aptdither.types import PosTarg, Region, Setup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +99,15 @@ class DitherSet:
     request: DitherRequest
     tag: str
     location: Location
+
+    @property
+    def region(self) -> Region:
+        """Where its coverage matters."""
+        return self.request.size or Region.full()
+
+    def is_joined(self, share: Share) -> bool:
+        """Tell whether other visits have exposures about the base of a share."""
+        return sum(other.base == share.base for other in self.shares) > 1
 
     @property
     def is_completed(self) -> bool:

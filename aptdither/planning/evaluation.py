@@ -168,14 +168,14 @@ class Evaluation:
     @cached_property
     def distinct_pointings(self) -> tuple[tuple[int, ...], ...]:
         """The exposures of each distinct pointing."""
-        return _chains(self.pixels, self.view.aperture.detector.same_pointing_pix)
+        return chains(self.pixels, self.view.aperture.detector.same_pointing_pix)
 
     @cached_property
     def distinct_phases(self) -> tuple[tuple[int, ...], ...]:
         """The pointings (their first exposures) of each distinct phase where the target lands."""
         firsts = [members[0] for members in self.distinct_pointings]
         reach = self.view.aperture.detector.same_phase_pix
-        chains = _chains(wrap(self.coverage.center_phases[firsts]), reach, torus=True)
+        chains = chains(wrap(self.coverage.center_phases[firsts]), reach, torus=True)
         return tuple(tuple(firsts[i] for i in members) for members in chains)
 
     @cached_property
@@ -374,6 +374,32 @@ class Evaluator:
         """
         return get_element(setup.element, config=setup.config)
 
+    def view(
+        self,
+        setup: Setup,
+        region: Region,
+        *,
+        prime: Frame | None = None,
+        snr: float | None = None,
+    ) -> View:
+        """Return what sees a setup.
+
+        Parameters
+        ----------
+        setup : Setup
+        region : Region
+        prime : Frame, optional
+            The frame of the POS TARGs, where it is not the aperture's.
+        snr : float, optional
+            Of one exposure; that of the run when left out.
+
+        Raises
+        ------
+        OpticsError
+            If the aperture or the spectral element is not known.
+        """
+        return View(self.aperture(setup), self.element(setup), region, prime, snr or self.snr)
+
     def evaluate(
         self,
         exposures: ExposureSet,
@@ -404,9 +430,9 @@ class Evaluator:
         """
         written = np.array([one.pos_targ.xy_arcsec for one in exposures.pointings])
         offsets = np.round(written - exposures.base.xy_arcsec, 9) + 0.0
-        setup, dither_set = exposures.setup, exposures.dither_set
-        snr = (dither_set and dither_set.request.snr) or self.snr
-        view = View(self.aperture(setup), self.element(setup), exposures.region, prime, snr)
+        dither_set = exposures.dither_set
+        snr = dither_set.request.snr if dither_set is not None else None
+        view = self.view(exposures.setup, exposures.region, prime=prime, snr=snr)
         if clusters is None:
             clusters = self._clusters_of(exposures)
         return DitherGroup(
@@ -512,10 +538,19 @@ def _choice_as_read(exposures: ExposureSet, offsets: FloatArray) -> PatternChoic
     )
 
 
-def _chains(
+def chains(
     points: FloatArray, reach: float, *, torus: bool = False
 ) -> tuple[tuple[int, ...], ...]:
-    """Return which points belong together: chains whose links are no longer than `reach`."""
+    """Return which points belong together: chains whose links are no longer than `reach`.
+
+    Parameters
+    ----------
+    points : (N, 2) float array, pixels
+    reach : float
+        Length of a link at the most, pixels.
+    torus : bool
+        Whether the points are phases.
+    """
     steps = points[:, None] - points[None]
     if torus:
         steps = steps - np.rint(steps)

@@ -31,6 +31,14 @@ from aptdither.planning.consequences import (
 )
 from aptdither.planning.dither_sets import DitherSet, Share
 from aptdither.planning.evaluation import DitherGroup, Evaluator
+from aptdither.planning.joint import (
+    Cluster,
+    JoinedSet,
+    completed_sets,
+    interleave,
+    joined_sets,
+    orient_findings,
+)
 from aptdither.planning.pointings import ExposureSet, Pointing
 from aptdither.planning.points import assign_points, cluster_sizes
 from aptdither.planning.refusals import SetOptions
@@ -87,12 +95,15 @@ class Plan(Shown):
         What the observer should know.
     evaluator : Evaluator
         What evaluated it; it has the seed and the catalog.
+    sets : tuple of JoinedSet
+        What groups of several visits are worth together.
     """
 
     groups: tuple[DitherGroup, ...]
     changes: tuple[VisitChange, ...]
     findings: tuple[Finding, ...]
     evaluator: Evaluator = field(repr=False, compare=False)
+    sets: tuple[JoinedSet, ...] = ()
 
     def __repr__(self) -> str:
         """Return it in a line: the exposures of a plan fill pages."""
@@ -144,6 +155,10 @@ def make_plan(
         proposal, options.sets, defaults=options.defaults, catalog=planner.catalog
     )
     errors = list(selected.errors)
+    try:
+        planner.completed = completed_sets(proposal, selected.sets)
+    except AptDitherError as error:
+        errors.append(error)
     # Searching takes seconds: with errors in hand, only what can be wrong is looked for.
     setups: list[_PlannedSetup] = []
     for dither_set in selected.sets:
@@ -155,8 +170,12 @@ def make_plan(
     changes, errors = _changes(setups)
     errors = [*_contradictions(proposal, setups), *errors]
     raise_all(errors, note=_without_errors(selected.sets, errors))
+    groups = tuple(planner.evaluate(setup, changes) for setup in setups)
     return Plan(
-        groups=tuple(planner.evaluate(setup, changes) for setup in setups),
+        groups=groups,
+        sets=tuple(
+            joined for dither_set in selected.sets for joined in planner.join(dither_set, groups)
+        ),
         changes=tuple(changes.values()),
         findings=(
             *selected.findings,
@@ -185,12 +204,14 @@ class _PlannedSetup:
     """One setup of a share: its pattern, and what its exposures become."""
 
     dither_set: DitherSet
-    share: Share
+    cluster: Cluster
     setup: Setup
-    region: Region
-    choice: PatternChoice
-    clusters: int
     becomes: dict[int, tuple[NewExposure, ...]]
+
+    @property
+    def share(self) -> Share:
+        """The exposures of a visit that it is of."""
+        return self.cluster.share
 
 
 class _Planner:
@@ -207,6 +228,7 @@ class _Planner:
             catalog=self.catalog,
             snr=options.defaults.snr,
         )
+        self.completed: dict[int, list[ExposureSet]] = {}
         self._choices: dict[object, PatternChoice] = {}
 
     def plan_set(self, dither_set: DitherSet, *, only_check: bool) -> list[_PlannedSetup]:
@@ -225,11 +247,52 @@ class _Planner:
         raise_all(errors)
         if only_check:
             return []
-        return [
-            planned
+        clusters = [
+            cluster
             for share, own in zip(shares, sharing, strict=True)
-            for planned in self._plan_share(dither_set, share, own)
+            for cluster in self._clusters(dither_set, share, own)
         ]
+        if len(dither_set.shares) > 1:
+            views = {
+                setup: self.evaluator.view(
+                    setup, dither_set.region, snr=dither_set.request.snr
+                )
+                for cluster in clusters
+                for setup in cluster.setups
+            }
+            interleave(clusters, self._completed(dither_set), views)
+            self.findings += orient_findings(dither_set)
+        return [
+            _PlannedSetup(
+                dither_set=dither_set,
+                cluster=cluster,
+                setup=setup,
+                becomes=assign_points(
+                    cluster.share.by_setup()[setup],
+                    cluster.share.base,
+                    cluster.choice,
+                    cluster.shift,
+                ),
+            )
+            for cluster in clusters
+            for setup in cluster.setups
+        ]
+
+    def _completed(self, dither_set: DitherSet) -> list[ExposureSet]:
+        """Return what the completed visits of a set did."""
+        return [
+            one
+            for share in dither_set.shares
+            if share.is_completed
+            for one in self.completed.get(share.visit.node, ())
+            if one.share is None or one.exposures[0] in share.exposures
+        ]
+
+    def join(self, dither_set: DitherSet, groups: Sequence[DitherGroup]) -> Iterator[JoinedSet]:
+        """Yield what the groups of a set are worth together, over its visits."""
+        if len(dither_set.shares) > 1:
+            own = [group for group in groups if group.exposures.dither_set is dither_set]
+            yield from joined_sets(dither_set, own, self._completed(dither_set), self.evaluator)
 
     def _sharing(
         self, dither_set: DitherSet, share: Share, errors: list[AptDitherError]
@@ -248,10 +311,10 @@ class _Planner:
                 errors.append(error.located(location))
         return sharing
 
-    def _plan_share(
+    def _clusters(
         self, dither_set: DitherSet, share: Share, sharing: dict[tuple[int, ...], list[Setup]]
-    ) -> Iterator[_PlannedSetup]:
-        request, setups = dither_set.request, share.by_setup()
+    ) -> Iterator[Cluster]:
+        """Yield a cluster for the setups of a share that share a pattern."""
         if len(sharing) > 1:
             counts = "; ".join(
                 f"{', '.join(setup.text for setup in alike)}: {sum(sizes)}"
@@ -264,9 +327,8 @@ class _Planner:
                     share.location,
                 )
             )
-        region = request.size or Region.full()
         for sizes, alike in sharing.items():
-            if sum(sizes) == 1:
+            if sum(sizes) == 1 and not dither_set.is_joined(share):
                 self.findings.append(
                     DOUBTFUL_TAG.finding(
                         "a single exposure at one point is not dithered and stays as it is; give "
@@ -275,17 +337,8 @@ class _Planner:
                     )
                 )
                 continue
-            choice = self._choose(request, region, sizes, alike, share.base)
-            for setup in alike:
-                yield _PlannedSetup(
-                    dither_set=dither_set,
-                    share=share,
-                    setup=setup,
-                    region=region,
-                    choice=choice,
-                    clusters=len(sizes),
-                    becomes=assign_points(setups[setup], share.base, choice),
-                )
+            choice = self._choose(dither_set.request, dither_set.region, sizes, alike, share.base)
+            yield Cluster(share=share, sizes=sizes, setups=tuple(alike), choice=choice)
 
     def _choose(
         self,
@@ -321,13 +374,15 @@ class _Planner:
             setup=planned.setup,
             pointings=tuple(map(_pointing, written)),
             base=share.base,
-            region=planned.region,
+            region=planned.dither_set.region,
             visit=share.visit,
             target=written[0].source.target_name,
             dither_set=planned.dither_set,
             share=share,
         )
-        return self.evaluator.evaluate(exposures, planned.choice, clusters=planned.clusters)
+        return self.evaluator.evaluate(
+            exposures, planned.cluster.choice, clusters=len(planned.cluster.sizes)
+        )
 
 
 def _contradictions(

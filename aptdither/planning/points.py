@@ -14,7 +14,7 @@ from aptdither.dither.clusters import split_counts
 from aptdither.errors import RefusalError
 from aptdither.planning.choice import PatternChoice
 from aptdither.planning.dither_sets import Member
-from aptdither.types import PosTarg, Setup
+from aptdither.types import NO_OFFSET, PosTarg, Setup
 from aptdither.version import __version__
 
 
@@ -66,11 +66,11 @@ def _expands(members: Sequence[Member]) -> bool:
 
 
 def assign_points(
-    members: Sequence[Member], base: PosTarg, choice: PatternChoice
+    members: Sequence[Member], base: PosTarg, choice: PatternChoice, shift: PosTarg = NO_OFFSET
 ) -> dict[int, tuple[NewExposure, ...]]:
     """Give the points to the exposures of one setup, in document order.
 
-    Copies of an earlier run stay: more are made after the exposure, or the last are removed.
+    `shift` is added to all offsets. Copies of an earlier run stay: more are made after the exposure, or the last are removed.
     """
     total = len(choice.offsets_arcsec)
     points = iter(enumerate(choice.offsets_arcsec, start=1))
@@ -82,7 +82,7 @@ def assign_points(
         return NewExposure(
             source=source,
             copy=copy,
-            pos_targ=base + PosTarg(x_arcsec=x_arcsec, y_arcsec=y_arcsec),
+            pos_targ=base + shift + PosTarg(x_arcsec=x_arcsec, y_arcsec=y_arcsec),
             receipt=Receipt(
                 index=index,
                 total=total,
@@ -91,6 +91,8 @@ def assign_points(
                 base_y_arcsec=base.y_arcsec,
                 version=__version__,
                 made_by=made_by,
+                shift_x_arcsec=shift.x_arcsec,
+                shift_y_arcsec=shift.y_arcsec,
             ),
             is_split=is_split,
         )

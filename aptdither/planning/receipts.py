@@ -93,7 +93,12 @@ def offset_of(receipt: Receipt, catalog: Catalog, aperture: Aperture) -> PosTarg
     offsets = _offsets_of(receipt, catalog, aperture)
     if offsets is not None:
         return offsets[receipt.index - 1]
-    return NO_OFFSET if receipt.index == 1 and receipt.pattern.startswith("optimized-") else None
+    is_known = receipt.index == 1 and receipt.pattern.startswith(("optimized-", "single"))
+    return _shift_of(receipt) if is_known else None
+
+
+def _shift_of(receipt: Receipt) -> PosTarg:
+    return PosTarg(x_arcsec=receipt.shift_x_arcsec, y_arcsec=receipt.shift_y_arcsec)
 
 
 def _offsets_of(
@@ -113,7 +118,8 @@ def _offsets_of(
             )
         except AptDitherError:
             return None
-    return tuple(PosTarg(x_arcsec=float(x), y_arcsec=float(y)) for x, y in offsets)
+    shift = _shift_of(receipt)
+    return tuple(PosTarg(x_arcsec=float(x), y_arcsec=float(y)) + shift for x, y in offsets)
 
 
 def lost_receipts(
@@ -198,7 +204,7 @@ def receipt_problems(
         Whether points that no exposure has are a problem.
     """
     # A single exposure at one point is not dithered: what an earlier version wrote says nothing.
-    receipts = {exposure: one for exposure, one in receipts.items() if one.total > 1}
+    receipts = {exposure: one for exposure, one in receipts.items() if one.is_dither}
     if not receipts:
         return
     disagreeing = list(_disagreeing(receipts))
@@ -213,7 +219,7 @@ def uncovered_receipts(receipts: Mapping[Exposure, Receipt]) -> Iterator[tuple[E
     """Yield the first exposure and a message for each dither that no tag covers."""
     dithers: dict[object, dict[Exposure, Receipt]] = {}
     for exposure, one in receipts.items():
-        if one.total > 1:
+        if one.is_dither:
             key = exposure.setup, exposure.target_name, one.pattern, one.total, base_of(one)
             dithers.setdefault(key, {})[exposure] = one
     for dither in dithers.values():
@@ -259,17 +265,23 @@ def tiles_of(bases: Iterable[PosTarg]) -> dict[PosTarg, list[PosTarg]]:
 
 def _disagreeing(receipts: Mapping[Exposure, Receipt]) -> Iterator[ReceiptProblem]:
     """Yield a problem for each receipt that says something else than most of its set."""
-    said = {exposure: (one.pattern, one.total, base_of(one)) for exposure, one in receipts.items()}
+    said = {
+        exposure: (one.pattern, one.total, base_of(one), _shift_of(one))
+        for exposure, one in receipts.items()
+    }
     (usual, count), *_ = Counter(said.values()).most_common(1)
     if count == len(said):
         return
-    pattern, total, base = usual
-    for exposure, (own_pattern, own_total, own_base) in said.items():
-        if (own_pattern, own_total, own_base) == usual:
+    pattern, total, base, shift = usual
+    for exposure, one in said.items():
+        if one == usual:
             continue
+        own_pattern, own_total, own_base, own_shift = one
         own, others = f"{own_total} points of {own_pattern}", f"{total} points of {pattern}"
         if own == others:
             own, others = f"base {own_base.text}", f"base {base.text}"
+        if own == others:
+            own, others = f"shift {own_shift.text}", f"shift {shift.text}"
         yield ReceiptProblem(
             kind=ProblemKind.CONTRADICTS,
             exposure=exposure,

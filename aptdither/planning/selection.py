@@ -427,7 +427,7 @@ class _Builder:
             exposure: receipt
             for member in members
             for exposure in member.exposures
-            if (receipt := tags.receipt(exposure)) is not None and receipt.total > 1
+            if (receipt := tags.receipt(exposure)) is not None and receipt.is_dither
         }
         for own in by_tile(receipts):
             for problem in receipt_problems(own, self.catalog, aperture, must_be_complete=False):

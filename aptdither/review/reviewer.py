@@ -15,7 +15,7 @@ from aptdither.planning.pointings import observe
 from aptdither.review.moves import region_off_detector
 from aptdither.review.options import ReviewContext, ReviewOptions
 from aptdither.review.reference import CatalogReference
-from aptdither.review.rules import GROUP_RULES, PENDING_RULES, VISIT_RULES
+from aptdither.review.rules import GROUP_RULES, PENDING_RULES, PROGRAM_RULES, VISIT_RULES
 from aptdither.review.syntax import not_evaluated
 
 
@@ -76,9 +76,10 @@ class Reviewer:
             reference=self.reference,
         )
         groups: list[DitherGroup] = []
-        findings: list[Finding] = []
+        by_visit: dict[str | None, list[Finding]] = {}
         for visit in observe(proposal, region=self.options.size, visits=visits):
-            own = [finding for rule in VISIT_RULES for finding in rule(visit, context)]
+            own = by_visit.setdefault(visit.visit.number, [])
+            own += (finding for rule in VISIT_RULES for finding in rule(visit, context))
             for exposures in visit.sets:
                 try:
                     group = self.evaluator.evaluate(exposures)
@@ -92,8 +93,13 @@ class Reviewer:
                 groups.append(group)
                 rules = PENDING_RULES if exposures.is_pending else GROUP_RULES
                 own += (finding for rule in rules for finding in rule(group, context))
-            findings += sorted(
-                (one for one in own if one.code in self.options.selection),
-                key=lambda one: (one.line or 0, one.code),
-            )
+        for rule in PROGRAM_RULES:
+            for finding in rule(groups, context):
+                by_visit.setdefault(finding.visit, []).append(finding)
+        findings = [
+            finding
+            for own in by_visit.values()
+            for finding in sorted(own, key=lambda one: (one.line or 0, one.code))
+            if finding.code in self.options.selection
+        ]
         return Review(groups=tuple(groups), findings=tuple(findings))

@@ -12,8 +12,9 @@ from types import MappingProxyType
 from aptdither.errors import UsageError
 from aptdither.findings import Rule
 from aptdither.planning.consequences import FOLLOWER_MOVES, OLD_NUMBER
+from aptdither.planning.joint import OTHER_ORIENT
 from aptdither.planning.plan import DOUBTFUL_TAG
-from aptdither.review import moves, positions, sampling, syntax
+from aptdither.review import moves, positions, sampling, syntax, visits
 
 #: Called with what the exposures of each visit do, and the :class:`ReviewContext`.
 VISIT_RULES = (*syntax.VISIT_RULES, *moves.VISIT_RULES, *positions.VISIT_RULES)
@@ -23,15 +24,19 @@ VISIT_RULES = (*syntax.VISIT_RULES, *moves.VISIT_RULES, *positions.VISIT_RULES)
 PENDING_RULES = (moves.region_off_detector, moves.target_off_detector)
 GROUP_RULES = (*sampling.GROUP_RULES, *moves.GROUP_RULES, *positions.GROUP_RULES)
 
+#: Called with all groups of a proposal and the context.
+PROGRAM_RULES = visits.PROGRAM_RULES
+
 #: Reported by planning alone.
-PLANNING_RULES = (DOUBTFUL_TAG, FOLLOWER_MOVES, OLD_NUMBER)
+PLANNING_RULES = (DOUBTFUL_TAG, FOLLOWER_MOVES, OLD_NUMBER, OTHER_ORIENT)
 
 #: Every rule by its code, in the order of the codes.
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
         rule.code: rule
         for rule in sorted(
-            (*VISIT_RULES, *GROUP_RULES, *PLANNING_RULES), key=lambda rule: rule.code
+            (*VISIT_RULES, *GROUP_RULES, *PROGRAM_RULES, *PLANNING_RULES),
+            key=lambda rule: rule.code,
         )
     }
 )

@@ -1,0 +1,71 @@
+"""Clusters of several visits: whole patterns shifted so that their phases fall between each other.
+
+A cluster keeps its pattern, so that every visit is coherent by itself. Its shift is less than a
+pixel: distortion changes so small a step by less than 0.05 pixel anywhere, so that the phases
+interleave over the whole region and not only where the target lands.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from aptdither.dither.pattern import rounded
+from aptdither.dither.phases import packing_distance
+from aptdither.dither.views import Views, as_views, band_at, field_points, offsets_at
+from aptdither.types import FloatArray
+
+#: Efficiency at the worst place that is given for a larger packing distance. Chosen: efficiencies
+#: of eight and more exposures differ by less, while the distance of the phases, which says how much
+#: pointing errors may take, differs threefold.
+EQUAL_UNION_EFFICIENCY = 0.003
+
+#: Shifts are tried on a grid of so many steps a pixel, and then around the best down to this step.
+_GRID, _FINEST_PIX = 12, 0.01
+
+
+def best_shift(there: FloatArray, cluster: FloatArray, views: Views, *, base: Any) -> FloatArray:
+    """Return the shift of a cluster that puts its phases best between those that are there.
+
+    Parameters
+    ----------
+    there : (M, 2) float array, arcsec
+        POS TARGs of the other visits' exposures relative to `base`.
+    cluster : (N, 2) float array, arcsec
+        POS TARGs of the cluster.
+    views : View or sequence of View
+        What sees both.
+    base : (2,) array_like, arcsec
+        POS TARG that all exposures share.
+
+    Returns
+    -------
+    (2,) float array, arcsec
+        Three decimals, less than a pixel of the first view. Of the shifts whose efficiency at the
+        worst place is within `EQUAL_UNION_EFFICIENCY` of the best, the one with the largest packing
+        distance at its worst place. Deterministic.
+    """
+    field = field_points(views, base=base, grid=3)
+    band = band_at(views, field)
+    first = as_views(views)[0]
+    moved_there = offsets_at(there, views, field)
+    line = np.arange(_GRID) / _GRID - 0.5
+    shifts_pix = np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1).reshape(-1, 2)
+    step_pix = 1.0 / _GRID
+    while True:
+        shifts = rounded(first.postargs_of(shifts_pix))
+        moved = offsets_at((cluster + shifts[:, None]).reshape(-1, 2), views, field)
+        own = moved.reshape(len(moved), len(shifts), len(cluster), 2).swapaxes(0, 1)
+        shape = (len(shifts), *moved_there.shape)
+        union = np.concatenate([np.broadcast_to(moved_there, shape), own], axis=2)
+        # Rounded, so that equals are equal on every machine and the first is taken.
+        efficiency = np.round(band.efficiency(union).min(axis=-1), 6)
+        packing = np.round(packing_distance(union).min(axis=-1), 6)
+        packing[efficiency < efficiency.max() - EQUAL_UNION_EFFICIENCY] = -1.0
+        best = int(np.argmax(packing))
+        if step_pix <= _FINEST_PIX:
+            return np.asarray(shifts[best])
+        fine = np.linspace(-step_pix, step_pix, 7)
+        around = np.stack(np.meshgrid(fine, fine, indexing="ij"), axis=-1).reshape(-1, 2)
+        shifts_pix, step_pix = shifts_pix[best] + around, step_pix / 3.5
