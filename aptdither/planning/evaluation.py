@@ -175,8 +175,8 @@ class Evaluation:
         """The pointings (their first exposures) of each distinct phase where the target lands."""
         firsts = [members[0] for members in self.distinct_pointings]
         reach = self.view.aperture.detector.same_phase_pix
-        chains = chains(wrap(self.coverage.center_phases[firsts]), reach, torus=True)
-        return tuple(tuple(firsts[i] for i in members) for members in chains)
+        found = chains(wrap(self.coverage.center_phases[firsts]), reach, torus=True)
+        return tuple(tuple(firsts[i] for i in members) for members in found)
 
     @cached_property
     def distances(self) -> tuple[tuple[float, int, int], ...]:
@@ -538,9 +538,7 @@ def _choice_as_read(exposures: ExposureSet, offsets: FloatArray) -> PatternChoic
     )
 
 
-def chains(
-    points: FloatArray, reach: float, *, torus: bool = False
-) -> tuple[tuple[int, ...], ...]:
+def chains(points: FloatArray, reach: float, *, torus: bool = False) -> tuple[tuple[int, ...], ...]:
     """Return which points belong together: chains whose links are no longer than `reach`.
 
     Parameters
@@ -556,7 +554,7 @@ def chains(
         steps = steps - np.rint(steps)
     near = np.hypot(steps[..., 0], steps[..., 1]) <= reach
     label = np.full(len(points), -1)
-    chains: list[tuple[int, ...]] = []
+    found: list[tuple[int, ...]] = []
     for start in range(len(points)):
         if label[start] >= 0:
             continue
@@ -566,6 +564,6 @@ def chains(
             if (grown == members).all():
                 break
             members = grown
-        label[members] = len(chains)
-        chains.append(tuple(int(i) for i in np.flatnonzero(members)))
-    return tuple(chains)
+        label[members] = len(found)
+        found.append(tuple(int(i) for i in np.flatnonzero(members)))
+    return tuple(found)
