@@ -21,6 +21,7 @@ from aptdither.review.reviewer import Reviewer
 from aptdither.review.rules import (
     GROUP_RULES,
     PLANNING_RULES,
+    PROGRAM_RULES,
     RULES,
     VISIT_RULES,
     rule_of,
@@ -29,7 +30,7 @@ from aptdither.review.rules import (
 from tests.made import box_pattern, exposure, group, proposal, visit
 
 #: Said by ``apply`` alone.
-BY_APPLY = {"ADT107", "ADT401", "ADT408"}
+BY_APPLY = {"ADT107", "ADT401", "ADT408", "ADT409"}
 
 BOX = (("0", "0"), ("0.542", "0.182"), ("0.339", "0.485"), ("-0.203", "0.303"))
 LINE = (("0", "0"), ("0.474", "0.424"))
@@ -59,11 +60,12 @@ def codes(made: bytes, *, size: str | None = None) -> set[str]:
     return {finding.code for finding in review(made, size=size)}
 
 
-def dithered(points: Sequence[tuple[str, str]], *, element: str = "F160W") -> bytes:
-    """Return a proposal with one exposure at each POS TARG."""
-    return proposal(
-        visit(*(exposure(i, element=element, postarg=p) for i, p in enumerate(points, 1)))
-    )
+def dithered(
+    points: Sequence[tuple[str, str]], *, element: str = "F160W", visits: int = 1
+) -> bytes:
+    """Return a proposal with one exposure at each POS TARG, in each of its visits."""
+    exposures = [exposure(i, element=element, postarg=p) for i, p in enumerate(points, 1)]
+    return proposal(*(visit(*exposures, number=f"{k:02}") for k in range(1, visits + 1)))
 
 
 def pattern(kind: str, points: int, spacing: float, angle: float, **sides: float) -> str:
@@ -121,6 +123,7 @@ TRIGGERS = {
     "ADT203": dithered(LINE, element="F098M"),
     "ADT204": dithered(LINE_3PT),
     "ADT205": proposal(visit(exposure(1, iterations=4))),
+    "ADT206": dithered(BOX, visits=2),
     "ADT301": dithered((("0", "0"), ("0.068", "0.061"))),
     "ADT302": dithered(BOX),
     "ADT303": dithered((("-40", "0"), ("40", "20"), ("-40", "-80"), ("40", "60"))),
@@ -160,6 +163,10 @@ QUIET = {
     "ADT203": dithered(LINE, element="F160W"),
     "ADT204": dithered(BOX),
     "ADT205": dithered(BOX),
+    "ADT206": proposal(
+        visit(*(exposure(i, postarg=p) for i, p in enumerate(BOX, 1))),
+        visit(exposure(1, postarg=("0.03", "0.03")), number="02"),
+    ),
     "ADT301": dithered(BOX),
     "ADT302": applied(),
     "ADT303": dithered((("-30", "0"), ("30", "0"), ("0", "40"))),
@@ -455,7 +462,7 @@ def test_every_code_has_one_rule() -> None:
         )
     ]
     assert sorted(registered) == list(RULES)
-    rules = (*VISIT_RULES, *GROUP_RULES, *PLANNING_RULES)
+    rules = (*VISIT_RULES, *GROUP_RULES, *PROGRAM_RULES, *PLANNING_RULES)
     assert sorted(rule.code for rule in rules) == list(RULES)
     by_planning = {rule.code for rule in PLANNING_RULES}
     assert by_planning == BY_APPLY

@@ -49,7 +49,7 @@ def repeated_visits(groups: Iterable[DitherGroup], _context: ReviewContext) -> I
             continue
         numbers = [group.visit or "" for group in own]
         yield (
-            own[1].exposures.location,
+            own[0].exposures.location,
             (
                 f"visits {joined(numbers)} observe {own[0].exposures.target} through "
                 f"{own[0].exposures.setup.text} at the same {distinct} pixel phases: "

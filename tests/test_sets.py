@@ -1,0 +1,156 @@
+"""Sets over several visits: whole clusters whose phases interleave, completed visits, ORIENT."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from aptdither.apt.reader import parse_proposal
+from aptdither.apt.tags import parse_comments
+from aptdither.errors import AptDitherError
+from aptdither.findings import Severity
+from aptdither.planning.plan import Options, Plan, make_plan
+from aptdither.planning.refusals import SetOptions
+from aptdither.review.acceptance import accept_plan
+from aptdither.review.reviewer import Reviewer
+from tests.made import exposure, group, proposal, visit
+
+BOX = (("0", "0"), ("0.542", "0.182"), ("0.339", "0.485"), ("-0.203", "0.303"))
+SAME = '<Orient><From Degrees="40" /><To Degrees="40" /></Orient>'
+TURNED = SAME.replace("40", "75")
+
+
+def four(
+    number: str,
+    *,
+    tag: str = "@dither id=a pattern=tight-4",
+    orient: str = SAME,
+    status: str = "implementation",
+    points: Sequence[tuple[str, str] | None] = (None,) * 4,
+    element: str = "F160W",
+) -> str:
+    """Return a visit with a group of exposures, the first of them tagged."""
+    exposures = [
+        exposure(k, comments="" if k > 1 else tag, postarg=at, element=element)
+        for k, at in enumerate(points, 1)
+    ]
+    return visit(orient, group(*exposures), number=number, status=status)
+
+
+def applied(source: bytes, **options: bool) -> tuple[Plan, bytes]:
+    before = parse_proposal(source)
+    plan = make_plan(before, Options(sets=SetOptions(**options)))
+    new, plan = accept_plan(before, plan)
+    return plan, new
+
+
+def visit_bytes(source: bytes, number: str) -> bytes:
+    found = re.search(rb'<Visit Number="%s".*?</Visit>' % number.encode(), source, re.DOTALL)
+    assert found is not None
+    return found[0]
+
+
+SETS = {
+    "two visits of four": (proposal(four("01"), four("02")), 8),
+    "three visits of four": (proposal(four("01"), four("02"), four("03")), 12),
+    "one exposure in each of four": (
+        proposal(*(four(f"{k:02}", tag="@dither id=a", points=[None]) for k in range(1, 5))),
+        4,
+    ),
+}
+
+
+@pytest.mark.parametrize(("source", "phases"), SETS.values(), ids=SETS)
+def test_visits_of_a_set_have_all_phases(source: bytes, phases: int) -> None:
+    plan, new = applied(source)
+    (joined,) = plan.sets
+    assert len(joined.evaluation.distinct_phases) == joined.n == phases
+    assert joined.coverage.worst.packing_of_limit > 0.6
+    assert joined.pointing.orbits == len(plan.groups)
+    # Applied again no byte changes, and check is content with the file.
+    assert applied(new)[1] == new
+    assert not [
+        one
+        for one in Reviewer().review(parse_proposal(new)).findings
+        if one.severity is not Severity.NOTE
+    ]
+
+
+def test_each_visit_has_its_own_pattern_and_a_receipt_that_says_the_shift() -> None:
+    plan, new = applied(proposal(four("01"), four("02")))
+    first, second = plan.groups
+    own, other = (group.evaluation.offsets_arcsec for group in (first, second))
+    np.testing.assert_allclose(own - own[0], other - other[0], atol=1e-9)
+    assert 0.0 < np.hypot(*(other[0] - own[0])) < 0.13
+    receipts = [
+        parse_comments(one.comments).receipts[0]
+        for each in parse_proposal(new).visits
+        for one in each.exposures
+    ]
+    assert [one.shift_x_arcsec for one in receipts] == [0.0] * 4 + [other[0, 0]] * 4
+    edited = re.sub(rb"shift=\S+ ", b"", new)
+    with pytest.raises(AptDitherError, match="moved by"):
+        applied(edited)
+
+
+def test_without_ids_each_visit_is_planned_for_itself() -> None:
+    joined = proposal(four("01"), four("02"))
+    alone = joined.replace(b" id=a", b"")
+    plan, new = applied(alone)
+    assert plan.sets == ()
+    assert visit_bytes(new, "01").count(b"shift=") == new.count(b"shift=") == 0
+    first, second = (group.evaluation.offsets_arcsec for group in plan.groups)
+    np.testing.assert_array_equal(first, second)
+    # The ids taken away after the dither give the same as without it.
+    assert applied(applied(joined)[1].replace(b" id=a", b""))[1] == new
+
+
+@pytest.mark.parametrize("points", [BOX, (None,) * 4], ids=["by hand", "as they were"])
+def test_a_completed_visit_gives_its_phases_and_stays_as_it_is(
+    points: Sequence[tuple[str, str] | None],
+) -> None:
+    source = proposal(four("01", status="completed", points=points), four("02"))
+    plan, new = applied(source)
+    assert visit_bytes(new, "01") == visit_bytes(source, "01")
+    (joined,) = plan.sets
+    assert joined.visits == ("01", "02")
+    assert [group.visit for group in plan.groups] == ["02"]
+    distinct = 8 if points == BOX else 5
+    assert len(joined.evaluation.distinct_phases) == distinct
+    assert applied(new)[1] == new
+
+
+def test_a_visit_completed_after_the_dither_changes_nothing() -> None:
+    _, new = applied(proposal(four("01"), four("02")))
+    done = new.replace(b'"01" Status="implementation"', b'"01" Status="completed"')
+    assert applied(done)[1] == done
+
+
+def test_a_set_of_completed_visits_alone_is_refused() -> None:
+    source = proposal(four("01", status="completed"))
+    with pytest.raises(AptDitherError, match="completed; remove its tag, or give --all-visits"):
+        applied(source)
+    assert applied(source, all_visits=True)[0].groups
+
+
+def test_different_orients_are_planned_for_themselves() -> None:
+    plan, new = applied(proposal(four("01"), four("02", orient=TURNED)))
+    assert plan.sets == ()
+    assert b"shift=" not in new
+    assert [one.code for one in plan.findings] == ["ADT409"]
+
+
+def test_an_orient_that_may_differ_is_said() -> None:
+    plan, _ = applied(proposal(four("01"), four("02", orient="")))
+    assert [one.code for one in plan.findings] == ["ADT409"]
+    assert len(plan.sets) == 1
+
+
+def test_other_setups_do_not_interleave() -> None:
+    plan, _ = applied(proposal(four("01"), four("02", element="F125W")))
+    assert plan.sets == ()
+    first, second = (group.evaluation.offsets_arcsec for group in plan.groups)
+    np.testing.assert_array_equal(first[0], second[0])
