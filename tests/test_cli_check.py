@@ -84,7 +84,8 @@ def test_notes_alone_are_fine_unless_they_are_made_to_fail(folder: Path) -> None
 def test_text_is_grouped_by_visit_and_fits_80_columns(tmp_path: Path) -> None:
     path = tmp_path / "two.apt"
     children = [exposure(i, postarg=p) for i, p in enumerate(BOX, 1)]
-    path.write_bytes(proposal(visit(*children), visit(*children, number="02"), visit(number="03")))
+    others = [exposure(i, postarg=p, target="M31") for i, p in enumerate(BOX, 1)]
+    path.write_bytes(proposal(visit(*children), visit(*others, number="02"), visit(number="03")))
     result = invoke(path)
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
