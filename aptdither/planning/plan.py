@@ -254,9 +254,7 @@ class _Planner:
         ]
         if len(dither_set.shares) > 1:
             views = {
-                setup: self.evaluator.view(
-                    setup, dither_set.region, snr=dither_set.request.snr
-                )
+                setup: self.evaluator.view(setup, dither_set.region, snr=dither_set.request.snr)
                 for cluster in clusters
                 for setup in cluster.setups
             }
