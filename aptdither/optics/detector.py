@@ -175,7 +175,7 @@ WFC3_IR = Detector(
 WFC3_UVIS = Detector(
     config="WFC3/UVIS",
     siaf_file="wfc3uvis-apertures.json",
-    # WFC3 Instrument Handbook, section 5.2: two chips without overscan.
+    # WFC3 Instrument Handbook, section 6.4.1: each of two chips, without overscan.
     image_pix=(4096, 2051),
     # Chosen: the full frame, and a broad filter that is used much.
     default_aperture="UVIS",
@@ -198,7 +198,7 @@ WFC3_UVIS = Detector(
 ACS_WFC = Detector(
     config="ACS/WFC",
     siaf_file="acswfc-apertures.json",
-    # ACS Instrument Handbook, section 3.2: two chips without overscan.
+    # ACS Instrument Handbook, table 3.1: each of two chips, without overscan.
     image_pix=(4096, 2048),
     # Chosen: the full frame, and the filter used most.
     default_aperture="WFC",
@@ -221,7 +221,7 @@ ACS_WFC = Detector(
 ACS_SBC = Detector(
     config="ACS/SBC",
     siaf_file="acssbc-apertures.json",
-    # ACS Instrument Handbook, section 3.2: a MAMA, without overscan.
+    # ACS Instrument Handbook, table 3.1: a MAMA, without overscan.
     image_pix=(1024, 1024),
     # Chosen: the full frame, and the filter used most.
     default_aperture="SBC",

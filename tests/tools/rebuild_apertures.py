@@ -50,9 +50,10 @@ class Table:
     """What is taken of one detector.
 
     ``border_pix`` (left, bottom) is what the SIAF counts and the calibrated image (FLT) does not
-    have. ``chips`` is chip number -> name and SIAF row; without chips each aperture's row has its
-    own polynomial. ``full`` and ``parts`` are APT aperture -> SIAF row, and, of apertures that read
-    a part of a chip, chip and SIAF row; of full ones the chip follows from the row's V2 and V3.
+    have. ``chips`` is chip number -> name and SIAF row. ``full`` and ``parts`` are APT aperture ->
+    chip of the reference point and SIAF row; full ones read all of every chip (those that CRDS has
+    in the group FULLFRAME_4AMP for WFC3/UVIS, with a full readout in the ACS Instrument Handbook's
+    table of WFC apertures), the others what the corners of the row enclose.
     """
 
     config: str
