@@ -107,6 +107,6 @@ def best_possible_efficiency(n: int, band: AliasingModel) -> float:
         Of one place.
     """
     place = Objective(field=FieldMap.identity(), band=band)
-    phases, _ = phase_sets(n, 64, np.random.default_rng(0))
+    phases = phase_sets(n, 64, np.random.default_rng(0))
     _, value = ascend(place.worst_efficiency(1.0), phases, steps=60)
     return min(1.0, float(value.max()))

@@ -55,13 +55,27 @@ class FieldPoints:
     @property
     def center(self) -> FieldPoints:
         """The place where the target lands, alone."""
-        at = slice(self.index_of_center, self.index_of_center + 1)
+        return self.at([self.index_of_center])
+
+    def at(self, members: npt.ArrayLike) -> FieldPoints:
+        """Return some of the positions, by their indices; the first becomes the center."""
+        at = np.asarray(members, dtype=np.intp)
         return FieldPoints(
             x_pix=self.x_pix[at],
             y_pix=self.y_pix[at],
             chip=self.chip[at],
             view=self.view[at],
             index_of_center=0,
+        )
+
+    def join(self, other: FieldPoints) -> FieldPoints:
+        """Return these positions and others; the center stays."""
+        return FieldPoints(
+            x_pix=np.concatenate([self.x_pix, other.x_pix]),
+            y_pix=np.concatenate([self.y_pix, other.y_pix]),
+            chip=np.concatenate([self.chip, other.chip]),
+            view=np.concatenate([self.view, other.view]),
+            index_of_center=self.index_of_center,
         )
 
 

@@ -14,6 +14,7 @@ from functools import cache
 from itertools import combinations
 
 import numpy as np
+import numpy.typing as npt
 
 from aptdither.dither.region import FieldPoints
 from aptdither.dither.sampling import AliasingModel
@@ -114,12 +115,27 @@ class Objective:
         least: FloatArray = length.min(axis=-1)
         return least
 
+    def worst_pair(self, pattern: FloatArray) -> tuple[int, int]:
+        """Return the two points of a pattern (N, 2) whose phases come nearest anywhere."""
+        _, length = _pair_phases(self.field.offsets(pattern[None])[0])
+        row = _differences(len(pattern))[int(length.min(axis=0).argmin())]
+        return int(row.argmax()), int(row.argmin())
+
     def separation(self, pattern: FloatArray) -> FloatArray:
         """Return the smallest distance of two points at the reference point, pixels, (C,)."""
         if pattern.shape[-2] == 1:
             return np.full(pattern.shape[:-2], np.inf)
         least: FloatArray = _lengths(pattern)[1].min(axis=-1)
         return least
+
+    def keeps_spacing(self, pattern: FloatArray) -> npt.NDArray[np.bool_]:
+        """Tell which patterns (C, N, 2) keep the spacing, but for what a penalty leaves."""
+        return self.separation(pattern) > self.spacing_pix - 0.02
+
+    @property
+    def cost(self) -> int:
+        """Elements of all matrices of one evaluation of one pattern: a measure of its time."""
+        return self.band.cost * len(self.field.coefficients)
 
     def worst_efficiency(self, sharpness: float) -> ObjectiveFunction:
         """Return the soft minimum of `E` over the field, less the penalty of crowded points.

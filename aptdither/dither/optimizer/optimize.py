@@ -5,8 +5,8 @@ The rule
 Of two patterns that keep the spacing, the one with the better de-aliasing efficiency at the worst
 place of the region wins; efficiencies within `EQUAL_EFFICIENCY` count as equal, and then the packing
 distance at its worst place (the margin for pointing errors) decides; distances within
-`EQUAL_PACKING` of the limit count as equal, and then the span. Of several spectral elements the
-bluest decides, since its band has the most aliases.
+`EQUAL_PACKING` of the limit count as equal, and then the span. Of several views the worst place of
+all decides. What is returned is never worse by this rule than a pattern of the catalog.
 
 Why not one objective
 ---------------------
@@ -32,12 +32,13 @@ So the two are kept apart, in this order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import reduce
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from aptdither.dither.bounds import possible_efficiency
+from aptdither.dither.catalog import load_catalog
+from aptdither.dither.coverage import evaluate
 from aptdither.dither.optimizer.results import OptimizeResult, TradeoffPoint, WidestResult
 from aptdither.dither.optimizer.strategy import (
     EQUAL_EFFICIENCY,
@@ -46,18 +47,16 @@ from aptdither.dither.optimizer.strategy import (
     QUICK,
     DesignProblem,
     Effort,
-    Finished,
-    Pool,
-    best_packing,
-    bluest,
+    Found,
     candidate_phases,
-    explore,
-    finish,
+    decisive,
+    search,
 )
-from aptdither.dither.phases import min_separation, packing_limit, slew_seconds, span
-from aptdither.dither.views import Views, as_views
+from aptdither.dither.pattern import Pattern, rounded
+from aptdither.dither.phases import packing_limit, slew_seconds
+from aptdither.dither.views import Views
 from aptdither.errors import UsageError
-from aptdither.types import FloatArray, Progress
+from aptdither.types import Progress
 
 __all__ = [
     "EQUAL_EFFICIENCY",
@@ -67,7 +66,6 @@ __all__ = [
     "OptimizeResult",
     "TradeoffPoint",
     "WidestResult",
-    "bluest",
     "optimize",
     "possible_efficiency",
     "tradeoff",
@@ -90,11 +88,6 @@ TRADEOFF_SPACINGS_PIX = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0)
 
 _SPACING_STEP_PIX = 0.25
 
-_FINISH_ATTEMPTS = ((0, False), (0, True), (2, True), (4, True))
-"""How the finish of a wide pattern gets its packing distance: how much narrower it is, pixels, and
-whether all that is left of the tolerance is spent and not only what counts as equal. The bisection
-saw few places; where the finer grid finds the packing distance too small, the spacing gives way."""
-
 
 def optimize(
     n: int,
@@ -104,6 +97,7 @@ def optimize(
     seed: int = 0,
     base: tuple[float, float] = (0.0, 0.0),
     effort: Effort = NORMAL,
+    known: Iterable[Pattern] | None = None,
     progress: Progress | None = None,
 ) -> OptimizeResult:
     """Return the best pattern that a bounded search finds.
@@ -123,6 +117,8 @@ def optimize(
         POS TARG that the pattern is added to, arcsec.
     effort : Effort
         How much is tried.
+    known : iterable of Pattern, optional
+        Patterns of `n` points that the result must not be worse than; the catalog's when left out.
     progress : callable, optional
         Called with the fraction done and what is being done.
 
@@ -143,24 +139,8 @@ def optimize(
     if spacing_pix is None:
         spacing_pix = site.detector.tight_spacing_pix
     _check_spacing(spacing_pix)
-    if n == 1:
-        return _trivial(site, spacing_pix, seed)
-    rng = np.random.default_rng(seed)
-    report = progress or _silent
-    pool: Pool | None = None
-    phases, kinds = np.empty((0, n, 2)), list[str]()
-    for turn in range(effort.rounds):
-        report(0.9 * turn / effort.rounds, f"round {turn + 1} of {effort.rounds}: phases")
-        sets = candidate_phases(site, rng)
-        report(0.9 * (turn + 0.2) / effort.rounds, f"round {turn + 1}: layouts")
-        found = explore(site, spacing_pix, sets, rng, effort=effort)
-        pool = found if pool is None else pool.join(found)
-        phases, kinds = np.concatenate([phases, sets[0]]), kinds + sets[1]
-    assert pool is not None, "an effort has at least one round"
-    report(0.9, "finish")
-    finished, best = finish(site, spacing_pix, pool, (phases, kinds), rng, effort=effort)
-    report(1.0, "done")
-    return _result(site, finished, best, spacing_pix, seed, pool.tried)
+    searching = _Searches(site, seed, effort, known, progress)
+    return searching.result(searching.at(spacing_pix), spacing_pix)
 
 
 def widest_spacing(
@@ -171,81 +151,54 @@ def widest_spacing(
     base: tuple[float, float] = (0.0, 0.0),
     tolerance: float = WIDE_TOLERANCE,
     effort: Effort = QUICK,
+    known: Iterable[Pattern] | None = None,
     progress: Progress | None = None,
 ) -> WidestResult:
     """Find the largest spacing whose loss of worst-case `E` stays under a tolerance.
 
-    The loss is against the detector's tight spacing; the packing distance must stay
-    above `MIN_PACKING_OF_LIMIT` of its limit everywhere, where that is possible. Spacings go up to its widest in steps
-    of 0.25 px. This is the trade between artifacts and sampling (ISR
+    The loss is against the detector's tight spacing; the packing distance must stay above
+    `MIN_PACKING_OF_LIMIT` of its limit everywhere, where that is possible. Spacings go up to the
+    detector's widest in steps of 0.25 px. This is the trade between artifacts and sampling (ISR
     WFC3 2016-14, sections 5 and 6) as one number.
 
     Parameters
     ----------
     tolerance : float
         Worst-case `E` that may be lost.
-    n, views, seed, base, effort, progress
+    n, views, seed, base, effort, known, progress
         As for :func:`optimize`.
     """
     site = _problem(n, views, base)
-    if n == 1:
-        alone = _trivial(site, site.detector.widest_spacing_pix, seed)
-        return WidestResult(
-            result=alone, tightest_efficiency=alone.efficiency_worst, tolerance=tolerance
-        )
     tight, widest = site.detector.tight_spacing_pix, site.detector.widest_spacing_pix
-    rng = np.random.default_rng(seed)
-    report = progress or _silent
-    report(0.0, "phases")
-    sets = candidate_phases(site, rng)
-    found: dict[int, Pool] = {}
+    searching = _Searches(site, seed, effort, known, progress, expected=8)
+    tightest = searching.at(tight)
+    least = tightest.best_efficiency - tolerance
 
-    def search(steps: int) -> Pool:
-        spacing = tight + steps * _SPACING_STEP_PIX
-        report(min(0.9, 0.1 + 0.1 * len(found)), f"spacing {spacing:g} px")
-        pools = [explore(site, spacing, sets, rng, effort=effort) for _ in range(effort.rounds)]
-        found[steps] = reduce(Pool.join, pools)
-        return found[steps]
-
-    def good_at(steps: int) -> bool:
-        packing = best_packing(
-            site,
-            tight + steps * _SPACING_STEP_PIX,
-            search(steps),
-            sets,
-            rng,
-            effort=effort,
-            floor=least,
+    def is_good(found: Found) -> bool:
+        return (
+            found.chosen.separation_pix >= found.spacing_pix
+            and found.chosen.efficiency >= least
+            and found.chosen.packing >= MIN_PACKING_OF_LIMIT * packing_limit(n)
         )
-        return packing >= MIN_PACKING_OF_LIMIT * packing_limit(n)
 
-    tightest = float(search(0).score[0])
-    least = tightest - tolerance
-    good, bad = 0, round((widest - tight) / _SPACING_STEP_PIX)
-    # A pattern that is wider than asked for is one at the tighter spacing too: quality falls.
-    if good_at(bad):
-        good = bad
-    while bad - good > 1:
-        middle = (good + bad) // 2
-        good, bad = (middle, bad) if good_at(middle) else (good, middle)
-    report(0.9, "finish")
-    attempts: list[tuple[Finished, float, float]] = []
-    for narrower_pix, gives_all in _FINISH_ATTEMPTS:
-        equal = tolerance if gives_all else EQUAL_EFFICIENCY
-        steps = max(0, good - round(narrower_pix / _SPACING_STEP_PIX))
-        spacing = tight + steps * _SPACING_STEP_PIX
-        pool = found.get(steps) or search(steps)
-        finished, best = finish(
-            site, spacing, pool, sets, rng, effort=effort, equal=equal, least_efficiency=least
-        )
-        attempts.append((finished, best, spacing))
-        if finished.packing >= MIN_PACKING_OF_LIMIT * packing_limit(n):
-            break
-    finished, best, spacing = max(attempts, key=lambda attempt: attempt[0].packing)
-    tried = sum(pool.tried for pool in found.values())
-    result = _result(site, finished, best, spacing, seed, tried)
-    report(1.0, "done")
-    return WidestResult(result=result, tightest_efficiency=tightest, tolerance=tolerance)
+    good, bad = 0, round((widest - tight) / _SPACING_STEP_PIX) + 1
+    steps, spacing, best = bad - 1, tight, tightest
+    while bad - good > 1 and n > 1:
+        asked = tight + steps * _SPACING_STEP_PIX
+        found = searching.at(asked, equal=tolerance, least_efficiency=least)
+        if is_good(found):
+            good, spacing, best = steps, asked, found
+        else:
+            bad = steps
+        # A pattern that is wider than asked for is one at the tighter spacing too: quality falls.
+        steps = (good + bad) // 2
+    # No more of the tolerance is given than the spacing needs.
+    frugal = searching.at(spacing, least_efficiency=least)
+    return WidestResult(
+        result=searching.result(frugal if is_good(frugal) else best, spacing),
+        tightest_efficiency=tightest.best_efficiency,
+        tolerance=tolerance,
+    )
 
 
 def tradeoff(
@@ -256,41 +209,111 @@ def tradeoff(
     seed: int = 0,
     base: tuple[float, float] = (0.0, 0.0),
     effort: Effort = QUICK,
+    known: Iterable[Pattern] | None = None,
     progress: Progress | None = None,
 ) -> tuple[TradeoffPoint, ...]:
     """Return the best pattern at each spacing, the tightest first.
 
-    What is found at a wide spacing is also tried at the tighter ones, so the best worst-case `E`
-    does not rise with the spacing (but for what counts as equal).
+    What is found at a wide spacing counts at the tighter ones too, so the best worst-case `E` does
+    not rise with the spacing.
 
     Parameters
     ----------
     spacings_pix : sequence of float
-    n, views, seed, base, effort, progress
+    n, views, seed, base, effort, known, progress
         As for :func:`optimize`.
     """
     site = _problem(n, views, base)
     for spacing in spacings_pix:
         _check_spacing(spacing)
-    if n == 1:
-        return tuple(
-            TradeoffPoint(spacing_pix=s, result=_trivial(site, s, seed))
-            for s in sorted(spacings_pix)
-        )
-    rng = np.random.default_rng(seed)
-    report = progress or _silent
-    sets = candidate_phases(site, rng)
-    points: list[TradeoffPoint] = []
-    wider: Pool | None = None
-    for turn, spacing in enumerate(sorted(spacings_pix, reverse=True)):
-        report(turn / len(spacings_pix), f"spacing {spacing:g} px")
-        pool = explore(site, spacing, sets, rng, effort=effort, start=wider)
-        finished, best = finish(site, spacing, pool, sets, rng, effort=effort)
-        result = _result(site, finished, best, spacing, seed, pool.tried)
-        points.append(TradeoffPoint(spacing_pix=spacing, result=result))
-        wider = pool.best(4)
-    report(1.0, "done")
+    searching = _Searches(site, seed, effort, known, progress, expected=len(spacings_pix))
+    points = [
+        TradeoffPoint(spacing_pix=spacing, result=searching.result(searching.at(spacing), spacing))
+        for spacing in sorted(spacings_pix, reverse=True)
+    ]
     return tuple(reversed(points))
+
+
+class _Searches:
+    """Searches of one problem at several spacings, each from what those before it found."""
+
+    def __init__(
+        self,
+        site: DesignProblem,
+        seed: int,
+        effort: Effort,
+        known: Iterable[Pattern] | None,
+        progress: Progress | None,
+        *,
+        expected: int = 1,
+    ) -> None:
+        self.site, self.seed, self.effort = site, seed, effort
+        self._rng = np.random.default_rng(seed)
+        self._progress = progress or (lambda fraction, doing: None)
+        self._done, self._expected = 0, expected * effort.rounds
+        self._progress(0.0, "phases")
+        self._sets = [candidate_phases(site, self._rng) for _ in range(effort.rounds)]
+        if known is None:
+            configs = [view.aperture.config for view in site.views]
+            parallel = next((config for config in configs if config != configs[0]), "")
+            known = load_catalog().of_size(site.n, configs[0], parallel)
+        aperture = site.views[0].aperture
+        postargs = [pattern.postargs(aperture) for pattern in known]
+        self._known = [site.finished(rounded(points - points[0])) for points in postargs]
+
+    def at(
+        self,
+        spacing_pix: float,
+        *,
+        equal: float = EQUAL_EFFICIENCY,
+        least_efficiency: float = 0.0,
+    ) -> Found:
+        """Search at one spacing."""
+
+        def report(fraction: float) -> None:
+            done = min(1.0, (self._done + fraction) / self._expected)
+            self._progress(done, f"spacing {spacing_pix:g} pixels")
+
+        for sets in self._sets:
+            found = search(
+                self.site,
+                spacing_pix,
+                sets,
+                self._rng,
+                effort=self.effort,
+                known=self._known,
+                equal=equal,
+                least_efficiency=least_efficiency,
+                report=report,
+            )
+            self._known = list(found.finished)
+            self._done += 1
+        return found
+
+    def result(self, found: Found, spacing_pix: float) -> OptimizeResult:
+        """Return what was found with its figures, as the evaluation of a plan gives them."""
+        self._progress(1.0, "done")
+        chosen, site = found.chosen, self.site
+        coverages = [evaluate(chosen.postargs, view, base=site.base) for view in site.views]
+        worst = min(range(len(coverages)), key=lambda i: coverages[i].worst.efficiency)
+        efficiency = coverages[worst].worst.efficiency
+        return OptimizeResult(
+            postargs=tuple((float(x), float(y)) for x, y in chosen.postargs),
+            element=site.views[worst].element.name,
+            efficiency_center=coverages[0].center.efficiency,
+            efficiency_worst=efficiency,
+            packing_center=coverages[0].center.packing,
+            packing_worst=min(coverage.worst.packing for coverage in coverages),
+            best_efficiency=max(found.best_efficiency, efficiency),
+            possible_efficiency=max(
+                possible_efficiency(site.n, site.views, base=site.base), efficiency
+            ),
+            asked_spacing_pix=spacing_pix,
+            separation_pix=chosen.separation_pix,
+            span_pix=chosen.span_pix,
+            slew_seconds=slew_seconds(chosen.postargs),
+            seed=self.seed,
+        )
 
 
 def _problem(n: int, views: Views, base: tuple[float, float]) -> DesignProblem:
@@ -299,7 +322,7 @@ def _problem(n: int, views: Views, base: tuple[float, float]) -> DesignProblem:
             f"a pattern of {n} points cannot be designed: 1 to {MAX_POINTS} are allowed; "
             f"spend more exposures on clusters of at most 9"
         )
-    return DesignProblem(n=n, views=as_views(views), base=base)
+    return DesignProblem(n=n, views=decisive(views), base=base)
 
 
 def _check_spacing(spacing_pix: float) -> None:
@@ -307,53 +330,3 @@ def _check_spacing(spacing_pix: float) -> None:
         raise UsageError(
             f"a spacing of {spacing_pix:g} pixels cannot be: it must lie between 0 and 100"
         )
-
-
-def _trivial(site: DesignProblem, spacing_pix: float, seed: int) -> OptimizeResult:
-    alone = Finished(
-        postargs=np.zeros((1, 2)), efficiency=0.0, packing=1.0, span_pix=0.0, kind="single point"
-    )
-    efficiency, _, _ = site.measure(alone.postargs, 5)
-    return _result(site, alone, float(efficiency.min()), spacing_pix, seed, 1)
-
-
-def _result(
-    site: DesignProblem,
-    finished: Finished,
-    best: float,
-    spacing_pix: float,
-    seed: int,
-    tried: int,
-) -> OptimizeResult:
-    postargs = finished.postargs
-    efficiency, packing, field = site.measure(postargs, 9)
-    center, worst = field.index_of_center, int(np.argmin(efficiency))
-    points = site.to_pixels(postargs)
-    return OptimizeResult(
-        postargs=_as_tuples(postargs),
-        points_pix=_as_tuples(points),
-        element=site.views[field.view[worst]].element.name,
-        efficiency_center=float(efficiency[center]),
-        efficiency_worst=float(efficiency.min()),
-        packing_center=float(packing[center]),
-        packing_worst=float(packing.min()),
-        best_efficiency=best,
-        possible_efficiency=max(
-            possible_efficiency(site.n, site.views, base=site.base), float(efficiency.min())
-        ),
-        asked_spacing_pix=spacing_pix,
-        separation_pix=min_separation(points),
-        span_pix=span(points),
-        slew_seconds=slew_seconds(postargs),
-        seed=seed,
-        seed_kind=finished.kind,
-        tried=tried,
-    )
-
-
-def _as_tuples(points: FloatArray) -> tuple[tuple[float, float], ...]:
-    return tuple((float(x), float(y)) for x, y in points)
-
-
-def _silent(fraction: float, doing: str) -> None:
-    """Report nothing."""

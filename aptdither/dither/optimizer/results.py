@@ -16,8 +16,6 @@ class OptimizeResult:
     postargs : tuple of (float, float)
         POS TARGs from the first point, which is (0, 0), arcsec with three decimals; ordered for the
         shortest path.
-    points_pix : tuple of (float, float)
-        The same as offsets at the aperture's reference point, pixels.
     element : str
         The spectral element of the view with the worst place.
     efficiency_center, efficiency_worst : float
@@ -34,14 +32,9 @@ class OptimizeResult:
     slew_seconds : float
         Overhead of the moves between the points.
     seed : int
-    seed_kind : str
-        What kind of phases the pattern grew from.
-    tried : int
-        Layouts that were scored.
     """
 
     postargs: tuple[tuple[float, float], ...]
-    points_pix: tuple[tuple[float, float], ...]
     element: str
     efficiency_center: float
     efficiency_worst: float
@@ -54,8 +47,6 @@ class OptimizeResult:
     span_pix: float
     slew_seconds: float
     seed: int
-    seed_kind: str
-    tried: int
 
     @property
     def n(self) -> int:
@@ -72,17 +63,12 @@ class OptimizeResult:
         """Packing distance at the worst place over the largest possible."""
         return self.packing_worst / packing_limit(self.n)
 
-    @property
-    def from_limit(self) -> float:
-        """How much `E` at the worst place lacks to the bound."""
-        return self.possible_efficiency - self.efficiency_worst
-
     def sentence(self) -> str:
-        """Say in one sentence what was tried and how far from the limit the result is."""
+        """Say in one sentence how far from the limit the result is."""
         return (
-            f"{self.tried} layouts tried, best from a {self.seed_kind} seed: worst-case efficiency "
-            f"{self.efficiency_worst:.3f} ({self.from_limit:.3f} below what any {self.n} exposures "
-            f"reach at one place), packing {self.packing_of_limit_worst:.0%} of the limit"
+            f"worst-case efficiency {self.efficiency_worst:.3f}, "
+            f"{self.possible_efficiency - self.efficiency_worst:.3f} below what any {self.n} "
+            f"exposures reach at one place; packing {self.packing_of_limit_worst:.0%} of the limit"
         )
 
 

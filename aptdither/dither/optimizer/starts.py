@@ -34,35 +34,27 @@ def lattices(n: int) -> list[FloatArray]:
     return found
 
 
-def phase_sets(n: int, count: int, rng: np.random.Generator) -> tuple[FloatArray, list[str]]:
-    """Return `count` sets of `n` phases, and of what kind each is.
+def phase_sets(n: int, count: int, rng: np.random.Generator) -> FloatArray:
+    """Return `count` sets of `n` phases, pixels, (count, n, 2).
 
     The lattices come first and then in turn: lattices shaken a little, lattices of one or two
     points more with points left out, and random phases.
-
-    Returns
-    -------
-    phases : (count, n, 2) array, pixels
-    kinds : list of str
     """
     plain = lattices(n)
     thinned = [lattice for more in (1, 2) for lattice in lattices(n + more)]
     sets: list[FloatArray] = []
-    kinds: list[str] = []
     for turn in range(count):
         if turn < len(plain):
-            phases, kind = plain[turn], "lattice"
+            phases = plain[turn]
         elif turn % 4 == 0:
-            phases, kind = rng.random((n, 2)), "random"
+            phases = rng.random((n, 2))
         elif turn % 4 == 1:
             whole = thinned[rng.integers(len(thinned))]
-            phases, kind = rng.permutation(whole)[:n], "thinned lattice"
+            phases = rng.permutation(whole)[:n]
         else:
-            phases, kind = plain[rng.integers(len(plain))], "lattice"
-            phases = phases + rng.normal(scale=0.03, size=(n, 2))
+            phases = plain[rng.integers(len(plain))] + rng.normal(scale=0.03, size=(n, 2))
         sets.append(phases)
-        kinds.append(kind)
-    return np.array(sets), kinds
+    return np.array(sets)
 
 
 def lay_out(

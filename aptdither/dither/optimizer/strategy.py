@@ -2,17 +2,19 @@
 
 1. At one place: sets of phases climb to their own best `E`, and again to the best packing that
    costs little `E`. Only good and different ones go on.
-2. Over the region: each set is laid out in many compact ways, all are scored, the best climb.
-3. Single points of the best are moved by whole pixels, and what improves climbs again.
-4. The finish: the best `E` is known now; everything that can hold it within `EQUAL_EFFICIENCY`
-   climbs in packing distance, is rounded to what is written, and the best is taken.
+2. Over the region: each set is laid out in many compact ways, all are scored, the best climb in the
+   worst `E`; single points of the best are moved by whole pixels, and what improves climbs again.
+3. What `E` can be is known now; everything that can hold it within `EQUAL_EFFICIENCY` climbs in
+   packing distance, in the same two ways.
+4. The best of both are polished: they climb on, each time also at the places of a fine grid where
+   they turned out worst; then they are rounded to what is written, and the rule chooses.
 
 All of it is deterministic for a seed and bounded by counts, not by the clock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -21,17 +23,11 @@ import numpy as np
 from aptdither.dither.optimizer.objective import FieldMap, Objective, ascend
 from aptdither.dither.optimizer.starts import lay_out, move_one_point, phase_sets
 from aptdither.dither.pattern import rounded
-from aptdither.dither.phases import (
-    order_points,
-    packing_distance,
-    packing_limit,
-    span,
-)
+from aptdither.dither.phases import min_separation, order_points, packing_limit, span
 from aptdither.dither.region import FieldPoints
-from aptdither.dither.views import View, band_at, field_points, offsets_at
-from aptdither.errors import UsageError
+from aptdither.dither.sampling import AliasingModel
+from aptdither.dither.views import View, Views, as_views, band_at, field_points, offsets_at
 from aptdither.optics.detector import Detector
-from aptdither.optics.filters import SpectralElement
 from aptdither.types import FloatArray
 
 EQUAL_EFFICIENCY = 0.002
@@ -41,21 +37,35 @@ or less of what steps that repeat to 5 mas cost at any `N` (0.010 to 0.035)."""
 EQUAL_PACKING = 0.01
 """Packing distances that differ by less, as a share of the limit, count as equal: span decides."""
 
-# Sharpness of a soft minimum, per unit of `E` or per pixel: low values see all places, so that a
-# climb does not stop where two places pull apart; high ones are close to the true minimum.
-_SHARPEST = 6000.0
-_PACKING_SCHEDULE = ((100.0, 30), (300.0, 25), (500.0, 25))
-"""Sharpness and steps of the last climbs in packing distance, blunt to sharp."""
-_ROUNDING_RESERVE = 0.0002
-"""`E` kept above the floor: rounding to 0.001 arcsec moves it by 1e-4."""
-
-_COARSE_CELLS = 6
-_FINE_CELLS = 8
 _SETS = 96
+"""Sets of phases that climb at the center, and how many of them go on."""
 _KEPT_SETS = 32
-_LAYOUTS = 960
-_CLIMBERS = 24
-_CLIMB_COST = 400
+
+_COARSE_STEP_PIX, _FINE_STEP_PIX = 0.25, 0.08
+"""By how much phases may change between neighboring places of the grid that patterns climb on, and
+of the one that they are judged on."""
+_MOST_COARSE, _MOST_FINE = 7, 25
+"""Places on a side of those grids, at most."""
+
+_POLISH = ((0.15, 30), (0.5, 25), (1.0, 25))
+"""Sharpness, as a share of the sharpest, and steps of the last climbs, blunt to sharp."""
+_SHARPEST, _SHARPEST_PACKING = 6000.0, 500.0
+"""Sharpness of a soft minimum, per unit of `E` and per pixel: low values see all places, so that a
+climb does not stop where two places pull apart; high ones are close to the true minimum."""
+_ROUNDING_RESERVE = 0.0002
+"""`E` kept above the floor: rounding to 0.001 arcsec and places between those of a grid move it by
+1e-4."""
+
+_WORK = 100_000
+"""Elements of all matrices of one evaluation of all climbers, at most: more aliases and more places
+mean fewer climbers."""
+
+_MANY_ALIASES = 3000
+"""Elements of all matrices at one place beyond which fewer frequencies are taken."""
+_ROUNDING_TRIALS = 24
+"""Best packed of the neighbors of a rounded pattern whose `E` is looked at."""
+
+Report = Callable[[float], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,26 +75,29 @@ class Effort:
     Attributes
     ----------
     rounds : int
-        Independent searches whose results are pooled.
+        Independent searches; each takes over the best of those before.
     layouts, climbers : int
         Layouts scored and patterns that climb, per round.
     moves : int
         Times that single points of the best patterns are moved, per round.
+    polished : int
+        Best packed patterns that are polished, and half as many of the best in `E`.
     """
 
     rounds: int = 1
-    layouts: int = _LAYOUTS
-    climbers: int = _CLIMBERS
+    layouts: int = 960
+    climbers: int = 24
     moves: int = 1
+    polished: int = 4
 
 
-QUICK = Effort(layouts=_LAYOUTS // 2, climbers=_CLIMBERS // 2, moves=0)
+QUICK = Effort(layouts=480, climbers=12, moves=0, polished=2)
 NORMAL = Effort()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """Patterns that were found, the best first, and what they came from.
+    """Patterns that were found, the best first.
 
     Attributes
     ----------
@@ -92,36 +105,21 @@ class Pool:
         Offsets at the reference point, pixels.
     score : (C,) array
         What they are ordered by: worst-case `E`, or packing distance.
-    kinds : tuple of str
-    tried : int
-        How many were scored to find them.
     """
 
     pattern: FloatArray
     score: FloatArray
-    kinds: tuple[str, ...]
-    tried: int
+
+    @classmethod
+    def of(cls, pattern: FloatArray, score: FloatArray, most: int | None = None) -> Pool:
+        """Return patterns in the order of their score, `most` of them."""
+        order = np.argsort(-score, kind="stable")[:most]
+        return cls(pattern=pattern[order], score=score[order])
 
     def join(self, other: Pool) -> Pool:
         """Return both pools as one."""
-        score = np.concatenate([self.score, other.score])
-        pattern = np.concatenate([self.pattern, other.pattern])
-        kinds = self.kinds + other.kinds
-        order = np.argsort(-score, kind="stable")
-        return Pool(
-            pattern=pattern[order],
-            score=score[order],
-            kinds=tuple(kinds[i] for i in order),
-            tried=self.tried + other.tried,
-        )
-
-    def best(self, count: int) -> Pool:
-        """Return the first `count` patterns."""
-        return Pool(
-            pattern=self.pattern[:count],
-            score=self.score[:count],
-            kinds=self.kinds[:count],
-            tried=self.tried,
+        return self.of(
+            np.concatenate([self.pattern, other.pattern]), np.concatenate([self.score, other.score])
         )
 
 
@@ -132,8 +130,47 @@ class Finished:
     postargs: FloatArray
     efficiency: float
     packing: float
+    separation_pix: float
     span_pix: float
-    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a search found.
+
+    Attributes
+    ----------
+    finished : tuple of Finished
+        All that is known now, whatever spacing it keeps.
+    spacing_pix, equal, least_efficiency : float
+        See :func:`search`.
+    """
+
+    finished: tuple[Finished, ...]
+    spacing_pix: float
+    equal: float
+    least_efficiency: float
+
+    @property
+    def best_efficiency(self) -> float:
+        """The best worst-case `E` at this spacing."""
+        return max(f.efficiency for f in _keeping(self.finished, self.spacing_pix))
+
+    @property
+    def chosen(self) -> Finished:
+        """What the rule chooses: efficiency, then packing distance, then span; each among equals."""
+        kept, best = _keeping(self.finished, self.spacing_pix), self.best_efficiency
+        floor = min(best, max(best - self.equal, self.least_efficiency))
+        efficient = [f for f in kept if f.efficiency >= floor]
+        limit = packing_limit(len(efficient[0].postargs))
+        packing = max(f.packing for f in efficient) - EQUAL_PACKING * limit
+        packed = [f for f in efficient if f.packing >= packing]
+        return min(packed, key=lambda f: (round(f.span_pix, 1), -f.packing))
+
+
+def _keeping(finished: Sequence[Finished], spacing_pix: float) -> list[Finished]:
+    """Return the patterns that keep a spacing; all where none does."""
+    return [f for f in finished if f.separation_pix >= spacing_pix] or list(finished)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,57 +197,103 @@ class DesignProblem:
         """The detector of the first view."""
         return self.views[0].aperture.detector
 
-    def objective(self, spacing_pix: float, *, fine: bool) -> Objective:
-        """Return the objective over 3 x 3 (coarse) or 5 x 5 (fine) field points."""
-        field = field_points(self.views, base=self.base, grid=5 if fine else 3)
-        reach = spacing_pix * (np.sqrt(self.n) + 1.0) + 2.0
+    @cached_property
+    def at_center(self) -> Objective:
+        """The objective at the center of the first view alone, where only phases count."""
+        first = self.views[0]
+        field = field_points(first, base=self.base, grid=3).center
+        return Objective(field=FieldMap.identity(), band=_band(first, field, 6))
+
+    def objective(self, spacing_pix: float, field: FieldPoints, *, cells: int = 8) -> Objective:
+        """Return the objective over some places."""
         return Objective(
-            field=FieldMap.fit(self.views, field, reach_pix=reach),
-            band=band_at(self.views, field, cells=_FINE_CELLS if fine else _COARSE_CELLS),
+            field=FieldMap.fit(self.views, field, reach_pix=self._extent_pix(spacing_pix) + 2.0),
+            band=_band(self.views, field, cells),
             spacing_pix=spacing_pix + self.detector.design_rounding_pix,
         )
 
-    @cached_property
-    def at_center(self) -> Objective:
-        """The objective at the center of the first view alone, where only phases count.
+    def coarse(self, spacing_pix: float) -> Objective:
+        """Return the objective over the few places that patterns climb on."""
+        extent_pix = self._extent_pix(spacing_pix)
+        field = self.places(extent_pix, _COARSE_STEP_PIX, _MOST_COARSE)
+        return self.objective(spacing_pix, field, cells=6)
 
-        Of several elements through the same aperture the bluest counts, whose band has the most
-        aliases.
-        """
-        first = self.views[0]
-        element = bluest(view.element for view in self.views if view.aperture == first.aperture)
-        field = field_points(first, base=self.base, grid=3).center
-        band = band_at(replace(first, element=element), field, cells=_COARSE_CELLS)
-        return Objective(field=FieldMap.identity(), band=band)
+    def places(self, extent_pix: float, step_pix: float, most: int) -> FieldPoints:
+        """Return a grid on which phases of a pattern change by some step from place to place."""
+        intervals = int(np.ceil(self._drift * extent_pix / step_pix))
+        grid = min(max(intervals + 1, 3), most)
+        return field_points(self.views, base=self.base, grid=grid | 1)
 
     def to_postargs(self, pattern: FloatArray) -> FloatArray:
-        """Return POS TARGs (N, 2), rounded to what APT is given."""
+        """Return POS TARGs (..., N, 2), rounded to what APT is given."""
         return rounded(self.views[0].postargs_of(pattern))
 
     def to_pixels(self, postargs: FloatArray) -> FloatArray:
         """Return the offsets at the reference point (..., N, 2) of POS TARGs."""
         return self.views[0].offsets_of(postargs)
 
-    def measure(
-        self, postargs: FloatArray, grid: int
-    ) -> tuple[FloatArray, FloatArray, FieldPoints]:
-        """Return `E` and the packing distance (F,) through the full model, and the places."""
-        field = field_points(self.views, base=self.base, grid=grid)
+    def finished(self, postargs: FloatArray) -> Finished:
+        """Measure a pattern as it is written over the fine grid."""
+        pixels = self.to_pixels(postargs)
+        across = span(pixels)
+        field = self.places(across, _FINE_STEP_PIX, _MOST_FINE)
         offsets = offsets_at(postargs, self.views, field)
-        return band_at(self.views, field).efficiency(offsets), packing_distance(offsets), field
+        return Finished(
+            postargs=postargs,
+            efficiency=float(band_at(self.views, field).efficiency(offsets).min()),
+            packing=float(Objective.packing_of(offsets).min()),
+            separation_pix=min_separation(pixels),
+            span_pix=across,
+        )
+
+    def _extent_pix(self, spacing_pix: float) -> float:
+        """Return about how large a pattern becomes."""
+        return spacing_pix * np.sqrt(self.n) + 2.0
+
+    @cached_property
+    def _drift(self) -> float:
+        """How much an offset of one pixel changes over the field of a view, pixels."""
+        field = field_points(self.views, base=self.base, grid=3)
+        steps = self.views[0].postargs_of(np.eye(2))
+        offsets = offsets_at(steps, self.views, field)
+        return max(
+            float(np.ptp(offsets[field.view == view], axis=0).max())
+            for view in range(len(self.views))
+        )
 
 
-def candidate_phases(site: DesignProblem, rng: np.random.Generator) -> tuple[FloatArray, list[str]]:
-    """Return different sets of phases (S, N, 2) that are good at one place, and their kinds.
+def _band(views: Views, field: FieldPoints, cells: int) -> AliasingModel:
+    """Return the aliasing model; where there are many aliases it needs fewer frequencies."""
+    band = band_at(views, field, cells=cells)
+    return band if band.cost < _MANY_ALIASES else band_at(views, field, cells=cells - 2)
+
+
+def decisive(views: Views) -> tuple[View, ...]:
+    """Return the views that can have the worst place.
+
+    Of views that differ in the spectral element alone it is that of the shortest wavelength, whose
+    band has the most aliases.
+    """
+    bluest: dict[View, View] = {}
+    for view in as_views(views):
+        key = replace(view, element=as_views(views)[0].element)
+        there = bluest.setdefault(key, view)
+        if view.element.wavelength_nm < there.element.wavelength_nm:
+            bluest[key] = view
+    return tuple(bluest.values())
+
+
+def candidate_phases(site: DesignProblem, rng: np.random.Generator) -> FloatArray:
+    """Return different sets of phases (S, N, 2) that are good at one place.
 
     Half of them are chosen for `E` and half for the packing distance.
     """
     here = site.at_center
-    phases, kinds = phase_sets(site.n, _SETS, rng)
+    phases = phase_sets(site.n, _SETS, rng)
     climbed, _ = ascend(here.worst_efficiency(1.0), phases, steps=40)
     floor = here.efficiency(climbed)[:, 0] - 1.5 * EQUAL_EFFICIENCY
     packed, _ = ascend(here.worst_packing(100.0, floor), climbed, steps=40)
-    phases, kinds = np.concatenate([climbed, packed]), kinds + kinds
+    phases = np.concatenate([climbed, packed])
     efficiency, packing = here.efficiency(phases)[:, 0], here.packing(phases)[:, 0]
     different: dict[tuple[float, float], int] = {}
     for i in np.argsort(-efficiency, kind="stable"):
@@ -219,292 +302,212 @@ def candidate_phases(site: DesignProblem, rng: np.random.Generator) -> tuple[Flo
     by_efficiency = list(different.values())
     by_packing = sorted(by_efficiency, key=lambda i: -packing[i])
     half = _KEPT_SETS // 2
-    chosen = by_packing[:half] + by_efficiency[:half]
-    return phases[chosen], [kinds[i] for i in chosen]
+    return phases[by_packing[:half] + by_efficiency[:half]]
 
 
-def explore(
+def search(
     site: DesignProblem,
     spacing_pix: float,
-    sets: tuple[FloatArray, list[str]],
+    sets: FloatArray,
     rng: np.random.Generator,
     *,
     effort: Effort = NORMAL,
-    start: Pool | None = None,
-) -> Pool:
-    """Return patterns of good worst-case `E`, whatever their packing distance.
+    known: Sequence[Finished] = (),
+    equal: float = EQUAL_EFFICIENCY,
+    least_efficiency: float = 0.0,
+    report: Report = lambda fraction: None,
+) -> Found:
+    """Search patterns that keep a spacing.
 
     Parameters
     ----------
     site : DesignProblem
     spacing_pix : float
         Smallest distance between two points.
-    sets : (S, N, 2) array, list of str
-        Phases to lay out, and their kinds: from :func:`candidate_phases`.
+    sets : (S, N, 2) array
+        Phases to lay out: from :func:`candidate_phases`.
     rng : numpy.random.Generator
     effort : Effort
-    start : Pool, optional
-        Patterns to climb beside those that are found.
-    """
-    coarse = site.objective(spacing_pix, fine=False)
-    climbers = climber_budget(effort.climbers, coarse)
-    layouts, kinds = _layouts(sets, coarse, effort.layouts, rng, site.detector.y_cost)
-    score = coarse.efficiency(layouts).min(axis=-1)
-    first = np.argsort(-score, kind="stable")[:climbers]
-    pool = _climbed(coarse, layouts[first], tuple(kinds[i] for i in first), len(layouts))
-    if start is not None:
-        pool = pool.join(_climbed(coarse, start.pattern, start.kinds, 0))
-    for _ in range(effort.moves):
-        near, kinds = _neighbors(pool.best(max(4, climbers // 4)), coarse)
-        score = coarse.efficiency(near).min(axis=-1)
-        first = np.argsort(-score, kind="stable")[:climbers]
-        pool = pool.join(_climbed(coarse, near[first], tuple(kinds[i] for i in first), len(near)))
-    return pool
-
-
-def finish(
-    site: DesignProblem,
-    spacing_pix: float,
-    pool: Pool,
-    sets: tuple[FloatArray, list[str]],
-    rng: np.random.Generator,
-    *,
-    effort: Effort = NORMAL,
-    equal: float = EQUAL_EFFICIENCY,
-    least_efficiency: float = 0.0,
-) -> tuple[Finished, float]:
-    """Trade what counts as equal in `E` for packing distance, round, and choose.
-
-    Parameters
-    ----------
-    site : DesignProblem
-    spacing_pix : float
-    pool : Pool
-        From :func:`explore`.
-    sets : (S, N, 2) array, list of str
-        Phases to lay out for their packing distance.
-    rng : numpy.random.Generator
-    effort : Effort
+        Its layouts, climbers and moves.
+    known : sequence of Finished
+        Patterns that the result must not be worse than; the best that keep the spacing climb, too.
     equal : float
         Differences of worst-case `E` that do not count.
     least_efficiency : float
         Worst-case `E` that must not be given away, even where it would count as equal.
-
-    Returns
-    -------
-    Finished
-        The pattern that the rule chooses.
-    float
-        The best worst-case `E` of all.
+    report : callable
+        Called with the fraction done.
     """
-    coarse = site.objective(spacing_pix, fine=False)
-    fine = site.objective(spacing_pix, fine=True)
-    top = pool.best(3)
-    sharpest, _ = ascend(fine.worst_efficiency(_SHARPEST), top.pattern, steps=30)
-    finished = [
-        _rounded(site, fine, pattern, kind, -np.inf)
-        for pattern, kind in zip(sharpest, top.kinds, strict=True)
-    ]
-    best = max((f.efficiency for f in finished if _keeps(site, f, spacing_pix)), default=0.0)
-    floor = max(best - equal, least_efficiency)
-    packed = _best_packed(site, coarse, pool, sets, rng, effort, floor).best(4)
-    finished += [
-        _rounded(site, fine, pattern, kind, floor)
-        for pattern, kind in zip(_raise_packing(fine, packed, floor), packed.kinds, strict=True)
-    ]
-    kept = [f for f in finished if _keeps(site, f, spacing_pix)] or finished
-    return _choose(kept, site.n, equal, least_efficiency), max(f.efficiency for f in kept)
+    if site.n == 1:
+        known = [site.finished(np.zeros((1, 2)))]
+        return Found(
+            finished=tuple(known),
+            spacing_pix=spacing_pix,
+            equal=equal,
+            least_efficiency=least_efficiency,
+        )
+    coarse = site.coarse(spacing_pix)
+    share = min(1.0, _WORK / (effort.climbers * coarse.cost))
+    climbers = max(4, round(effort.climbers * share))
+    layouts = max(96, round(effort.layouts * share))
+    wide = [f for f in known if f.separation_pix >= spacing_pix]
+    wide.sort(key=lambda f: -f.efficiency)
+    started = np.array([site.to_pixels(f.postargs) for f in wide[:6]]).reshape(-1, site.n, 2)
 
-
-def _best_packed(
-    site: DesignProblem,
-    coarse: Objective,
-    pool: Pool,
-    sets: tuple[FloatArray, list[str]],
-    rng: np.random.Generator,
-    effort: Effort,
-    floor: float,
-) -> Pool:
-    """Search for packing distance among patterns of the pool, new layouts and their neighbors."""
-    climbers = climber_budget(effort.climbers, coarse)
-    able = pool.best(max(1, min(climbers, int(np.sum(pool.score > floor - EQUAL_EFFICIENCY)))))
-    packed = _packed(coarse, able.pattern, able.kinds, floor)
-    for _ in range(effort.rounds):
-        layouts, kinds = _layouts(sets, coarse, effort.layouts, rng, site.detector.y_cost)
-        packed = _improve_packing(coarse, packed, layouts, kinds, floor, climbers)
-        for _ in range(effort.moves):
-            near, kinds = _neighbors(packed.best(4), coarse)
-            packed = _improve_packing(coarse, packed, near, kinds, floor, climbers)
-    return packed
-
-
-def _raise_packing(fine: Objective, packed: Pool, floor: float) -> FloatArray:
-    """Climb in packing distance over the fine grid, the floor kept with a reserve for rounding."""
-    pattern, missing = packed.pattern, np.zeros(len(packed.pattern))
-    reserved = floor + _ROUNDING_RESERVE
-    for sharpness, steps in _PACKING_SCHEDULE:
-        pattern, _ = ascend(fine.worst_packing(sharpness, reserved + missing), pattern, steps=steps)
-        missing += _missing(fine, pattern, reserved)
-    return pattern
-
-
-def _choose(finished: list[Finished], n: int, equal: float, least_efficiency: float) -> Finished:
-    """Apply the rule: efficiency, then packing distance, then span; each where equals are left."""
-    best = max(f.efficiency for f in finished)
-    floor = min(best, max(best - equal, least_efficiency))
-    efficient = [f for f in finished if f.efficiency >= floor]
-    packing = max(f.packing for f in efficient) - EQUAL_PACKING * packing_limit(n)
-    packed = [f for f in efficient if f.packing >= packing]
-    return min(packed, key=lambda f: (round(f.span_pix, 1), -f.packing))
-
-
-def best_packing(
-    site: DesignProblem,
-    spacing_pix: float,
-    pool: Pool,
-    sets: tuple[FloatArray, list[str]],
-    rng: np.random.Generator,
-    *,
-    effort: Effort,
-    floor: float,
-) -> float:
-    """Return about the best worst-case packing distance, pixels, that holds a floor of `E`.
-
-    Zero where no pattern of the pool comes near the floor.
-    """
-    if pool.score[0] < floor:
-        return 0.0
-    coarse = site.objective(spacing_pix, fine=False)
-    climbers = climber_budget(effort.climbers, coarse)
-    able = pool.best(min(climbers, int(np.sum(pool.score > floor - EQUAL_EFFICIENCY))))
-    packed = _packed(coarse, able.pattern, able.kinds, floor)
-    layouts, kinds = _layouts(sets, coarse, effort.layouts, rng, site.detector.y_cost)
-    packed = _improve_packing(coarse, packed, layouts, kinds, floor, climbers)
-    return float(packed.score[0])
+    pool = _efficient(coarse, _layouts(site, coarse, sets, layouts, rng), climbers)
+    if len(started):
+        pool = pool.join(_efficient(coarse, started, len(started)))
+    report(0.2)
+    for _ in range(effort.moves):
+        near = _neighbors(pool.pattern[: max(4, climbers // 4)], coarse)
+        pool = pool.join(_efficient(coarse, near, climbers))
+    report(0.4)
+    finished = list(known)
+    floor = least_efficiency
+    if pool.score[0] - equal > floor:
+        finished += _polished(site, spacing_pix, pool.pattern[: (effort.polished + 1) // 2], None)
+        floor = max(floor, max(f.efficiency for f in _keeping(finished, spacing_pix)) - equal)
+    report(0.55)
+    able = int(np.clip(np.sum(pool.score > floor - EQUAL_EFFICIENCY), 1, climbers))
+    packed = _packed(coarse, np.concatenate([pool.pattern[:able], started]), floor)
+    candidates = _layouts(site, coarse, sets, layouts, rng)
+    for _ in range(effort.moves + 1 if pool.score[0] > floor - EQUAL_EFFICIENCY else 0):
+        packed = packed.join(_packed(coarse, _packable(coarse, candidates, floor, climbers), floor))
+        candidates = _neighbors(packed.pattern[:4], coarse)
+    report(0.75)
+    holds = packed.pattern[packed.score > 0]
+    finished += _polished(site, spacing_pix, holds[: effort.polished], floor)
+    if not any(f.separation_pix >= spacing_pix for f in finished):
+        finished.append(site.finished(site.to_postargs(_in_order(pool.pattern[0]))))
+    report(1.0)
+    return Found(
+        finished=tuple(finished),
+        spacing_pix=spacing_pix,
+        equal=equal,
+        least_efficiency=least_efficiency,
+    )
 
 
 def _layouts(
-    sets: tuple[FloatArray, list[str]],
+    site: DesignProblem,
     objective: Objective,
+    sets: FloatArray,
     count: int,
     rng: np.random.Generator,
-    y_cost: float,
-) -> tuple[FloatArray, list[str]]:
-    """Return `count` compact layouts (C, N, 2) of sets of phases, and their kinds."""
-    phases, kinds = sets
-    member = np.arange(count) % len(phases)
-    chosen = phases[member]
-    # The band does not tell a pattern from its mirror image; the distortion does.
+) -> FloatArray:
+    """Return `count` compact layouts (C, N, 2) of sets of phases."""
+    chosen = sets[np.arange(count) % len(sets)]
+    # The band hardly tells a pattern from its mirror image; the distortion does.
     mirror = np.where(rng.random((count, 1)) < 0.5, -1.0, 1.0)
     chosen = np.stack([chosen[..., 0] * mirror, chosen[..., 1]], axis=-1)
-    return lay_out(chosen, objective.spacing_pix, rng, y_cost=y_cost), [kinds[i] for i in member]
+    return lay_out(chosen, objective.spacing_pix, rng, y_cost=site.detector.y_cost)
 
 
-def _neighbors(pool: Pool, objective: Objective) -> tuple[FloatArray, list[str]]:
-    """Return the patterns that differ from those of a pool by whole pixels in one point."""
-    groups = [move_one_point(pattern, objective.spacing_pix - 0.1) for pattern in pool.pattern]
-    kinds = [kind for kind, group in zip(pool.kinds, groups, strict=True) for _ in group]
-    return np.concatenate(groups), kinds
+def _neighbors(patterns: FloatArray, objective: Objective) -> FloatArray:
+    """Return the patterns that differ from some others by whole pixels in one point."""
+    return np.concatenate(
+        [move_one_point(pattern, objective.spacing_pix - 0.1) for pattern in patterns]
+    )
 
 
-def _packed(
-    objective: Objective, pattern: FloatArray, kinds: tuple[str, ...], floor: float
-) -> Pool:
-    """Climb in packing distance with `E` above a floor; the pool's best is the best packed."""
-    missing = np.zeros(len(pattern))
+def _efficient(objective: Objective, patterns: FloatArray, climbers: int) -> Pool:
+    """Climb in worst-case `E` from the best patterns."""
+    best = Pool.of(patterns, objective.efficiency(patterns).min(axis=-1), climbers)
+    for sharpness, steps, share in ((300.0, 30, 2), (2000.0, 40, 1)):
+        pattern, _ = ascend(objective.worst_efficiency(sharpness), best.pattern, steps=steps)
+        score = objective.efficiency(pattern).min(axis=-1)
+        best = Pool.of(pattern, score, max(4, len(pattern) // share))
+    # What the penalty could not push apart is no pattern.
+    return Pool.of(best.pattern, np.where(objective.keeps_spacing(best.pattern), best.score, 0.0))
+
+
+def _packable(
+    objective: Objective, patterns: FloatArray, floor: float, climbers: int
+) -> FloatArray:
+    """Return the best packed of the patterns that may come to hold a floor of `E`."""
+    holds = objective.efficiency(patterns).min(axis=-1) > floor - 6 * EQUAL_EFFICIENCY
+    held = patterns[holds]
+    return Pool.of(held, objective.packing(held).min(axis=-1), climbers).pattern
+
+
+def _packed(objective: Objective, pattern: FloatArray, floor: float) -> Pool:
+    """Climb in packing distance with `E` above a floor."""
+    packing = missing = np.zeros(len(pattern))
     for sharpness, keep in ((60.0, 8), (300.0, 4)):
+        if not len(pattern):
+            break
         pattern, _ = ascend(objective.worst_packing(sharpness, floor + missing), pattern, steps=40)
-        missing += _missing(objective, pattern, floor)
-        holds = objective.efficiency(pattern).min(axis=-1) > floor - EQUAL_EFFICIENCY / 2
-        holds &= objective.separation(pattern) > objective.spacing_pix - 0.02
+        # A penalty alone holds the floor: the next climb asks for what is missing on top.
+        short = floor - objective.efficiency(pattern).min(axis=-1)
+        missing = missing + np.maximum(short, -0.0001)
+        holds = (short < EQUAL_EFFICIENCY / 2) & objective.keeps_spacing(pattern)
         packing = np.where(holds, objective.packing(pattern).min(axis=-1), 0.0)
         first = np.argsort(-packing, kind="stable")[:keep]
-        pattern, missing = pattern[first], missing[first]
-        kinds = tuple(kinds[i] for i in first)
-    return Pool(pattern=pattern, score=packing[first], kinds=kinds, tried=0)
+        pattern, packing, missing = pattern[first], packing[first], missing[first]
+    return Pool(pattern=pattern, score=packing)
 
 
-def _missing(objective: Objective, pattern: FloatArray, floor: float) -> FloatArray:
-    """Return what `E` lacks to a floor that only a penalty holds: the next climb asks for more."""
-    missing: FloatArray = np.maximum(floor - objective.efficiency(pattern).min(axis=-1), -0.0001)
-    return missing
+def _polished(
+    site: DesignProblem, spacing_pix: float, pattern: FloatArray, floor: float | None
+) -> list[Finished]:
+    """Climb on, in packing distance above a floor or in `E`, and round to what is written.
 
-
-def _improve_packing(
-    objective: Objective,
-    packed: Pool,
-    candidates: FloatArray,
-    kinds: list[str],
-    floor: float,
-    climbers: int,
-) -> Pool:
-    """Climb also from the best packed of the candidates that may come to hold the floor."""
-    holds = objective.efficiency(candidates).min(axis=-1) > floor - 6 * EQUAL_EFFICIENCY
-    packing = np.where(holds, objective.packing(candidates).min(axis=-1), 0.0)
-    first = np.argsort(-packing, kind="stable")[: min(climbers, int(holds.sum()))]
-    if not len(first):
-        return packed
-    return packed.join(_packed(objective, candidates[first], tuple(kinds[i] for i in first), floor))
-
-
-def climber_budget(count: int, objective: Objective) -> int:
-    """Return how many of `count` may climb: fewer where the band has many aliases."""
-    return int(np.clip(count * _CLIMB_COST / objective.band.cost, 4, count))
-
-
-def _climbed(objective: Objective, pattern: FloatArray, kinds: tuple[str, ...], tried: int) -> Pool:
-    pattern, _ = ascend(objective.worst_efficiency(300.0), pattern, steps=30)
-    better = np.argsort(-objective.efficiency(pattern).min(axis=-1), kind="stable")
-    better = better[: max(4, len(better) // 2)]
-    pattern, _ = ascend(objective.worst_efficiency(2000.0), pattern[better], steps=40)
-    kinds = tuple(kinds[i] for i in better)
-    efficiency = objective.efficiency(pattern).min(axis=-1)
-    # What the penalty could not push apart is no pattern.
-    efficiency = np.where(
-        objective.separation(pattern) > objective.spacing_pix - 0.02, efficiency, 0.0
-    )
-    order = np.argsort(-efficiency, kind="stable")
-    return Pool(
-        pattern=pattern[order],
-        score=efficiency[order],
-        kinds=tuple(kinds[i] for i in order),
-        tried=tried,
-    )
+    The climbs add the places where the patterns are worst.
+    """
+    if not len(pattern):
+        return []
+    extent = max(map(span, pattern))
+    field = site.places(extent, 1.5 * _FINE_STEP_PIX, _MOST_COARSE)
+    fine = site.places(extent, _FINE_STEP_PIX, _MOST_FINE)
+    everywhere = site.objective(spacing_pix, fine)
+    missing = np.zeros(len(pattern))
+    for sharpness, steps in _POLISH:
+        objective = site.objective(spacing_pix, field)
+        if floor is None:
+            goal = objective.worst_efficiency(sharpness * _SHARPEST)
+        else:
+            reserved = floor + _ROUNDING_RESERVE
+            goal = objective.worst_packing(sharpness * _SHARPEST_PACKING, reserved + missing)
+        pattern, _ = ascend(goal, pattern, steps=steps)
+        efficiency, packing = everywhere.efficiency(pattern), everywhere.packing(pattern)
+        if floor is not None:
+            missing += np.maximum(reserved - efficiency.min(axis=-1), -0.0001)
+        worst = np.concatenate([efficiency.argmin(axis=-1), packing.argmin(axis=-1)])
+        field = field.join(fine.at(np.unique(worst)))
+    objective = site.objective(spacing_pix, field)
+    return [site.finished(_rounded(site, objective, one, floor)) for one in pattern]
 
 
 def _rounded(
-    site: DesignProblem, fine: Objective, pattern: FloatArray, kind: str, floor: float
-) -> Finished:
-    """Round a pattern, then move single numbers by 0.001 arcsec while that improves it.
+    site: DesignProblem, objective: Objective, pattern: FloatArray, floor: float | None
+) -> FloatArray:
+    """Round a pattern, then move one or two points by 0.001 arcsec while that improves it.
 
     What improves: first the spacing, if rounding broke it, then `E` up to `floor`, then packing.
+    One of the points is always of the pair that is packed worst.
     """
     n = len(pattern)
-    steps = np.zeros((4 * (n - 1), n, 2))
-    steps.reshape(n - 1, 4, n, 2)[np.arange(n - 1), :, np.arange(1, n)] = 0.001 * np.array(
-        [[1, 0], [-1, 0], [0, 1], [0, -1]]
-    )
-    least = fine.spacing_pix - site.detector.design_rounding_pix
+    directions = 0.001 * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
+    single = np.einsum("ij,da->idja", np.eye(n), directions)
     current = site.to_postargs(_in_order(pattern))
-    for _ in range(15):
-        trials = rounded(np.concatenate([current[None], current + steps]))
+    least = objective.spacing_pix - site.detector.design_rounding_pix
+    for _ in range(20):
+        here = site.to_pixels(current)
+        own = single[list(objective.worst_pair(here))].reshape(-1, 1, n, 2)
+        steps = np.concatenate([own[:, 0], (own + single.reshape(1, -1, n, 2)).reshape(-1, n, 2)])
+        trials = np.concatenate([current[None], current + steps])
+        trials = rounded(trials - trials[:, :1])
         pixels = site.to_pixels(trials)
-        apart = np.minimum(fine.separation(pixels), least)
-        efficiency = fine.efficiency(pixels).min(axis=-1)
-        packing = fine.packing(pixels).min(axis=-1)
-        goal = packing if np.isfinite(floor) else efficiency
-        order = np.lexsort((-goal, -np.minimum(efficiency, floor), -apart))
-        if order[0] == 0 or n == 1:
+        apart = np.minimum(objective.separation(pixels), least)
+        packing = objective.packing(pixels).min(axis=-1)
+        likely = np.unique([0, *np.lexsort((-packing, -apart))[:_ROUNDING_TRIALS]])
+        efficiency = objective.efficiency(pixels[likely]).min(axis=-1)
+        held = efficiency if floor is None else np.minimum(efficiency, floor + _ROUNDING_RESERVE)
+        best = likely[np.lexsort((-packing[likely], -held, -apart[likely]))[0]]
+        if best == 0:
             break
-        current = trials[order[0]]
-    efficiency, packing, _ = site.measure(current, 9)
-    return Finished(
-        postargs=current,
-        efficiency=float(efficiency.min()),
-        packing=float(packing.min()),
-        span_pix=span(site.to_pixels(current)),
-        kind=kind,
-    )
+        current = trials[best]
+    return current
 
 
 def _in_order(pattern: FloatArray) -> FloatArray:
@@ -518,23 +521,3 @@ def _in_order(pattern: FloatArray) -> FloatArray:
     shortest = min(paths, key=lambda path: path[:2])[2]
     ordered: FloatArray = shortest - shortest[0]
     return ordered
-
-
-def _keeps(site: DesignProblem, finished: Finished, spacing_pix: float) -> bool:
-    pixels = site.to_pixels(finished.postargs)
-    here = site.at_center
-    return bool(here.separation(pixels[None])[0] >= spacing_pix)
-
-
-def bluest(elements: SpectralElement | Iterable[SpectralElement]) -> SpectralElement:
-    """Return the spectral element of the shortest wavelength, whose band has the most aliases.
-
-    Raises
-    ------
-    UsageError
-        If there is none.
-    """
-    several = [elements] if isinstance(elements, SpectralElement) else list(elements)
-    if not several:
-        raise UsageError("a pattern is designed for a spectral element, and none was given")
-    return min(several, key=lambda element: (element.wavelength_nm, element.name))
