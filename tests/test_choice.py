@@ -6,6 +6,7 @@ import pytest
 
 from aptdither.apt.tags import DitherRequest
 from aptdither.dither.catalog import load_catalog
+from aptdither.dither.views import View
 from aptdither.errors import RefusalError
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
@@ -13,9 +14,7 @@ from aptdither.planning.choice import PatternChooser
 from aptdither.types import Region
 
 CHOOSER = PatternChooser(
-    aperture=get_aperture("IR"),
-    elements=(get_element("F160W", "WFC3/IR"),),
-    region=Region.full(),
+    views=(View(get_aperture("IR"), get_element("F160W", "WFC3/IR"), Region.full()),),
     catalog=load_catalog(),
 )
 

@@ -129,18 +129,13 @@ class ViewInputs(RegionInputs):
         evaluator = self.evaluator(seed)
         (setup, region), *others = self.seen()
         aperture, snr = evaluator.aperture(setup), evaluator.snr
+        prime = View(aperture, evaluator.element(setup), region, snr=snr)
+        parallels = [
+            View(evaluator.aperture(one), evaluator.element(one), own, aperture.frame, snr)
+            for one, own in others
+        ]
         return PatternChooser(
-            aperture=aperture,
-            elements=(evaluator.element(setup),),
-            region=region,
-            spacing=spacing,
-            seed=seed,
-            progress=progress,
-            snr=snr,
-            others=tuple(
-                View(evaluator.aperture(one), evaluator.element(one), own, aperture.frame, snr)
-                for one, own in others
-            ),
+            views=(prime, *parallels), spacing=spacing, seed=seed, progress=progress
         )
 
     def evaluate(self, choice: PatternChoice, evaluator: Evaluator) -> list[DitherGroup]:

@@ -45,7 +45,7 @@ def design_pattern(
         else:
             curve = chooser.tradeoff(n)
     if tradeoff:
-        optics = chooser.aperture, chooser.elements[0]
+        optics = chooser.aperture, chooser.views[0].element
         opt.print_result(
             fmt,
             lambda: json.tradeoff_report(curve, *optics, seed=seed),

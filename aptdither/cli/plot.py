@@ -162,7 +162,9 @@ def _spec_tradeoff(inputs: GroupInputs, n: int) -> PlotSpec:
     with opt.progress_bar("searching") as progress:
         chooser = inputs.chooser(seed=inputs.seed, progress=progress)
         curve = chooser.tradeoff(n)
-    setup = captions.setup_facts(chooser.aperture, chooser.elements[0], n, chooser.region)
+    setup = captions.setup_facts(
+        chooser.aperture, chooser.views[0].element, n, chooser.views[0].region
+    )
     facts = [*setup, f"seed {inputs.seed}"]
     numbers = " ".join(f"{p.spacing_pix:g},{p.result.efficiency_worst:.4f}" for p in curve)
     draw = partial(curves.draw_tradeoff, points=curve, facts=facts)

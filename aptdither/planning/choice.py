@@ -26,7 +26,6 @@ from aptdither.dither.optimizer.optimize import (
     WIDE_TOLERANCE,
     OptimizeResult,
     TradeoffPoint,
-    bluest,
     optimize,
     possible_efficiency,
     tradeoff,
@@ -34,12 +33,10 @@ from aptdither.dither.optimizer.optimize import (
 )
 from aptdither.dither.pattern import Pattern
 from aptdither.dither.phases import min_separation, span
-from aptdither.dither.sampling import SIGNAL_TO_NOISE
 from aptdither.dither.views import View
 from aptdither.dither.visibility import largest_scale
 from aptdither.errors import RefusalError
 from aptdither.optics.aperture import Aperture
-from aptdither.optics.filters import SpectralElement
 from aptdither.types import (
     NO_OFFSET,
     TIGHT,
@@ -48,7 +45,6 @@ from aptdither.types import (
     LengthUnit,
     PosTarg,
     Progress,
-    Region,
     RegionKind,
     Spacing,
     SpacingKind,
@@ -155,16 +151,13 @@ class PatternChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatternChooser:
-    """Chooses or designs patterns for one aperture, element, region and base.
+    """Chooses or designs patterns for what sees the dither, and a base.
 
     Attributes
     ----------
-    aperture : Aperture
-        Where offsets are converted.
-    elements : tuple of SpectralElement
-        Those of the exposures; the bluest decides.
-    region : Region
-        Where the coverage matters.
+    views : tuple of View
+        What sees the dither, the prime first: its frame is that of the POS TARGs, and the worst
+        place of all decides.
     spacing : Spacing or None
         Smallest distance of two points; tight for the whole readout and wide for a target when None.
     base : PosTarg
@@ -175,22 +168,14 @@ class PatternChooser:
         Of the search.
     progress : callable or None
         Called while searching.
-    snr : float
-        Signal to noise of one exposure.
-    others : tuple of View
-        Further detectors that see the dither: the worst of all decides.
     """
 
-    aperture: Aperture
-    elements: tuple[SpectralElement, ...]
-    region: Region
+    views: tuple[View, ...]
     spacing: Spacing | None = None
     base: PosTarg = NO_OFFSET
     catalog: Catalog | None = None
     seed: int = 0
     progress: Progress | None = None
-    snr: float = SIGNAL_TO_NOISE
-    others: tuple[View, ...] = ()
 
     def choose(self, sizes: Sequence[int], request: DitherRequest) -> PatternChoice:
         """Choose the pattern of each cluster and put the clusters together.
@@ -240,12 +225,19 @@ class PatternChooser:
 
     def tradeoff(self, n: int) -> tuple[TradeoffPoint, ...]:
         """Return what each spacing costs, the tightest first."""
-        return tradeoff(n, self._views, seed=self.seed, progress=self.progress)
+        return tradeoff(
+            n,
+            self.views,
+            seed=self.seed,
+            base=self.base.xy_arcsec,
+            known=self._of_catalog(n) or None,
+            progress=self.progress,
+        )
 
     @property
     def spacing_or_default(self) -> Spacing:
         """The spacing as requested, or tight for the whole readout and wide for a target."""
-        return self.spacing or (TIGHT if self.region.kind is RegionKind.FULL else WIDE)
+        return self.spacing or (TIGHT if self.views[0].region.kind is RegionKind.FULL else WIDE)
 
     @property
     def _is_wide(self) -> bool:
@@ -267,17 +259,15 @@ class PatternChooser:
         return float(spacing.distance / np.sqrt(x_scale * y_scale))
 
     @property
-    def _views(self) -> tuple[View, ...]:
-        """The aperture and the region, with the bluest of the elements; then the others."""
-        prime = View(self.aperture, bluest(self.elements), self.region, snr=self.snr)
-        return (prime, *self.others)
+    def aperture(self) -> Aperture:
+        """The aperture of the prime."""
+        return self.views[0].aperture
 
-    def _of_size(self, n: int) -> tuple[Pattern, ...]:
-        """Return the patterns of the catalog for the detectors at hand."""
-        assert self.catalog is not None
-        own = self.aperture.detector.config
-        parallels = {view.aperture.config for view in self.others} - {own}
-        return self.catalog.of_size(n, own, *sorted(parallels)[:1])
+    def _of_catalog(self, n: int) -> tuple[Pattern, ...]:
+        """Return the catalog's patterns of `n` points for these detectors."""
+        configs = [view.aperture.config for view in self.views]
+        parallel = next((config for config in configs if config != configs[0]), "")
+        return self.catalog.of_size(n, configs[0], parallel) if self.catalog else ()
 
     def _choose_one(self, n: int, request: DitherRequest) -> PatternChoice:
         """Return the pattern of one cluster of `n` points."""
@@ -330,7 +320,7 @@ class PatternChooser:
         assert self.catalog is not None
         pattern, config = self.catalog.get(name), self.aperture.detector.config
         if pattern.config not in ("", config):
-            fitting = [own.name for own in self._of_size(pattern.n)]
+            fitting = [own.name for own in self._of_catalog(pattern.n)]
             those = f"use {' or '.join(fitting)}" if fitting else "leave pattern= out"
             raise RefusalError(
                 f"pattern {pattern.name} is for {pattern.config}, and these exposures are of "
@@ -341,9 +331,10 @@ class PatternChooser:
     # Candidates of the catalog ----------------------------------------------------------------
 
     def _best_candidate(self, n: int) -> _Candidate | None:
+        assert self.catalog is not None
         candidates = [
             candidate
-            for candidate in map(self._measured, self._of_size(n))
+            for candidate in map(self._measured, self._of_catalog(n))
             if candidate.separation_pix >= self._least_pix - ROUNDING_PIX and candidate.fits
         ]
         if not candidates:
@@ -359,12 +350,12 @@ class PatternChooser:
 
     def _measured(self, pattern: Pattern) -> _Candidate:
         postargs = pattern.postargs(self.aperture)
-        worst = [evaluate(postargs, view, base=self.base.xy_arcsec).worst for view in self._views]
+        worst = [evaluate(postargs, view, base=self.base.xy_arcsec).worst for view in self.views]
         pixels = pattern.offsets_pix(self.aperture)
         return _Candidate(
             pattern=pattern,
-            efficiency=min(one.efficiency for one in worst),
-            packing_of_limit=min(one.packing_of_limit for one in worst),
+            efficiency=min(metrics.efficiency for metrics in worst),
+            packing_of_limit=min(metrics.packing_of_limit for metrics in worst),
             separation_pix=min_separation(pixels),
             span_pix=span(pixels),
             fits=self._scale_to_fit(postargs) == 1.0,
@@ -372,12 +363,12 @@ class PatternChooser:
 
     def _scale_to_fit(self, postargs: FloatArray) -> float:
         """Return by how much a pattern must shrink for all exposures to see the region."""
-        limited = [view for view in self._views if view.region.kind is not RegionKind.FULL]
-        scales = [largest_scale(postargs, view, base=self.base.xy_arcsec) for view in limited]
+        targets = [view for view in self.views if view.region.kind is not RegionKind.FULL]
+        scales = [largest_scale(postargs, view, base=self.base.xy_arcsec) for view in targets]
         return min(scales, default=1.0)
 
     def _bound(self, n: int) -> float:
-        return possible_efficiency(n, self._views, base=self.base.xy_arcsec)
+        return possible_efficiency(n, self.views, base=self.base.xy_arcsec)
 
     def _can_be_beaten(self, candidate: _Candidate) -> bool:
         """Tell whether a search could find what is better by more than the margin."""
@@ -414,15 +405,16 @@ class PatternChooser:
             if spacing_pix < self.aperture.detector.tight_spacing_pix:
                 raise RefusalError(
                     f"no pattern of {n} points {self.aperture.detector.tight_spacing_pix:g} pixels "
-                    f"apart keeps a region of {self.region.text} on the detector; give a smaller "
+                    f"apart keeps a region of {self.views[0].region.text} on the detector; give a smaller "
                     "size=, or a larger aperture"
                 )
             result = optimize(
                 n,
-                self._views,
+                self.views,
                 spacing_pix,
                 seed=self.seed,
                 base=self.base.xy_arcsec,
+                known=self._of_catalog(n) or None,
                 progress=self.progress,
             )
             why = (
@@ -435,9 +427,10 @@ class PatternChooser:
         if self._is_wide:
             result = widest_spacing(
                 n,
-                self._views,
+                self.views,
                 seed=self.seed,
                 base=self.base.xy_arcsec,
+                known=self._of_catalog(n) or None,
                 progress=self.progress,
             ).result
             return result, (
@@ -446,10 +439,11 @@ class PatternChooser:
             )
         result = optimize(
             n,
-            self._views,
+            self.views,
             self._least_pix,
             seed=self.seed,
             base=self.base.xy_arcsec,
+            known=self._of_catalog(n) or None,
             progress=self.progress,
         )
         return result, (

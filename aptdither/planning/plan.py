@@ -348,16 +348,17 @@ class _Planner:
     ) -> PatternChoice:
         key = (request, region, sizes, tuple(setups), base)
         if key not in self._choices:
+            prime = self.evaluator.aperture(setups[0]).frame
             chooser = PatternChooser(
-                aperture=self.evaluator.aperture(setups[0]),
-                elements=tuple(map(self.evaluator.element, setups)),
-                region=region,
+                views=tuple(
+                    self.evaluator.view(setup, region, prime=prime, snr=request.snr)
+                    for setup in setups
+                ),
                 spacing=request.spacing,
                 base=base,
                 catalog=self.catalog,
                 seed=self.options.seed,
                 progress=self.progress,
-                snr=request.snr or self.evaluator.snr,
             )
             self._choices[key] = chooser.choose(sizes, request)
         return self._choices[key]

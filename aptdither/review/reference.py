@@ -71,12 +71,9 @@ class CatalogReference:
         if not 2 <= n <= MAX_COMPARED_POINTS:
             return None
         chooser = PatternChooser(
-            aperture=group.aperture,
-            elements=(group.element,),
-            region=group.region,
+            views=(group.evaluation.view,),
             spacing=spacing,
             catalog=self.catalog,
-            snr=group.evaluation.view.snr,
         )
         try:
             choice = chooser.choose(split_counts(n), DitherRequest(method=Method.CATALOG))

@@ -17,7 +17,7 @@ from scipy.optimize import differential_evolution
 
 from aptdither.dither.optimizer.optimize import optimize
 from aptdither.dither.optimizer.strategy import DesignProblem
-from aptdither.dither.views import View
+from aptdither.dither.views import View, field_points
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
 from aptdither.types import Region
@@ -36,7 +36,7 @@ def main() -> int:
     result = optimize(N, view, spacing_pix)
     ours = time.process_time() - start
     site = DesignProblem(n=N, views=(view,))
-    objective = site.objective(spacing_pix, fine=True)
+    objective = site.objective(spacing_pix, field_points(view, grid=5))
     target = result.efficiency_worst
 
     def loss(columns: np.ndarray) -> np.ndarray:

@@ -9,13 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from aptdither.dither.optimizer.strategy import (
-    NORMAL,
-    DesignProblem,
-    candidate_phases,
-    explore,
-    finish,
-)
+from aptdither.dither.optimizer.strategy import DesignProblem, candidate_phases, search
 from aptdither.dither.phases import packing_limit
 from aptdither.dither.views import View
 from aptdither.optics.aperture import get_aperture
@@ -38,11 +32,8 @@ def main() -> None:
         for equal in ENDS.values():
             rng = np.random.default_rng(0)
             sets = candidate_phases(site, rng)
-            pool = explore(site, SPACING_PIX, sets, rng, effort=NORMAL)
-            found, _ = finish(site, SPACING_PIX, pool, sets, rng, effort=NORMAL, equal=equal)
-            efficiency, packing, _ = site.measure(found.postargs, 9)
-            part = float(packing.min()) / packing_limit(n)
-            cells.append(f"{float(efficiency.min()):.3f}, {part:.2f}")
+            found = search(site, SPACING_PIX, sets, rng, equal=equal).chosen
+            cells.append(f"{found.efficiency:.3f}, {found.packing / packing_limit(n):.2f}")
         print(f"| {n} | " + " | ".join(cells) + " |", flush=True)
 
 

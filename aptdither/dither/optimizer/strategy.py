@@ -14,6 +14,7 @@ All of it is deterministic for a seed and bounded by counts, not by the clock.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -44,7 +45,7 @@ _KEPT_SETS = 32
 _COARSE_STEP_PIX, _FINE_STEP_PIX = 0.25, 0.08
 """By how much phases may change between neighboring places of the grid that patterns climb on, and
 of the one that they are judged on."""
-_MOST_COARSE, _MOST_FINE = 7, 25
+_MOST_COARSE, _MOST_FINE = 5, 25
 """Places on a side of those grids, at most."""
 
 _POLISH = ((0.15, 30), (0.5, 25), (1.0, 25))
@@ -60,7 +61,7 @@ _WORK = 100_000
 """Elements of all matrices of one evaluation of all climbers, at most: more aliases and more places
 mean fewer climbers."""
 
-_MANY_ALIASES = 3000
+_MANY_ALIASES = 1500
 """Elements of all matrices at one place beyond which fewer frequencies are taken."""
 _ROUNDING_TRIALS = 24
 """Best packed of the neighbors of a rounded pattern whose `E` is looked at."""
@@ -248,7 +249,7 @@ class DesignProblem:
 
     def _extent_pix(self, spacing_pix: float) -> float:
         """Return about how large a pattern becomes."""
-        return spacing_pix * np.sqrt(self.n) + 2.0
+        return spacing_pix * math.sqrt(self.n) + 2.0
 
     @cached_property
     def _drift(self) -> float:
@@ -276,7 +277,8 @@ def decisive(views: Views) -> tuple[View, ...]:
     """
     bluest: dict[View, View] = {}
     for view in as_views(views):
-        key = replace(view, element=as_views(views)[0].element)
+        frame = view.prime or view.aperture.frame
+        key = replace(view, element=as_views(views)[0].element, prime=frame)
         there = bluest.setdefault(key, view)
         if view.element.wavelength_nm < there.element.wavelength_nm:
             bluest[key] = view
@@ -288,8 +290,11 @@ def candidate_phases(site: DesignProblem, rng: np.random.Generator) -> FloatArra
 
     Half of them are chosen for `E` and half for the packing distance.
     """
+    if site.n == 1:
+        return np.zeros((1, 1, 2))
     here = site.at_center
-    phases = phase_sets(site.n, _SETS, rng)
+    share = min(1.0, _MANY_ALIASES / (2 * here.cost))
+    phases = phase_sets(site.n, round(_SETS * share), rng)
     climbed, _ = ascend(here.worst_efficiency(1.0), phases, steps=40)
     floor = here.efficiency(climbed)[:, 0] - 1.5 * EQUAL_EFFICIENCY
     packed, _ = ascend(here.worst_packing(100.0, floor), climbed, steps=40)
@@ -350,6 +355,7 @@ def search(
     share = min(1.0, _WORK / (effort.climbers * coarse.cost))
     climbers = max(4, round(effort.climbers * share))
     layouts = max(96, round(effort.layouts * share))
+    polished = max(1, round(effort.polished * share))
     wide = [f for f in known if f.separation_pix >= spacing_pix]
     wide.sort(key=lambda f: -f.efficiency)
     started = np.array([site.to_pixels(f.postargs) for f in wide[:6]]).reshape(-1, site.n, 2)
@@ -360,12 +366,13 @@ def search(
     report(0.2)
     for _ in range(effort.moves):
         near = _neighbors(pool.pattern[: max(4, climbers // 4)], coarse)
+        near = rng.permutation(near)[: 2 * layouts]
         pool = pool.join(_efficient(coarse, near, climbers))
     report(0.4)
     finished = list(known)
     floor = least_efficiency
     if pool.score[0] - equal > floor:
-        finished += _polished(site, spacing_pix, pool.pattern[: (effort.polished + 1) // 2], None)
+        finished += _polished(site, spacing_pix, pool.pattern[: (polished + 1) // 2], None)
         floor = max(floor, max(f.efficiency for f in _keeping(finished, spacing_pix)) - equal)
     report(0.55)
     able = int(np.clip(np.sum(pool.score > floor - EQUAL_EFFICIENCY), 1, climbers))
@@ -373,10 +380,10 @@ def search(
     candidates = _layouts(site, coarse, sets, layouts, rng)
     for _ in range(effort.moves + 1 if pool.score[0] > floor - EQUAL_EFFICIENCY else 0):
         packed = packed.join(_packed(coarse, _packable(coarse, candidates, floor, climbers), floor))
-        candidates = _neighbors(packed.pattern[:4], coarse)
+        candidates = rng.permutation(_neighbors(packed.pattern[:4], coarse))[: 2 * layouts]
     report(0.75)
     holds = packed.pattern[packed.score > 0]
-    finished += _polished(site, spacing_pix, holds[: effort.polished], floor)
+    finished += _polished(site, spacing_pix, holds[:polished], floor)
     if not any(f.separation_pix >= spacing_pix for f in finished):
         finished.append(site.finished(site.to_postargs(_in_order(pool.pattern[0]))))
     report(1.0)
