@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 RECOVERED, PARTLY_RECOVERED = 0.95, 0.7
 #: Chosen: losses of E below this need no advice: 0.5% of noise.
 SMALL_LOSS = 0.01
+#: Chosen: above this unrecoverable fraction a summary says so.
+MANY_LOST = 0.1
 #: Below this share of the region that every exposure sees, the summary gives it.
 MOST_SEEN = 0.975
-
-OVERVIEW_HEADS = ("Visit", "Exposures", "Setup", "Pattern", "E", "worst", "d/d_N", "worst")
 
 
 class FigureRow(NamedTuple):
@@ -91,7 +91,9 @@ def headline(group: DitherGroup) -> list[tuple[str, str]]:
     if group.clusters == 1:
         phases = f"; phases {worst.packing_of_limit:.0%} of the maximum apart (d/d_N)"
     lines.append(("margin", f"E {low} to {high} with HST's pointing errors{phases}"))
-    return [*lines, ("limit", _limit(group))]
+    lost = worst.lost_fraction
+    bright = f"; for bright sources more: {lost:.0%} of the frequencies are unrecoverable"
+    return [*lines, ("limit", _limit(group) + (bright if lost > MANY_LOST else ""))]
 
 
 def _limit(group: DitherGroup) -> str:
@@ -197,7 +199,7 @@ def findings_of(group: DitherGroup, findings: Iterable[Finding]) -> list[Finding
 
 
 def overview(group: DitherGroup) -> tuple[str, ...]:
-    """Return a group's cells below :data:`OVERVIEW_HEADS`."""
+    """Return visit, exposures, setup, pattern, and E and d/d_N at center and worst place."""
     places = (group.coverage.center, group.coverage.worst)
     return (
         safe_line(group.visit or "-"),

@@ -25,7 +25,6 @@ from aptdither.report.format import (
 )
 from aptdither.report.sanitize import safe_line
 from aptdither.report.summary import (
-    OVERVIEW_HEADS,
     block_name,
     blocks,
     facts,
@@ -104,8 +103,8 @@ def print_groups(
 
 def overview_table(groups: Sequence[DitherGroup], findings: Sequence[Finding] = ()) -> Table:
     """Return a line for each group: what it is, E and d/d_N at center and worst place, findings."""
-    table = _table(*OVERVIEW_HEADS[:4], left=4)
-    for heading in OVERVIEW_HEADS[4:]:
+    table = _table("Visit", "Exp.", "Setup", "Pattern", left=4)
+    for heading in ("E\ncenter", "E\nworst", "d/d_N\ncenter", "d/d_N\nworst"):
         table.add_column(heading, justify="right", no_wrap=True)
     if findings:
         table.add_column("Findings")
@@ -141,10 +140,21 @@ def block_summary(
         parts += [coverage_table(block[k : k + 2]) for k in range(0, len(block), 2)]
     if with_legend:
         parts.append(_facts(LEGEND))
-    numbers = [point.number for point in first.points]
-    parts.append(PhasePicture(first.coverage, numbers, worst_place(first)))
+    for name, group in _by_aperture(block).items():
+        if len(_by_aperture(block)) > 1:
+            parts.append(_plain(name))
+        numbers = [point.number for point in group.points]
+        parts.append(PhasePicture(group.coverage, numbers, worst_place(group)))
     title = Rule(_plain(block_name(block)), align="left", characters="─")
     return Group(title, *(Padding(part, (0, 0, 1, 2)) for part in parts))
+
+
+def _by_aperture(block: Sequence[DitherGroup]) -> dict[str, DitherGroup]:
+    """Return the first group of each aperture: others have the same phases."""
+    found: dict[str, DitherGroup] = {}
+    for group in block:
+        found.setdefault(group.aperture.name, group)
+    return found
 
 
 def points_table(block: Sequence[DitherGroup]) -> Table:
@@ -263,6 +273,7 @@ def _table(*headings: str, left: int = 1) -> Table:
         header_style="bold",
         show_edge=False,
         title_justify="left",
+        collapse_padding=True,
     )
     for k, heading in enumerate(headings):
         justify: Literal["left", "right"] = "left" if k < left else "right"
