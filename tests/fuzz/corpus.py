@@ -99,6 +99,26 @@ def _made() -> list[Seed]:
         ),
         visit(exposure(1), exposure(2, same="1"), number="02", comments=line),
     )
+    joined = proposal(
+        visit(
+            group(exposure(1, comments=f"{line} id=a"), exposure(2, aperture="IR-FIX")),
+            f"<NewGroup>{exposure(3, comments=line)}</NewGroup>",
+            exposure(4, comments=f"{line} id=b\nrepeat of exposure 2", aperture="IRSUB64"),
+        ),
+        visit(
+            exposure(1, comments="@dither id=a"),
+            group(exposure(2, comments="@dither id=a"), exposure(3, element="G141")),
+            number="02",
+            comments="@dither n=2 method=catalog size=20arcsec",
+        ),
+    )
+    edited = proposal(
+        visit(
+            exposure(1, comments=f"@dither n=4\n{receipt.format(1)}", postarg=("0.1", "0")),
+            exposure(2, comments=f"{receipt.format(2)} copy\nby hand", postarg=("5.574", "0.424")),
+            exposure(3, element="F125W", comments=receipt.format(2), postarg=("0.574", "0.424")),
+        )
+    )
     utf16 = rich.decode().replace("UTF-8", "UTF-16").encode("utf-16")
     latin = rich.decode().replace("UTF-8", "ISO-8859-1").replace("notes", "µ ½ é").encode("latin-1")
     western = latin.replace(b"ISO-8859-1", b"windows-1252")
@@ -106,6 +126,8 @@ def _made() -> list[Seed]:
     return [
         Seed(name="made: rich", data=rich),
         Seed(name="made: dithered before", data=again),
+        Seed(name="made: joined by id", data=joined),
+        Seed(name="made: edited after a dither", data=edited),
         Seed(name="made: UTF-16", data=utf16),
         Seed(name="made: ISO-8859-1", data=latin),
         Seed(name="made: windows-1252", data=western),
