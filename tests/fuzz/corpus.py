@@ -101,15 +101,15 @@ def _made() -> list[Seed]:
     )
     joined = proposal(
         visit(
-            group(exposure(1, comments=f"{line} id=a"), exposure(2, aperture="IR-FIX")),
+            group(exposure(1, comments=f"{line} id=a"), exposure(2)),
             f"<NewGroup>{exposure(3, comments=line)}</NewGroup>",
-            exposure(4, comments=f"{line} id=b\nrepeat of exposure 2", aperture="IRSUB64"),
         ),
         visit(
             exposure(1, comments="@dither id=a"),
-            group(exposure(2, comments="@dither id=a"), exposure(3, element="G141")),
+            exposure(2, comments="@dither id=a"),
+            exposure(3, comments=f"{line}\nrepeat of exposure 2", aperture="IRSUB64"),
+            exposure(4, element="G141"),
             number="02",
-            comments="@dither n=2 method=catalog size=20arcsec",
         ),
     )
     edited = proposal(
