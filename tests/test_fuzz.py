@@ -90,11 +90,11 @@ def test_the_harness_sees_faults(runner: Runner, monkeypatch: pytest.MonkeyPatch
         assert words in watched().fault
     monkeypatch.undo()
 
-    def another(proposal: object, changes: object) -> bytes:
-        return good.replace(b"NGC-104", b"NGC-105")
+    def another(proposal: object, plan: object) -> tuple[bytes, object]:
+        return good.replace(b"NGC-104", b"NGC-105"), plan
 
-    monkeypatch.setattr(road, "rewrite_proposal", another)
-    assert "was exit_on_error and is not in the file" in watched().fault
+    monkeypatch.setattr(road, "accept_plan", another)
+    assert "was planned and is not in the file" in watched().fault
 
 
 @pytest.mark.slow

@@ -19,7 +19,6 @@ from rich.console import Console
 
 from aptdither.apt.reader import parse_proposal
 from aptdither.apt.tags import DitherRequest, Method
-from aptdither.apt.writer import rewrite_proposal
 from aptdither.errors import AptDitherError, RewriteError
 from aptdither.planning.plan import Options, make_plan
 from aptdither.planning.refusals import SetOptions
@@ -111,7 +110,7 @@ class Runner:
         if new == source:
             return "unchanged"
         again = parse_proposal(new, "in.apt")
-        twice = rewrite_proposal(again, make_plan(again, options).changes)
+        twice, _ = accept_plan(again, make_plan(again, options))
         assert twice == new, "a second run changes the file"
         wanted = [(point.number, point.pos_targ) for group in plan.groups for point in group.points]
         there = [
@@ -120,7 +119,7 @@ class Runner:
             for exposure in visit.exposures
         ]
         for item in wanted:
-            assert item in there, f"{item} was exit_on_error and is not in the file"
+            assert item in there, f"{item} was planned and is not in the file"
         _check_text(lambda console: print_plan(console, plan, path="in.apt"))
         report = [*map(group_as_json, plan.groups), *findings_as_json(plan.findings)]
         json.dumps(report, allow_nan=False).encode("ascii")
