@@ -79,6 +79,19 @@ def pattern(kind: str, points: int, spacing: float, angle: float, **sides: float
     )
 
 
+def on_uvis(*pos_targs: tuple[str, str], **parameters: str) -> bytes:
+    """Return a proposal with a full-frame UVIS exposure at each POS TARG."""
+    written = "".join(f' {name.replace("_", "-")}="{value}"' for name, value in parameters.items())
+    exposures = [
+        exposure(i, config="WFC3/UVIS", aperture="UVIS", element="F606W", postarg=at)
+        for i, at in enumerate(pos_targs, 1)
+    ]
+    made = proposal(visit(*exposures)).decode()
+    return made.replace(
+        "<SubExposures>", f"<InstrumentParameters{written} />\n<SubExposures>"
+    ).encode()
+
+
 def in_pattern(*exposures: str, made: str = "") -> bytes:
     """Return a proposal whose exposures run an APT pattern, the stock box."""
     return proposal(visit(group(*exposures, attributes=IN_PATTERN)), patterns=made or box_pattern())
@@ -124,6 +137,9 @@ TRIGGERS = {
     "ADT204": dithered(LINE_3PT),
     "ADT205": proposal(visit(exposure(1, iterations=4))),
     "ADT206": dithered(BOX, visits=2),
+    "ADT209": dithered(BOX, element="F125W"),
+    "ADT207": on_uvis(*LINE),
+    "ADT208": on_uvis(*BOX, BIN="2"),
     "ADT301": dithered((("0", "0"), ("0.068", "0.061"))),
     "ADT302": dithered(BOX),
     "ADT303": dithered((("-40", "0"), ("40", "20"), ("-40", "-80"), ("40", "60"))),
@@ -133,6 +149,7 @@ TRIGGERS = {
     ),
     "ADT306": applied("@dither n=4 size=125arcsec pattern=wide-4"),
     "ADT307": dithered((("200", "0"), ("200.474", "0.424"))),
+    "ADT308": on_uvis(("0", "-1"), ("0", "2")),
     "ADT402": proposal(
         visit(
             exposure(1, postarg=BOX[0]),
@@ -167,6 +184,9 @@ QUIET = {
         visit(*(exposure(i, postarg=p) for i, p in enumerate(BOX, 1))),
         visit(exposure(1, postarg=("0.03", "0.03")), number="02"),
     ),
+    "ADT209": applied("@dither n=9 pattern=tight-9", element="F125W"),
+    "ADT207": on_uvis(*LINE, CR_SPLIT="2"),
+    "ADT208": on_uvis(*BOX, BIN="NONE"),
     "ADT301": dithered(BOX),
     "ADT302": applied(),
     "ADT303": dithered((("-30", "0"), ("30", "0"), ("0", "40"))),
@@ -179,6 +199,7 @@ QUIET = {
     ),
     "ADT306": applied("@dither n=4 size=60arcsec pattern=wide-4"),
     "ADT307": dithered((("40", "0"), ("40.474", "0.424"))),
+    "ADT308": on_uvis(*BOX),
     "ADT402": proposal(
         visit(
             *(
@@ -242,13 +263,27 @@ def test_line_times_box_has_four_phases_in_eight_exposures() -> None:
     assert "tight-8 has 0.9" in said
 
 
+def test_repeated_phases_say_what_is_lost_and_at_which_signal() -> None:
+    said = message(crossed(), "ADT201")
+    assert re.search(
+        r"In [1-9][0-9]?% of the band more aliases overlap than there are phases", said
+    )
+    assert "at S/N 10" in said
+
+
+def test_cosmic_rays_are_rejected_by_three_pointings_or_splits() -> None:
+    assert "CR-SPLIT=2) or 3 pointings" in message(on_uvis(*LINE), "ADT207")
+    assert "CR-SPLIT=NO and more pointings" in message(on_uvis(*BOX, CR_SPLIT="2"), "ADT207")
+    for made in (on_uvis(*BOX), on_uvis(*BOX, CR_SPLIT="NO"), dithered(LINE)):
+        assert "ADT207" not in codes(made)
+
+
 def test_go_13417_is_good_at_the_center_and_crowded_in_the_corner() -> None:
     """Figure 5 of the ISR: in the lower-left corner the sampling is much denser at one side."""
     said = message(dithered(GO_13417, element="F125W"), "ADT204")
     assert "at the target 1.000" in said
-    assert "the lower-left corner of the detector (1, 1)" in said
+    assert "at pixel (1, 1), where" in said
     assert "0.06 of the theoretical maximum" in said
-    assert "6 of the 8 phases there are in one half of the pixel in y" in said
     below = message(dithered(GO_13417, element="F125W"), "ADT202")
     assert "0.94" in below
     assert "tight-8 has 0.99" in below
@@ -257,13 +292,13 @@ def test_go_13417_is_good_at_the_center_and_crowded_in_the_corner() -> None:
 def test_the_stock_box_is_hard_to_improve_on() -> None:
     """The ISR says so; what is left is a note about blobs, which a tag would silence."""
     for element in ("F125W", "F140W", "F160W"):
-        assert codes(dithered(BOX, element=element)) - {"ADT203"} == {"ADT302"}
+        assert codes(dithered(BOX, element=element)) - {"ADT203", "ADT209"} == {"ADT302"}
 
 
 def test_three_point_line_loses_coherence() -> None:
     said = message(dithered(LINE_3PT), "ADT204")
     assert "over 9." in said
-    assert "corner of the detector" in said
+    assert "at pixel (" in said
 
 
 def test_the_region_decides() -> None:
@@ -280,7 +315,7 @@ def test_a_tags_own_size_comes_before_the_option() -> None:
 
 def test_what_apply_makes_is_fine() -> None:
     for n in range(2, 10):
-        assert codes(applied(f"@dither n={n} pattern=tight-{n}")) <= {"ADT203"}
+        assert codes(applied(f"@dither n={n} pattern=tight-{n}")) <= {"ADT203", "ADT209"}
 
 
 def test_iterations_are_named() -> None:

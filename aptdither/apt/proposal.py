@@ -68,6 +68,8 @@ class Exposure:
         Orbit of each SubExposure; empty when one of them is not known.
     is_spatial_scan : bool
         Whether it has a SpatialScan.
+    parameters : tuple of (str, str)
+        Its InstrumentParameters, as written.
     problems : tuple of Problem
         What could not be read.
     """
@@ -86,6 +88,7 @@ class Exposure:
     comments: str
     orbit_numbers: tuple[int, ...]
     is_spatial_scan: bool
+    parameters: tuple[tuple[str, str], ...]
     problems: tuple[Problem, ...]
 
     @property

@@ -223,7 +223,10 @@ def _read_exposure(element: etree._Element, node: int, line: int) -> Exposure:
     problems: tuple[Problem, ...] = ()
     orbits: tuple[int, ...] = ()
     is_scan = has_pos_targ = False
-    for child in element.iterchildren("PosTarg", "Comments", "SpatialScan", "SubExposures"):
+    parameters: tuple[tuple[str, str], ...] = ()
+    for child in element.iterchildren(
+        "PosTarg", "Comments", "SpatialScan", "SubExposures", "InstrumentParameters"
+    ):
         match child.tag:
             case "Comments" if comments is None:
                 comments = child.text or ""
@@ -236,6 +239,8 @@ def _read_exposure(element: etree._Element, node: int, line: int) -> Exposure:
                 )
             case "SpatialScan":
                 is_scan = True
+            case "InstrumentParameters":
+                parameters = tuple((str(name), str(value)) for name, value in child.items())
             case "SubExposures":
                 orbits = _read_orbits(child)
     get = element.get
@@ -271,6 +276,7 @@ def _read_exposure(element: etree._Element, node: int, line: int) -> Exposure:
         comments=comments or "",
         orbit_numbers=orbits,
         is_spatial_scan=is_scan,
+        parameters=parameters,
         problems=problems,
     )
 

@@ -61,6 +61,8 @@ class Detector:
     ----------
     config : str
         Instrument and detector, as APT's ``Config`` writes them.
+    is_ccd : bool
+        Whether cosmic rays stay in an exposure: no reads within it tell them from the source.
     siaf_file : str
         The data file with its apertures.
     image_pix : (int, int)
@@ -101,6 +103,7 @@ class Detector:
     """
 
     config: str
+    is_ccd: bool = False
     siaf_file: str
     image_pix: tuple[int, int]
     default_aperture: str
@@ -174,6 +177,7 @@ WFC3_IR = Detector(
 
 WFC3_UVIS = Detector(
     config="WFC3/UVIS",
+    is_ccd=True,
     siaf_file="wfc3uvis-apertures.json",
     # WFC3 Instrument Handbook, section 6.4.1: each of two chips, without overscan.
     image_pix=(4096, 2051),
@@ -197,6 +201,7 @@ WFC3_UVIS = Detector(
 
 ACS_WFC = Detector(
     config="ACS/WFC",
+    is_ccd=True,
     siaf_file="acswfc-apertures.json",
     # ACS Instrument Handbook, table 3.1: each of two chips, without overscan.
     image_pix=(4096, 2048),

@@ -5,6 +5,7 @@
 
 syntax     what is written: tags, values, references, numbers, the orbit plan
 sampling   what the phases of a set are worth over the region
+ccd        cosmic rays, binned pixels, the gap between chips
 moves      the steps: artifacts, guide stars, orbits
 positions  how APT combines positions: SamePosAs, patterns and POS TARGs, origins, receipts
 """

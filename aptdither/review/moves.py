@@ -14,7 +14,7 @@ from aptdither.optics.detector import Detector, get_detector
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.planning.pointings import Pointing, VisitPointings
 from aptdither.review.options import ReviewContext
-from aptdither.review.phrases import counted, location_of
+from aptdither.review.phrases import counted, location_of, of_set
 from aptdither.types import PosTarg, RegionKind
 
 _ISR = "ISR WFC3 2016-14"
@@ -35,25 +35,23 @@ WIDE_MARGIN = 0.02
     "least 2 pixels, as the tight patterns do.",
     source=f"{_ISR} section 5",
 )
-def small_steps(group: DitherGroup, context: ReviewContext) -> Iterator[Message]:
+@of_set
+def small_steps(group: DitherGroup, context: ReviewContext) -> str:
     """Report the closest pair of pointings where it is too close."""
     if len(group.evaluation.distinct_pointings) < 2:
-        return
+        return ""
     distances = group.evaluation.distances
     distance_pix, i, j = distances[0]
     detector = group.aperture.detector
     limit_pix = detector.tight_spacing_pix - detector.rounding_pix
     if distance_pix >= limit_pix:
-        return
+        return ""
     count = sum(each < limit_pix for each, _, _ in distances) - 1
     more = f" (and {counted(count, 'more pair')})" if count else ""
-    yield (
-        group.exposures.location,
-        (
-            f"exposures {group.exposures.label(i)} and {group.exposures.label(j)} of "
-            f"{group.exposures.setup.text} are {distance_pix:.1f} pixels apart{more}: an artifact of {detector.tight_spacing_pix:g} pixels falls on "
-            f"the same part of the source; dither by at least {detector.tight_spacing_pix:g} pixels"
-        ),
+    return (
+        f"exposures {group.exposures.label(i)} and {group.exposures.label(j)} of "
+        f"{group.exposures.setup.text} are {distance_pix:.1f} pixels apart{more}: an artifact of {detector.tight_spacing_pix:g} pixels falls on "
+        f"the same part of the source; dither by at least {detector.tight_spacing_pix:g} pixels"
     )
 
 
@@ -68,17 +66,18 @@ def small_steps(group: DitherGroup, context: ReviewContext) -> Iterator[Message]
     "clusters 2 arcsec apart, at no cost in sampling.",
     source=f"{_ISR} sections 6 and 7; Pirzkal, Viana & Rajan 2010",
 )
-def within_a_blob(group: DitherGroup, context: ReviewContext) -> Iterator[Message]:
+@of_set
+def within_a_blob(group: DitherGroup, context: ReviewContext) -> str:
     """Report sets that stay within a blob, where something can be done."""
     if len(group.evaluation.distinct_pointings) < 2:
-        return
+        return ""
     extent_pix = group.evaluation.distances[-1][0]
     detector = group.aperture.detector
     if detector.blob_pix is None:
-        return
+        return ""
     smallest_pix, largest_pix = detector.blob_pix
     if extent_pix >= smallest_pix - detector.rounding_pix:
-        return
+        return ""
     if group.n > detector.max_cluster_size:
         remedy = (
             f"; split them into clusters of at most {detector.max_cluster_size}, "
@@ -93,15 +92,13 @@ def within_a_blob(group: DitherGroup, context: ReviewContext) -> Iterator[Messag
             "; the tradeoff for uniform sampling over the full field. For a small target give its "
             "size: @dither size=... selects a wide pattern"
         )
-    if remedy:
-        yield (
-            group.exposures.location,
-            (
-                f"all {group.n} exposures of {group.exposures.setup.text} lie within "
-                f"{extent_pix:.1f} pixels, and blobs are {smallest_pix:g} to {largest_pix:g} "
-                f"pixels across: a blob then covers the same part of the field in every exposure{remedy}"
-            ),
-        )
+    if not remedy:
+        return ""
+    return (
+        f"all {group.n} exposures of {group.exposures.setup.text} lie within {extent_pix:.1f} pixels, "
+        f"and blobs are {smallest_pix:g} to {largest_pix:g} pixels across: a blob then covers the same "
+        f"part of the field in every exposure{remedy}"
+    )
 
 
 def _wide_pattern(group: DitherGroup, context: ReviewContext, blob_pix: float) -> str:
@@ -190,7 +187,8 @@ def long_moves(visit: VisitPointings, _context: ReviewContext) -> Iterator[Messa
     "of the other orbits. If possible, let each orbit hold a whole pattern.",
     source=f"{_ISR} section 3.2; DrizzlePac Handbook B.3",
 )
-def split_over_orbits(group: DitherGroup, context: ReviewContext) -> Iterator[Message]:
+@of_set
+def split_over_orbits(group: DitherGroup, context: ReviewContext) -> str:
     """Report sets of which an orbit holds only part of a pattern."""
     orbits = tuple(one.orbit for one in group.exposures.pointings if one.orbit is not None)
     counts = Counter(orbits)
@@ -200,22 +198,19 @@ def split_over_orbits(group: DitherGroup, context: ReviewContext) -> Iterator[Me
         or len(counts) < 2
         or min(counts.values()) >= group.wanted_phases
     ):
-        return
+        return ""
     aperture = group.aperture
     expected = group.pointing
     error_arcsec = PointingBudget().reacquisition_mas / 1000
     scale = float(aperture.scale_at(*aperture.reference_pix)[0])
     split = ", ".join(f"{count} in orbit {orbit}" for orbit, count in sorted(counts.items()))
-    yield (
-        group.exposures.location,
-        (
-            f"{group.n} exposures of {group.exposures.setup.text} are split over {len(counts)} orbits ({split})."
-            f" A re-acquisition shifts the phases by about {1000 * error_arcsec:g} mas "
-            f"({error_arcsec / scale:.2f} pixel): the expected efficiency at the worst position of the "
-            f"region is {expected.efficiency_median:.3f} ({expected.efficiency_nominal:.3f} without "
-            f"pointing errors), and below {expected.efficiency_5:.3f} in 5% of visits; if possible, "
-            "let each orbit hold a whole pattern"
-        ),
+    return (
+        f"{group.n} exposures of {group.exposures.setup.text} are split over {len(counts)} orbits ({split})."
+        f" A re-acquisition shifts the phases by about {1000 * error_arcsec:g} mas "
+        f"({error_arcsec / scale:.2f} pixel): the expected efficiency at the worst position of the "
+        f"region is {expected.efficiency_median:.3f} ({expected.efficiency_nominal:.3f} without "
+        f"pointing errors), and below {expected.efficiency_5:.3f} in 5% of visits; if possible, "
+        "let each orbit hold a whole pattern"
     )
 
 
@@ -229,14 +224,15 @@ def split_over_orbits(group: DitherGroup, context: ReviewContext) -> Iterator[Me
     "a larger aperture, or a base POS TARG nearer to the middle of the readout.",
     source="HST SIAF 1.90 (readouts); WFC3 Instrument Handbook (subarrays)",
 )
-def region_off_detector(group: DitherGroup, _context: ReviewContext) -> Iterator[Message]:
+@of_set
+def region_off_detector(group: DitherGroup, _context: ReviewContext) -> str:
     """Report exposures that do not see the whole region of a target."""
     if group.region.kind is RegionKind.FULL:
-        return
+        return ""
     unseen = group.evaluation.unseen_pix
     members = [k for k, beyond in enumerate(unseen) if beyond > 0]
     if not members:
-        return
+        return ""
     scale = group.evaluation.largest_scale
     if scale > 0 and group.n > 1:
         remedy = (
@@ -248,13 +244,10 @@ def region_off_detector(group: DitherGroup, _context: ReviewContext) -> Iterator
     labels = ", ".join(group.exposures.label(k) for k in members[:9])
     far = float(max(unseen))
     beyond = f"{far:.0f} pixels" if np.isfinite(far) else "far"
-    yield (
-        group.exposures.location,
-        (
-            f"a region of {group.region.text} about the target is not seen whole by exposures "
-            f"{labels} of {group.exposures.setup.text}: it reaches {beyond} beyond the readout; "
-            f"{remedy}"
-        ),
+    return (
+        f"a region of {group.region.text} about the target is not seen whole by exposures "
+        f"{labels} of {group.exposures.setup.text}: it reaches {beyond} beyond the readout; "
+        f"{remedy}"
     )
 
 
@@ -267,17 +260,15 @@ def region_off_detector(group: DitherGroup, _context: ReviewContext) -> Iterator
     "otherwise correct the POS TARG.",
     source="HST SIAF 1.90 (readouts)",
 )
-def target_off_detector(group: DitherGroup, _context: ReviewContext) -> Iterator[Message]:
+@of_set
+def target_off_detector(group: DitherGroup, _context: ReviewContext) -> str:
     """Report sets over the full readout whose target lies off it."""
     if group.region.kind is not RegionKind.FULL or min(group.evaluation.unseen_pix) <= 0:
-        return
-    yield (
-        group.exposures.location,
-        (
-            f"POS TARG ({group.base.text}) puts the target off the readout of "
-            f"{group.exposures.setup.text} in all {group.n} exposures; check the POS TARG, unless "
-            "the field beside the target is wanted"
-        ),
+        return ""
+    return (
+        f"POS TARG ({group.base.text}) puts the target off the readout of "
+        f"{group.exposures.setup.text} in all {group.n} exposures; check the POS TARG, unless "
+        "the field beside the target is wanted"
     )
 
 

@@ -1,11 +1,33 @@
-"""Words and locations that several rules share."""
+"""What several rules share: words, locations, and the form of a rule about a set."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from aptdither.apt.proposal import Exposure, Visit
 from aptdither.errors import Location
+from aptdither.findings import Check, Message
+
+if TYPE_CHECKING:
+    from aptdither.planning.evaluation import DitherGroup
+    from aptdither.review.options import ReviewContext
+
+
+def of_set(check: Callable[[DitherGroup, ReviewContext], str]) -> Check:
+    """Turn a function that returns a sentence about a set, or "", into the function of a rule.
+
+    The finding stands at the set's first exposure.
+    """
+
+    @functools.wraps(check)
+    def found(group: DitherGroup, context: ReviewContext) -> Iterator[Message]:
+        message = check(group, context)
+        if message:
+            yield group.exposures.location, message
+
+    return found
 
 
 def location_of(visit: Visit, exposure: Exposure | None = None) -> Location:

@@ -14,7 +14,7 @@ from aptdither.findings import Rule
 from aptdither.planning.consequences import FOLLOWER_MOVES, OLD_NUMBER
 from aptdither.planning.joint import OTHER_ORIENT
 from aptdither.planning.plan import DOUBTFUL_TAG
-from aptdither.review import moves, positions, sampling, syntax, visits
+from aptdither.review import ccd, moves, positions, sampling, syntax, visits
 
 #: Called with what the exposures of each visit do, and the :class:`ReviewContext`.
 VISIT_RULES = (*syntax.VISIT_RULES, *moves.VISIT_RULES, *positions.VISIT_RULES)
@@ -22,7 +22,12 @@ VISIT_RULES = (*syntax.VISIT_RULES, *moves.VISIT_RULES, *positions.VISIT_RULES)
 #: Called with each group and the context; with one whose tag is still to be applied, those that
 #: no dither can mend.
 PENDING_RULES = (moves.region_off_detector, moves.target_off_detector)
-GROUP_RULES = (*sampling.GROUP_RULES, *moves.GROUP_RULES, *positions.GROUP_RULES)
+GROUP_RULES = (
+    *sampling.GROUP_RULES,
+    *ccd.GROUP_RULES,
+    *moves.GROUP_RULES,
+    *positions.GROUP_RULES,
+)
 
 #: Called with all groups of a proposal and the context.
 PROGRAM_RULES = visits.PROGRAM_RULES

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
 
-from aptdither.findings import Message, Severity, rule
+from aptdither.findings import Severity, rule
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.review.options import ReviewContext
-from aptdither.review.phrases import counted, joined
-from aptdither.types import FloatArray, RegionKind
+from aptdither.review.phrases import counted, joined, of_set
+from aptdither.types import FloatArray
 
 _ISR = "ISR WFC3 2016-14"
 
@@ -30,6 +30,9 @@ COHERENCE_RATIO = 0.5
 #: fraction below which the band counts as recovered.
 UNRECOVERABLE, RECOVERED = 0.9, 0.1
 
+#: Noise amplification above which a set is reported: it doubles the noise variance.
+MAX_AMPLIFICATION = 2.0
+
 #: Smallest gain in efficiency for which another pattern is recommended.
 MIN_GAIN = 0.005
 
@@ -46,22 +49,21 @@ MIN_GAIN = 0.005
     "A warning, not an error: repeated phases may be intended for depth.",
     source=f"{_ISR} sections 4 and 7; DrizzlePac Handbook B.3",
 )
-def repeated_phases(group: DitherGroup, context: ReviewContext) -> Iterator[Message]:
+@of_set
+def repeated_phases(group: DitherGroup, context: ReviewContext) -> str:
     """Report sets with fewer phases than pointings."""
     if not _repeats_phases(group):
-        return
+        return ""
     pairs = [
         _closest_pair(group, members)
         for members in group.evaluation.distinct_phases
         if len(members) > 1
     ]
-    yield (
-        group.exposures.location,
-        (
-            f"{group.n} exposures of {group.exposures.setup.text} have only "
-            f"{counted(len(group.evaluation.distinct_phases), 'distinct phase')} at the target position: exposures "
-            f"{joined(pairs)}{_better_pattern(group, context)}"
-        ),
+    return (
+        f"{group.n} exposures of {group.exposures.setup.text} have only "
+        f"{counted(len(group.evaluation.distinct_phases), 'distinct phase')} at the target position: exposures "
+        f"{joined(pairs)}. In {group.coverage.center.lost_fraction:.0%} of the band more aliases overlap "
+        f"than there are phases, so it cannot be recovered exactly{_better_pattern(group, context)}"
     )
 
 
@@ -77,31 +79,29 @@ def repeated_phases(group: DitherGroup, context: ReviewContext) -> Iterator[Mess
     "suit it well.",
     source=f"{_ISR} sections 4 to 6; Lauer 1999 (PASP 111, 227)",
 )
-def below_best_pattern(group: DitherGroup, context: ReviewContext) -> Iterator[Message]:
+@of_set
+def below_best_pattern(group: DitherGroup, context: ReviewContext) -> str:
     """Report sets that sample worse than a pattern of the catalog."""
     center, worst = group.coverage.center, group.coverage.worst
     if group.n < 2 or _repeats_phases(group) or _shared_pointings(group):
-        return  # reported with its cause
+        return ""  # reported with its cause
     if worst.efficiency >= 1 - EFFICIENCY_MARGIN and worst.packing_of_limit >= PACKING_RATIO:
-        return  # no pattern is much better: saves the search of the catalog
+        return ""  # no pattern is much better: saves the search of the catalog
     best = context.reference.tight(group)
     if best is None:
-        return
+        return ""
     possible, name = best.coverage.worst, best.choice.name
     is_crowded = worst.packing_of_limit < PACKING_RATIO * possible.packing_of_limit
     if worst.efficiency >= possible.efficiency - EFFICIENCY_MARGIN and not (
         is_crowded and group.n <= group.aperture.detector.max_cluster_size
     ):
-        return
-    yield (
-        group.exposures.location,
-        (
-            f"{group.n} exposures of {group.exposures.setup.text}: lowest efficiency over the region "
-            f"{worst.efficiency:.3f} ({center.efficiency:.3f} at the target position), smallest phase "
-            f"separation {worst.packing:.2f} pixel ({worst.packing_of_limit:.2f} of the theoretical "
-            f"maximum); {name} has {possible.efficiency:.3f} and {possible.packing:.2f} pixel "
-            f"({possible.packing_of_limit:.2f}): aptdither patterns {name} lists its POS TARGs"
-        ),
+        return ""
+    return (
+        f"{group.n} exposures of {group.exposures.setup.text}: lowest efficiency over the region "
+        f"{worst.efficiency:.3f} ({center.efficiency:.3f} at the target position), smallest phase "
+        f"separation {worst.packing:.2f} pixel ({worst.packing_of_limit:.2f} of the theoretical "
+        f"maximum); {name} has {possible.efficiency:.3f} and {possible.packing:.2f} pixel "
+        f"({possible.packing_of_limit:.2f}): aptdither patterns {name} lists its POS TARGs"
     )
 
 
@@ -116,13 +116,14 @@ def below_best_pattern(group: DitherGroup, context: ReviewContext) -> Iterator[M
     "Add exposures or use a redder filter.",
     source="Lauer 1999 (PASP 111, 227)",
 )
-def unrecoverable_band(group: DitherGroup, context: ReviewContext) -> Iterator[Message]:
+@of_set
+def unrecoverable_band(group: DitherGroup, context: ReviewContext) -> str:
     """Report sets with too few exposures for their wavelength."""
     if group.n < 2 or group.coverage.center.lost_fraction < UNRECOVERABLE:
-        return
+        return ""
     best = context.reference.tight(group)
     if best is None or best.coverage.center.lost_fraction < UNRECOVERABLE:
-        return
+        return ""
     for n in range(group.n + 1, group.aperture.detector.max_cluster_size + 1):
         more = context.reference.tight(group, n)
         if more is not None and more.coverage.center.lost_fraction < RECOVERED:
@@ -130,13 +131,42 @@ def unrecoverable_band(group: DitherGroup, context: ReviewContext) -> Iterator[M
             break
     else:
         remedy = "; use a redder filter"
-    yield (
-        group.exposures.location,
-        (
-            f"{group.n} exposures cannot recover the band of {group.element.name}, whatever their "
-            f"positions: in {best.coverage.center.lost_fraction:.0%} of it more aliases overlap than "
-            f"there are exposures{remedy}"
-        ),
+    return (
+        f"{group.n} exposures cannot recover the band of {group.element.name}, whatever their "
+        f"positions: in {best.coverage.center.lost_fraction:.0%} of it more aliases overlap than "
+        f"there are exposures{remedy}"
+    )
+
+
+@rule(
+    "ADT209",
+    Severity.NOTE,
+    title="noise is amplified",
+    explanation="Where the exposures suffice to recover the band exactly, unevenly spread phases "
+    "cost noise: at some position of the region exact de-aliasing gives more than twice the noise "
+    "variance of ideal sampling. The efficiency E is what an optimal reconstruction at the signal to "
+    "noise of the exposures keeps, which need not recover everything; at high signal to noise the "
+    "two agree. Add exposures, or take a pattern whose phases are spread more evenly.",
+    source="Lauer 1999 (PASP 111, 227)",
+)
+@of_set
+def amplified_noise(group: DitherGroup, context: ReviewContext) -> str:
+    """Report sets whose exact recovery amplifies noise."""
+    now = group.coverage.worst.amplification
+    if group.n < 2 or _repeats_phases(group) or _shared_pointings(group):
+        return ""  # reported with its cause, as by the rule above
+    if now is None or now <= MAX_AMPLIFICATION or any(below_best_pattern(group, context)):
+        return ""
+    best = context.reference.tight(group)
+    then = None if best is None else best.coverage.worst.amplification
+    remedy = "; add exposures"
+    if best is not None and then is not None and then < 0.8 * now:
+        remedy = f" ({best.choice.name}: {then:.1f})"
+    return (
+        f"{group.n} exposures of {group.exposures.setup.text}: recovering the band exactly gives up "
+        f"to {now:.1f} times the noise variance of ideal sampling over the region{remedy}; at S/N "
+        f"{group.evaluation.view.snr:g} the efficiency is {group.coverage.worst.efficiency:.3f} there "
+        "at least"
     )
 
 
@@ -152,7 +182,8 @@ def unrecoverable_band(group: DitherGroup, context: ReviewContext) -> Iterator[M
     "its size.",
     source=f"{_ISR} sections 3.3 (Figure 5), 4 (Figure 6) and 5",
 )
-def incoherent_phases(group: DitherGroup, context: ReviewContext) -> Iterator[Message]:
+@of_set
+def incoherent_phases(group: DitherGroup, context: ReviewContext) -> str:
     """Report sets whose phases come close to each other at some position of the region."""
     coverage = group.coverage
     center, worst = coverage.center, coverage.worst
@@ -162,22 +193,18 @@ def incoherent_phases(group: DitherGroup, context: ReviewContext) -> Iterator[Me
         or worst.packing >= COHERENCE_RATIO * center.packing
         or worst.packing_of_limit >= COHERENCE_RATIO
     ):
-        return
+        return ""
     at = int(np.argmin(coverage.packing))
-    x_pix, y_pix = float(coverage.field.x_pix[at]), float(coverage.field.y_pix[at])
     i, j = _closest(coverage.phases[at])
     extent_pix = group.evaluation.distances[-1][0]
-    yield (
-        group.exposures.location,
-        (
-            f"{group.n} exposures of {group.exposures.setup.text} extend over {extent_pix:.1f} pixels: the "
-            f"smallest phase separation is {center.packing:.2f} pixel at the target position, but at "
-            f"{_position(group, x_pix, y_pix)}, where it is smallest, exposures {group.exposures.label(i)} and "
-            f"{group.exposures.label(j)} are {worst.packing:.2f} pixel apart, {worst.packing_of_limit:.2f} of "
-            f"the theoretical maximum (efficiency there {coverage.efficiency[at]:.3f}, at the target "
-            f"{center.efficiency:.3f}){_uneven(coverage.phases[at])}; use a more compact pattern, or "
-            "give the size of a small target"
-        ),
+    return (
+        f"{group.n} exposures of {group.exposures.setup.text} extend over {extent_pix:.1f} pixels: the "
+        f"smallest phase separation is {center.packing:.2f} pixel at the target position, but at "
+        f"{_position(group, at)}, where it is smallest, exposures {group.exposures.label(i)} and "
+        f"{group.exposures.label(j)} are {worst.packing:.2f} pixel apart, {worst.packing_of_limit:.2f} of "
+        f"the theoretical maximum (efficiency there {coverage.efficiency[at]:.3f}, at the target "
+        f"{center.efficiency:.3f}); use a more compact pattern, or "
+        "give the size of a small target"
     )
 
 
@@ -192,11 +219,12 @@ def incoherent_phases(group: DitherGroup, context: ReviewContext) -> Iterator[Me
     "series and bright standards repeat a pointing on purpose.",
     source=f"{_ISR} sections 1 and 7; Phase II Proposal Instructions (Number_of_Iterations)",
 )
-def repeated_pointings(group: DitherGroup, context: ReviewContext) -> Iterator[Message]:
+@of_set
+def repeated_pointings(group: DitherGroup, context: ReviewContext) -> str:
     """Report exposures of a set that share a pointing."""
     shared = _shared_pointings(group)
     if not shared:
-        return
+        return ""
     iterations = {
         exposure.number: exposure.iterations
         for exposure in group.exposures.exposures
@@ -211,13 +239,14 @@ def repeated_pointings(group: DitherGroup, context: ReviewContext) -> Iterator[M
         if not cause:
             listed = [", ".join(group.exposures.label(i) for i in members) for members in shared]
             cause = f" (at the same pointing: exposures {joined(listed)})"
-    yield group.exposures.location, f"{pointings}{cause}{_better_pattern(group, context)}"
+    return f"{pointings}{cause}{_better_pattern(group, context)}"
 
 
 GROUP_RULES = (
     repeated_phases,
     below_best_pattern,
     unrecoverable_band,
+    amplified_noise,
     incoherent_phases,
     repeated_pointings,
 )
@@ -244,43 +273,17 @@ def _better_pattern(group: DitherGroup, context: ReviewContext) -> str:
     if possible < now + MIN_GAIN:
         return ""
     return (
-        f"; lowest efficiency over the region {now:.3f}, {best.choice.name} has {possible:.3f}: "
+        f"; lowest efficiency over the region {now:.3f} at S/N {group.evaluation.view.snr:g}, "
+        f"{best.choice.name} has {possible:.3f}: "
         "tag the exposures with @dither and run aptdither apply"
     )
 
 
-def _position(group: DitherGroup, x_pix: float, y_pix: float) -> str:
-    """Name a position on the detector."""
-    if group.region.kind is not RegionKind.FULL:
-        return f"pixel ({x_pix:.0f}, {y_pix:.0f})"
-    readout = group.aperture.readout
-    across = _third(x_pix, readout.x_min, readout.x_max, ("left", "", "right"))
-    up = _third(y_pix, readout.y_min, readout.y_max, ("lower", "", "upper"))
-    if across and up:
-        name = f"the {up}-{across} corner"
-    elif across or up:
-        name = f"the {across or {'lower': 'bottom', 'upper': 'top'}[up]} edge"
-    else:
-        name = "the middle"
-    return f"{name} of the detector ({x_pix:.0f}, {y_pix:.0f})"
-
-
-def _third(value: float, low: float, high: float, names: Sequence[str]) -> str:
-    fraction = (value - low) / (high - low)
-    return names[0] if fraction < 0.25 else names[2] if fraction > 0.75 else names[1]
-
-
-def _uneven(phases: FloatArray) -> str:
-    """Say how unevenly phases (N, 2) fill the pixel, if it is worth saying."""
-    n = len(phases)
-    most, axis = max(
-        (sum(((phase - start) % 1.0) < 0.5 for phase in phases[:, axis]), "xy"[axis])
-        for axis in (0, 1)
-        for start in phases[:, axis]
-    )
-    if most <= n / 2 + 1:
-        return ""
-    return f"; {most} of the {n} phases there are in one half of the pixel in {axis}"
+def _position(group: DitherGroup, at: int) -> str:
+    """Name a position of the region, with its chip where there are two."""
+    field = group.coverage.field
+    chip = group.aperture.chip(int(field.chip[at])).name if len(group.aperture.chips) > 1 else ""
+    return f"pixel ({field.x_pix[at]:.0f}, {field.y_pix[at]:.0f}){chip and f' of {chip}'}"
 
 
 def _closest(phases: FloatArray) -> tuple[int, int]:
