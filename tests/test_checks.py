@@ -149,7 +149,7 @@ TRIGGERS = {
     ),
     "ADT306": applied("@dither n=4 size=125arcsec pattern=wide-4"),
     "ADT307": dithered((("200", "0"), ("200.474", "0.424"))),
-    "ADT308": on_uvis(("0", "-1"), ("0", "2")),
+    "ADT308": on_uvis(("0", "0"), ("0", "-12")),
     "ADT402": proposal(
         visit(
             exposure(1, postarg=BOX[0]),
