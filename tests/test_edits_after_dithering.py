@@ -394,3 +394,13 @@ def test_check_refuses_a_region_off_the_detector_before_apply_does(tag: str) -> 
     with pytest.raises(AptDitherError):
         apply(made)
     assert "ADT306" in codes(made)
+
+
+@pytest.mark.parametrize("rebase", [False, True])
+def test_setups_with_patterns_of_their_own_agree_with_their_receipts(rebase: bool) -> None:
+    """Clusters of IR after two exposures of a subarray: each was made for its own aperture."""
+    sub = [exposure(i, aperture="IRSUB64") for i in (1, 2)]
+    full = [exposure(i) for i in (3, 4, 5, 6)]
+    once = apply(proposal(visit(*sub, *full, comments="@dither pattern=tight-2")))
+    assert "ADT406" not in codes(once)
+    assert apply(once, Options(sets=SetOptions(rebase=rebase))) == once

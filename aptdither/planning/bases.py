@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from aptdither.apt.patterns import is_pattern_group
@@ -27,6 +27,28 @@ def aperture_of(exposure: Exposure) -> Aperture | None:
         return None
 
 
+def dithered_for(tags: VisitTags, exposures: Iterable[Exposure], receipt: Receipt) -> Exposure:
+    """Return the exposure whose aperture the POS TARGs of a dither were made for.
+
+    Setups with as many exposures share a pattern, which is made for the aperture of the first.
+
+    Parameters
+    ----------
+    tags : VisitTags
+        Receipts of the visit.
+    exposures : iterable of Exposure
+        Those of the set in that visit, in document order; one of them has `receipt`.
+    receipt : Receipt
+        A receipt of the dither.
+    """
+    return next(
+        exposure
+        for exposure in exposures
+        if (other := tags.receipt(exposure)) is not None
+        and (other.pattern, other.total) == (receipt.pattern, receipt.total)
+    )
+
+
 def observed_base(pos_targ: PosTarg, receipt: Receipt | None) -> PosTarg:
     """Return where the target lands before it is dithered, by the first exposure of a set.
 
@@ -48,6 +70,8 @@ class BaseFinder:
         Tags and receipts of the visit.
     catalog : Catalog
         The patterns that receipts name.
+    exposures : collection of Exposure
+        Those of the set in the visit, in document order.
     claimed : collection of int
         The nodes of all exposures that tags cover; the receipts of others count for nothing.
     rebase : bool
@@ -56,6 +80,7 @@ class BaseFinder:
 
     tags: VisitTags
     catalog: Catalog
+    exposures: Collection[Exposure]
     claimed: Collection[int]
     rebase: bool
     _by_number: Mapping[str, list[Exposure]] = field(init=False)
@@ -63,14 +88,8 @@ class BaseFinder:
     def __post_init__(self) -> None:
         self._by_number = self.tags.visit.by_number()
 
-    def base_of(self, exposure: Exposure, aperture: Aperture | None) -> PosTarg:
+    def base_of(self, exposure: Exposure) -> PosTarg:
         """Return the POS TARG that an exposure had before it was dithered.
-
-        Parameters
-        ----------
-        exposure : Exposure
-        aperture : Aperture or None
-            The aperture that its set was dithered for; None where it is not known.
 
         Raises
         ------
@@ -79,7 +98,10 @@ class BaseFinder:
         """
         receipt = self.tags.receipt(exposure)
         if receipt is not None and exposure.node in self.claimed:
-            if not self.rebase or aperture is None:
+            if not self.rebase or exposure not in self.exposures:
+                return base_of(receipt)
+            aperture = aperture_of(dithered_for(self.tags, self.exposures, receipt))
+            if aperture is None:
                 return base_of(receipt)
             offset = offset_of(receipt, self.catalog, aperture)
             if offset is None:
@@ -98,7 +120,7 @@ class BaseFinder:
             )
         source = self.tags.visit.resolve_same_pos_as(exposure, self._by_number)
         self._require_same_origin(exposure, source)
-        return self.base_of(source, aperture)
+        return self.base_of(source)
 
     def _require_same_origin(self, exposure: Exposure, source: Exposure) -> None:
         """Refuse a SamePosAs whose position is not that of the same POS TARG.

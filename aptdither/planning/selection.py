@@ -28,7 +28,7 @@ from aptdither.errors import (
     TagError,
 )
 from aptdither.findings import Finding, Rule, Severity
-from aptdither.planning.bases import BaseFinder, aperture_of, observed_base
+from aptdither.planning.bases import BaseFinder, aperture_of, dithered_for, observed_base
 from aptdither.planning.claims import SetCandidate, claim_exposures
 from aptdither.planning.dither_sets import DitherSet, Member, Share
 from aptdither.planning.receipts import (
@@ -350,14 +350,14 @@ class _Builder:
         finder = BaseFinder(
             tags=part.tags,
             catalog=self.catalog,
+            exposures=[exposure for member in members for exposure in member.exposures],
             claimed=self.claimed,
             rebase=self.options.rebase,
         )
-        aperture = aperture_of(members[0].exposure) if members else None
         bases: list[PosTarg] = []
         for member in members:
             try:
-                bases.append(finder.base_of(member.exposure, aperture))
+                bases.append(finder.base_of(member.exposure))
             except AptDitherError as error:
                 self.errors.append(error.located(part.tags.location(member.exposure)))
         return bases
@@ -420,9 +420,6 @@ class _Builder:
         self, tags: VisitTags, members: Sequence[Member]
     ) -> Iterator[AptDitherError]:
         """Yield what contradicts in the receipts of the set, or of exposures beside it."""
-        aperture = aperture_of(members[0].exposure) if members else None
-        if aperture is None:
-            return
         receipts = {
             exposure: receipt
             for member in members
@@ -430,6 +427,9 @@ class _Builder:
             if (receipt := tags.receipt(exposure)) is not None and receipt.is_dither
         }
         for own in by_tile(receipts):
+            aperture = aperture_of(dithered_for(tags, receipts, next(iter(own.values()))))
+            if aperture is None:
+                continue
             for problem in receipt_problems(own, self.catalog, aperture, must_be_complete=False):
                 is_moved = problem.kind is ProblemKind.MOVED
                 if problem.kind is ProblemKind.INCOMPLETE or (is_moved and self.options.rebase):

@@ -12,9 +12,9 @@ from aptdither.errors import AptDitherError, ReceiptError
 from aptdither.findings import Message, Severity, rule
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
-from aptdither.planning.bases import SMALL_ARCSEC
+from aptdither.planning.bases import SMALL_ARCSEC, dithered_for
 from aptdither.planning.evaluation import DitherGroup
-from aptdither.planning.pointings import ExposureSet, VisitPointings, looks_at_no_sky
+from aptdither.planning.pointings import VisitPointings, looks_at_no_sky
 from aptdither.planning.receipts import receipt_problems
 from aptdither.planning.refusals import is_supported
 from aptdither.review.options import ReviewContext
@@ -172,7 +172,9 @@ def contradicting_receipts(visit: VisitPointings, context: ReviewContext) -> Ite
         if not receipts:
             continue
         try:
-            aperture = context.evaluator.aperture(_planned_setup(observed))
+            together = observed.share.exposures if observed.share else observed.exposures
+            made_for = dithered_for(visit.tags, together, next(iter(receipts.values())))
+            aperture = context.evaluator.aperture(made_for.setup)
         except AptDitherError:  # reported by ADT108
             continue
         for problem in receipt_problems(
@@ -187,11 +189,6 @@ def contradicting_receipts(visit: VisitPointings, context: ReviewContext) -> Ite
     for error in visit.errors:
         if isinstance(error, ReceiptError) and error.message not in reported:
             yield error.location.inside(location_of(visit.visit)), error.message
-
-
-def _planned_setup(observed: ExposureSet) -> Setup:
-    """Return the setup that the POS TARGs of the whole set were made for: its first."""
-    return observed.setup if observed.share is None else next(iter(observed.share.by_setup()))
 
 
 GROUP_RULES = (overridden_pos_targs,)
