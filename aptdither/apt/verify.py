@@ -103,7 +103,7 @@ def _verify_visit(change: VisitChange, old: Document, new: Document, visit: Visi
         _fail("the Comments of the visit lost or gained a line")
     around = _around_exposures(old, change.visit, removed, unwrapped, comments)
     new_around = _around_exposures(new, visit, copies, set(), comments)
-    if around != new_around and not _differ_in_tic(around, new_around):
+    if around != new_around and not _became_stale(change.visit, around, visit, new_around):
         _fail("something beside the exposures changed")
 
 
@@ -247,21 +247,15 @@ def _around_exposures(
     return _without(view, elements[visit.node].start, elements[visit.node].stop, sorted(cuts))
 
 
-def _differ_in_tic(old: bytes, new: bytes) -> bool:
-    """Tell whether two visits differ in one TicDataCurrent that became false, and only there."""
-    (element,) = find_children(new, 0, len(new))
-    at = 0
-    for data in find_children(new, element.open_stop, element.close_start):
-        if data.name != b"TicData":
-            continue
-        for child in find_children(new, data.open_stop, data.close_start):
-            start, stop = child.open_stop, child.close_start
-            if child.name != b"TicDataCurrent":
-                continue
-            if old[at:stop] != new[at:stop]:
-                is_false = new[start:stop].strip(SPACE) == b"false"
-                return is_false and old[at:start] == new[at:start] and old.endswith(new[stop:])
-            at = stop
+def _became_stale(was: Visit, old: bytes, now: Visit, new: bytes) -> bool:
+    """Tell whether a visit's TicDataCurrent became false, and nothing else of it changed."""
+    if now.tic_data_current != "false" or was.tic_data_current in (None, "false"):
+        return False
+    mark, end = b"</TicDataCurrent", -1
+    while (end := new.find(mark, end + 1)) >= 0:
+        start = new.rfind(b">", 0, end) + 1
+        if old.startswith(new[:start]) and old[start:].endswith(new[end:]):
+            return mark not in old[start : end - len(new)]
     return False
 
 

@@ -216,11 +216,13 @@ class _VisitWriter:
         copy = _write_copy(self.document, new)
         return [Edit(start=element.stop, stop=element.stop, new=before + copy)]
 
-    def _stale_tic(self) -> Iterator[Edit]:
+    def _stale_tic(self) -> list[Edit]:
         """Mark the result of the orbit planner as not current."""
+        if self.change.visit.tic_data_current in (None, "", "false"):
+            return []
         # APT writes TicData before the exposures: looking there first spares reading them all.
         first = self.document.elements[self.change.visit.children[0].node]
-        yield from self._tic_edits(first.start) or self._tic_edits(self.element.close_start)
+        return self._tic_edits(first.start) or self._tic_edits(self.element.close_start)
 
     def _tic_edits(self, stop: int) -> list[Edit]:
         view = self.view
@@ -228,8 +230,8 @@ class _VisitWriter:
             if data.name != b"TicData":
                 continue
             for child in find_children(view, data.open_stop, data.close_start):
-                content = view[child.open_stop : child.close_start]
-                if child.name == b"TicDataCurrent" and content.strip() not in (b"", b"false"):
+                if child.name == b"TicDataCurrent":
+                    content = view[child.open_stop : child.close_start]
                     start = child.close_start - len(content.lstrip())
                     return [Edit(start=start, stop=start + len(content.strip()), new=b"false")]
         return []
@@ -304,7 +306,8 @@ class _ExposureWriter:
             children.append(child)
             waiting.discard(child.name)
             if child.name in (b"PosTarg", b"Comments") and (
-                b"xmlns" in find_attributes(self.view, child.start, child.open_stop)
+                b"xmlns" in self.view[child.start : child.open_stop]
+                and b"xmlns" in find_attributes(self.view, child.start, child.open_stop)
             ):
                 raise ProposalError(
                     f"its {child.name.decode()} has an xmlns attribute, so it is not read; remove "
