@@ -121,9 +121,17 @@ def test_convert_and_back_by_the_config_alone(config: str) -> None:
     assert (back["dx_pix"], back["dy_pix"]) == pytest.approx((3.5, 1.5), abs=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["layout", "field", "distortion"])
-@pytest.mark.parametrize(("config", "pattern"), [("ACS/WFC", "ACS-WFC-DITHER-BOX")])
-def test_plot(tmp_path: Path, kind: str, config: str, pattern: str) -> None:
+def test_report(tmp_path: Path) -> None:
+    source = tmp_path / "in.apt"
+    source.write_bytes(made({"02": VISITS["02"]}))
+    run("report", source, "-o", tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "UVIS F606W" in page
+    assert "UVIS2" in page
+
+
+@pytest.mark.parametrize("kind", ["layout", "map", "distortion"])
+def test_plot(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "figure.png"
-    run("plot", kind, "--config", config, "--pattern", pattern, "-o", path)
+    run("plot", kind, "--config", "ACS/WFC", "--pattern", "ACS-WFC-DITHER-BOX", "-o", path)
     assert path.read_bytes().startswith(b"\x89PNG")
