@@ -111,6 +111,19 @@ def test_export(dithered: tuple[Path, dict[str, Any]], fmt: str, number: str) ->
     assert run("export", "--proposal", dithered[0], "--visit", number, "--format", fmt)
 
 
+def test_regions_of_both_chips_lie_in_one_image(dithered: tuple[Path, dict[str, Any]]) -> None:
+    """That of UVIS1, below whose first row are the gap and UVIS2."""
+    text = run("export", "--proposal", dithered[0], "--visit", "02", "--format", "ds9-detector")
+    corners = [
+        np.reshape([float(n) for n in line[8 : line.index(")")].split(",")], (-1, 2))
+        for line in text.splitlines()
+        if line.startswith("polygon(")
+    ]
+    one, two = corners[:2]
+    assert_allclose((one[:, 1].min(), one[:, 1].max()), (0.5, 2051.5), atol=0.01)
+    assert two[:, 1].max() == pytest.approx(0.5 - 31, abs=3)
+
+
 @pytest.mark.parametrize("config", supported_configs())
 def test_convert_and_back_by_the_config_alone(config: str) -> None:
     """The detector's own aperture is taken, and an offset is the POS TARG that gives it."""

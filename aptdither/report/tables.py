@@ -239,9 +239,9 @@ def ds9_detector(groups: Sequence[DitherGroup]) -> str:
     Returns
     -------
     str
-        In ``image`` coordinates of the calibrated full-frame image of each group's first exposure:
-        for every exposure the polygon of sky that it sees, as the first sees it, and a cross where
-        the target lands in that exposure.
+        In ``image`` coordinates of the calibrated full-frame image of each group's first exposure,
+        of two chips that with the reference point: for every exposure and chip the polygon of sky
+        that it sees, as the first sees it, and a cross where the target lands in that exposure.
     """
     lines = [
         _DS9_HEAD,
@@ -252,9 +252,8 @@ def ds9_detector(groups: Sequence[DitherGroup]) -> str:
         for point in group.points:
             moved = (point.pos_targ - group.points[0].pos_targ).xy_arcsec
             target = group.aperture.pixel_from_ideal(*point.pos_targ.xy_arcsec)
-            for chip, border in footprints(group.aperture):
-                ideal = (border - moved).T
-                polygon = group.aperture.pixel_from_ideal(*ideal, chip=chip.number)
+            for _, border in footprints(group.aperture):
+                polygon = group.aperture.pixel_from_ideal(*(border - moved).T)
                 lines.append(_region("polygon", polygon, 3, group, k, point.number))
             lines.append(_region("point", target, 3, group, k, point.number))
     return "\n".join(lines) + "\n"
