@@ -18,7 +18,7 @@ from aptdither.apt.reader import read_position, read_targets
 from aptdither.cli import app
 from aptdither.optics.aperture import aperture_names, get_aperture
 from aptdither.optics.siaf import siaf_frame, sky_from_ideal
-from tests.made import exposure, proposal, visit
+from tests.made import exposure, group, proposal, visit
 
 BOX = [(0.0, 0.0), (0.542, 0.182), (0.339, 0.485), (-0.203, 0.303)]
 TARGET = (
@@ -81,6 +81,20 @@ def test_markdown_has_a_row_for_each_exposure_and_the_numbers() -> None:
     assert len({len(row) for row in rows}) == 1
     assert [(row[-2], row[-1]) for row in rows[2:]] == [(f"{x:.3f}", f"{y:.3f}") for x, y in BOX]
     assert "efficiency" in lines[-1]
+
+
+def test_apt_text_has_a_line_for_each_exposure_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "in.apt"
+    filters = [exposure(i, element=("F160W", "F125W")[i % 2]) for i in range(2, 5)]
+    first = exposure(1, element="F125W", comments="@dither pattern=WFC3-IR-DITHER-LINE")
+    path.write_bytes(proposal(visit(group(first, *filters)), visit(exposure(1), number="02")))
+    assert run("export", "--proposal", path, "--visit", "01", "--format", "apt-text") == (
+        "Visit 01\n"
+        "Exposure 1: POS TARG 0.000,0.000\n"
+        "Exposure 2: POS TARG 0.000,0.000\n"
+        "Exposure 3: POS TARG 0.474,0.424\n"
+        "Exposure 4: POS TARG 0.474,0.424\n"
+    )
 
 
 def test_text_of_a_proposal_cannot_break_a_table(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ class ExportFormat(StrEnum):
     ECSV = "ecsv"
     MARKDOWN = "markdown"
     LATEX = "latex"
+    APT_TEXT = "apt-text"
     DS9_SKY = "ds9-sky"
     DS9_DETECTOR = "ds9-detector"
 
@@ -32,7 +33,10 @@ class ExportFormat(StrEnum):
 def export_groups(
     inputs: GroupInputs,
     fmt: Annotated[
-        ExportFormat, option("--format", "Table (ecsv, markdown, latex), or DS9 regions.")
+        ExportFormat,
+        option(
+            "--format", "Table (ecsv, markdown, latex), POS TARG lines (apt-text), or DS9 regions."
+        ),
     ] = ExportFormat.ECSV,
     output: opt.FileOption = None,
     orient: Annotated[
@@ -46,7 +50,7 @@ def export_groups(
     ] = None,
     force: opt.ForceOption = False,
 ) -> None:
-    """Write POS TARGs as a table, or footprints as DS9 regions."""
+    """Write POS TARGs as a table or as text to paste, or footprints as DS9 regions."""
     from aptdither.io import files
     from aptdither.report import tables
 
@@ -61,6 +65,8 @@ def export_groups(
             text = tables.markdown(groups)
         case ExportFormat.LATEX:
             text = tables.latex(groups)
+        case ExportFormat.APT_TEXT:
+            text = tables.apt_text(groups)
         case ExportFormat.DS9_SKY:
             text = tables.ds9_sky(groups, _sky(source, groups, orient, position))
         case ExportFormat.DS9_DETECTOR:

@@ -7,6 +7,7 @@ for its format.
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -152,6 +153,27 @@ def latex(groups: Sequence[DitherGroup]) -> str:
     Table(rows=rows, names=names).write(text, format="ascii.latex", latexdict=style)
     comments = "".join(f"% {line}\n" for line in map(coverage_sentence, groups))
     return comments + text.getvalue()
+
+
+def apt_text(groups: Sequence[DitherGroup]) -> str:
+    """Return POS TARG special requirements in text form, by visit and exposure.
+
+    Each exposure's line ends with what to paste into its Special Requirements: ``POS TARG X,Y`` in
+    arcsec (Phase II Proposal Instructions 6.3.3). An exposure that several groups hold is listed
+    once.
+    """
+    visits: dict[str, dict[str, str]] = {}
+    for group in groups:
+        exposures = visits.setdefault(safe_line(group.visit or ""), {})
+        for point in group.points:
+            exposures[safe_line(point.number)] = f"POS TARG {','.join(point.pos_targ.written)}"
+    lines: list[str] = []
+    for visit, exposures in visits.items():
+        lines += [f"Visit {visit}"] if visit else []
+        # Groups may alternate: numbers in their order, other names after them as they come.
+        numbers = sorted(exposures, key=lambda name: int(name) if name.isdecimal() else math.inf)
+        lines += [f"Exposure {number}: {exposures[number]}" for number in numbers]
+    return "\n".join(lines) + "\n"
 
 
 def _rows(groups: Iterable[DitherGroup]) -> Iterator[tuple[str, ...]]:
