@@ -210,9 +210,9 @@ SHAPES = [
     pytest.param(b"<HSTProposal>&x;</HSTProposal>", "not well-formed", id="unknown entity"),
     pytest.param(b"<HSTProposal>&#0;&#x1b;</HSTProposal>", "not well-formed", id="control"),
     pytest.param(b"<HSTProposal>\x1b[2J</HSTProposal>", "not well-formed", id="raw control"),
-    pytest.param(b"<p:HSTProposal xmlns:p='x'/>", "no HST proposal", id="prefix"),
-    pytest.param(b"<HSTProposal xmlns='x'/>", "no HST proposal", id="namespace"),
-    pytest.param(b"<html><body/></html>", "no HST proposal: its root is 'html'", id="HTML"),
+    pytest.param(b"<p:HSTProposal xmlns:p='x'/>", "not an HST proposal", id="prefix"),
+    pytest.param(b"<HSTProposal xmlns='x'/>", "not an HST proposal", id="namespace"),
+    pytest.param(b"<html><body/></html>", "not an HST proposal: its root is 'html'", id="HTML"),
     pytest.param(b"<" + b"a" * 60_000 + b"/>", "", id="long name"),
     pytest.param(
         b"<JwstProposal xmlns='http://www.stsci.edu/JWST/APT'/>", "a JWST proposal", id="JWST"
@@ -462,7 +462,7 @@ REFERENCES = [
         [exposure(1, comments=f"@dither n=2 {LINE}", same="9")], "a number that no", id="dangling"
     ),
     pytest.param(
-        [exposure(1, comments=f"@dither n=2 {LINE}", same="1")], "in a circle (1 -> 1)", id="itself"
+        [exposure(1, comments=f"@dither n=2 {LINE}", same="1")], "forms a circle (1 -> 1)", id="itself"
     ),
     pytest.param(
         [
@@ -470,7 +470,7 @@ REFERENCES = [
             exposure(2, same="3"),
             exposure(3, same="1"),
         ],
-        "in a circle (1 -> 2 -> 3 -> 1)",
+        "forms a circle (1 -> 2 -> 3 -> 1)",
         id="circle",
     ),
     pytest.param(

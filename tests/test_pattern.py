@@ -148,6 +148,8 @@ def test_case_does_not_matter(name: str) -> None:
 def test_a_near_miss_is_told_what_is_near() -> None:
     with pytest.raises(CatalogError, match=r"no pattern 'tihgt-6' .* did you mean tight-6"):
         load_catalog().get("tihgt-6")
+    with pytest.raises(CatalogError, match=r"did you mean WFC3-IR-DITHER-BOX-MIN"):
+        load_catalog().get("BOX-min")
     with pytest.raises(CatalogError, match=r"`aptdither patterns` lists them"):
         load_catalog().get("zzzzzz")
 

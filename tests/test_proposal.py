@@ -365,10 +365,10 @@ def test_a_pattern_whose_points_cannot_be_read_keeps_a_problem(text: str) -> Non
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        (b"<html/>", "no HST proposal: its root is 'html'"),
+        (b"<html/>", "not an HST proposal: its root is 'html'"),
         (b"<JwstProposal xmlns='http://www.stsci.edu/JWST/APT'/>", "it is a JWST proposal"),
         (b"<j:JwstProposal xmlns:j='u'/>", "it is a JWST proposal"),
-        (b"<HSTProposal xmlns='u'/>", "no HST proposal"),
+        (b"<HSTProposal xmlns='u'/>", "not an HST proposal"),
     ],
 )
 def test_what_is_no_hst_proposal_is_refused_by_name(source: bytes, said: str) -> None:

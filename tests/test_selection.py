@@ -230,7 +230,7 @@ REFUSED = [
     pytest.param(
         proposal(visit(group(exposure(1, comments="@dither", same="2"), exposure(2, same="1")))),
         None,
-        "SamePosAs runs in a circle",
+        "SamePosAs forms a circle",
         id="SamePosAs in a circle",
     ),
     pytest.param(

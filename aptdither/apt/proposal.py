@@ -194,7 +194,7 @@ class Visit:
             if at.number in seen:
                 chain = " -> ".join([*itertools.islice(seen, 10), at.number])
                 raise ProposalError(
-                    f"SamePosAs runs in a circle ({chain}); open it", location=location
+                    f"SamePosAs forms a circle ({chain}); remove one of them", location=location
                 )
             seen[at.number] = None
             named = by_number.get(at.same_pos_as, [])

@@ -162,7 +162,7 @@ def _check_root(root: etree._Element, path: str) -> None:
         )
     if root.tag != "HSTProposal":
         raise ProposalError(
-            f"it is XML, but no HST proposal: its root is {str(root.tag)[:80]!r}, not "
+            f"it is XML, but not an HST proposal: its root is {str(root.tag)[:80]!r}, not "
             "'HSTProposal'; give the .apt file that APT saves",
             location=Location(path=path or None),
         )

@@ -296,12 +296,14 @@ spacing=tight'
         if "" not in hints and len(hints) <= len(KEYS):
             complaints.append(f"{listed} {'has' if len(others) == 1 else 'have'} no key")
             corrected += hints
+        elif any(re.split(r"\W", word.lower())[0] in KEYS for word in others):
+            complaints.append(f"{listed} is not of the form key=value, such as n=6")
+            corrected.append(None)
         else:
             complaints.append(
                 f"{listed} is not of the form key=value; put other text on a line of its own"
             )
-            if any(re.split(r"\W", word.lower())[0] in KEYS for word in others):
-                corrected.append(None)  # a key without =: what follows it is no prose
+            corrected += [] if first.lower() == "@dither" else [None]
     if complaints:
         if None not in corrected:
             line_to_write = " ".join(["@dither", *filter(None, corrected)])

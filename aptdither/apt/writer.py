@@ -501,7 +501,7 @@ def _new_bytes(edits: Iterable[Edit]) -> int:
 
 def _too_large(location: Location) -> ProposalError:
     return ProposalError(
-        f"with its copies the new file would have more than {MAX_BYTES} bytes, more than is read; "
+        f"with its copies the new file would have more than {MAX_BYTES} bytes, the most that is read; "
         "request fewer points",
         location=location,
     )

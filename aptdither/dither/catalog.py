@@ -94,10 +94,12 @@ class Catalog:
         pattern = self._by_name.get(name.casefold())
         if pattern is not None:
             return pattern
-        near = [
-            self._by_name[key].name for key in get_close_matches(name.casefold(), self._by_name)
-        ]
-        hint = f"did you mean {' or '.join(near)}?" if near else "`aptdither patterns` lists them"
+        asked = name.casefold()
+        keys = [key for key in self._by_name if key.endswith(f"-{asked}")]  # BOX-MIN
+        near = [self._by_name[key].name for key in keys or get_close_matches(asked, self._by_name)]
+        hint = (
+            f"did you mean {' or '.join(near[:4])}?" if near else "`aptdither patterns` lists them"
+        )
         raise CatalogError(f"there is no pattern {name!r} in the catalog; {hint}")
 
 
