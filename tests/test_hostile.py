@@ -462,7 +462,9 @@ REFERENCES = [
         [exposure(1, comments=f"@dither n=2 {LINE}", same="9")], "a number that no", id="dangling"
     ),
     pytest.param(
-        [exposure(1, comments=f"@dither n=2 {LINE}", same="1")], "forms a circle (1 -> 1)", id="itself"
+        [exposure(1, comments=f"@dither n=2 {LINE}", same="1")],
+        "forms a circle (1 -> 1)",
+        id="itself",
     ),
     pytest.param(
         [
