@@ -87,14 +87,9 @@ def table_of(value: object) -> Table:
         case Coverage():
             field = value.field
             columns = {"x": field.x_pix, "y": field.y_pix, "chip": field.chip, "view": field.view}
-            columns |= {name: getattr(value, name) for name in _MAPPED}
-            lengths = dict.fromkeys(("x", "y", "packing", "hole"), "pix")
-            return Table(columns, units=lengths)
+            columns |= {"efficiency": value.efficiency, "packing": value.packing}
+            return Table(columns, units=dict.fromkeys(("x", "y", "packing"), "pix"))
     raise TypeError(f"a {type(value).__name__} has no table")
-
-
-#: The figures of a coverage that are known at each place.
-_MAPPED = ("efficiency", "packing", "hole", "amplification", "lost_fraction")
 
 
 def plot(

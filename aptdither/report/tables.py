@@ -86,24 +86,21 @@ def table_of_groups(groups: Sequence[DitherGroup]) -> Table:
     from astropy.table import Table
 
     rows = [(group, point) for group in groups for point in group.points]
-    words = {
-        "visit": [safe_line(group.visit or "") for group, _ in rows],
-        "exposure": [safe_line(point.number) for _, point in rows],
-        "aperture": [group.aperture.name for group, _ in rows],
-        "element": [group.element.name for group, _ in rows],
-        "pattern": [safe_line(group.choice.name) for group, _ in rows],
-    }
-    numbers = {
-        ("dx", "pix"): [point.dx_pix for _, point in rows],
-        ("dy", "pix"): [point.dy_pix for _, point in rows],
-        ("postarg_x", "arcsec"): [point.pos_targ.x_arcsec for _, point in rows],
-        ("postarg_y", "arcsec"): [point.pos_targ.y_arcsec for _, point in rows],
+    columns: dict[str, tuple[str, list[Any]]] = {
+        "visit": ("", [safe_line(group.visit or "") for group, _ in rows]),
+        "exposure": ("", [safe_line(point.number) for _, point in rows]),
+        "aperture": ("", [group.aperture.name for group, _ in rows]),
+        "element": ("", [group.element.name for group, _ in rows]),
+        "pattern": ("", [safe_line(group.choice.name) for group, _ in rows]),
+        "dx": ("pix", [round(point.dx_pix, 6) for _, point in rows]),
+        "dy": ("pix", [round(point.dy_pix, 6) for _, point in rows]),
+        "postarg_x": ("arcsec", [point.pos_targ.x_arcsec for _, point in rows]),
+        "postarg_y": ("arcsec", [point.pos_targ.y_arcsec for _, point in rows]),
     }
     meta = {"tool": f"aptdither {__version__}", "groups": [_facts(group) for group in groups]}
-    table = Table(words, meta=meta)
-    for (name, unit), values in numbers.items():
-        table[name] = np.round(values, 6) + 0.0
-        table[name].unit = unit
+    table = Table({name: values for name, (_, values) in columns.items()}, meta=meta)
+    for name, (unit, _) in columns.items():
+        table[name].unit = unit or None
     for name, along in (("dx", "columns"), ("dy", "rows")):
         what = "offset from the base at the aperture's fiducial point"
         table[name].description = f"{what}, +{name[1]} along {along}"
