@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from aptdither.apt.reader import parse_proposal
@@ -55,7 +55,6 @@ def as_apply_writes(source: bytes) -> bytes:
 
 
 @given(programs(), st.booleans())
-@settings(max_examples=40)
 def test_strip_takes_back_what_apply_did(source: bytes, bold: bool) -> None:
     source = as_apply_writes(source)
     try:

@@ -16,7 +16,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NoReturn
-from xml.parsers import expat
 
 from lxml import etree
 
@@ -40,6 +39,9 @@ ENCODINGS = {
 }
 
 _DECLARATION = re.compile(rb"""<\?xml\s[^>]*?encoding\s*=\s*["']([^"'>]*)["']""")
+_DOCTYPE = re.compile(
+    rb"(?:\xef\xbb\xbf)?(?:[ \t\r\n]++|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL
+)
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _NOT_BLANK = re.compile(rb"[^ \t\r\n\0]")
 _PARSER_PLACE = re.compile(r"\s*,? line \d+, column \d+.*$", re.DOTALL)
@@ -186,7 +188,7 @@ def read_document(
     try:
         _check_bounds(source)
         view, encoding, source_encoding = _decode(source)
-        _refuse_doctype(view, encoding)
+        _refuse_doctype(view)
         root = parse_bytes(view, encoding, keep_comments=False, keep_blanks=False)
         if root.getroottree().docinfo.internalDTD is not None:
             _fail("it has a DOCTYPE, which is not read: remove it", None)
@@ -260,32 +262,15 @@ def _hardened_parser(encoding: str, keep_comments: bool, keep_blanks: bool) -> e
     )
 
 
-class _PrologIsOver(Exception):
-    """The first element was reached, so there is no DOCTYPE."""
-
-
-def _refuse_doctype(view: bytes, encoding: str) -> None:
+def _refuse_doctype(view: bytes) -> None:
     # Entities can only be declared in a DOCTYPE, so without one there are none to expand or fetch.
-    def on_element(name: str, attributes: object) -> NoReturn:
-        raise _PrologIsOver
-
-    parser = expat.ParserCreate(encoding)
-    parser.StartDoctypeDeclHandler = lambda *_: _on_doctype(line=parser.CurrentLineNumber)
-    parser.StartElementHandler = on_element
-    try:
-        parser.Parse(view, True)
-    except _PrologIsOver:
-        return
-    except expat.ExpatError as error:
-        _fail_expat(error)
-
-
-def _on_doctype(*_: object, line: int | None = None) -> NoReturn:
-    _fail(
-        "it has a DOCTYPE, which is refused because it can name other files and define "
-        "entities; APT writes none: remove it",
-        line,
-    )
+    doctype = _DOCTYPE.match(view)
+    if doctype is not None:
+        _fail(
+            "it has a DOCTYPE, which is refused because it can name other files and define "
+            "entities; APT writes none: remove it",
+            view.count(b"\n", 0, doctype.end()) + 1,
+        )
 
 
 def _check_bounds(source: bytes) -> None:
@@ -377,11 +362,3 @@ def _local_name(element: etree._Element) -> str:
 
 def _fail(message: str, line: int | None) -> NoReturn:
     raise DocumentError(message, location=Location(line=line))
-
-
-def _fail_expat(error: expat.ExpatError) -> NoReturn:
-    raise DocumentError(
-        f"it is not well-formed XML: {expat.ErrorString(error.code)} (column {error.offset + 1}); "
-        "is the file complete? Save it again in APT",
-        location=Location(line=error.lineno),
-    ) from error
