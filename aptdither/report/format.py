@@ -151,14 +151,14 @@ FIGURES = (
         name="packing",
         label="packing distance d, pixels",
         meaning="smallest distance between two pixel phases; pointing errors are about 0.03 pixel",
-        write=lambda value, _: decimals(value),
+        write=lambda value, n: decimals(value) if n > 1 else "-",
     ),
     Figure(
         name="packing_of_limit",
         label="fraction of the maximum",
         meaning="d/d_N, where d_N is the largest d of N phases: 80% is good; near 0% two exposures "
         "repeat a phase",
-        write=lambda value, _: f"{value:.0%}",
+        write=lambda value, n: f"{value:.0%}" if n > 1 else "-",
     ),
     Figure(
         name="hole",

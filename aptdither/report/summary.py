@@ -92,7 +92,7 @@ def headline(group: DitherGroup) -> list[tuple[str, str]]:
         phases = f"; phases {worst.packing_of_limit:.0%} of the maximum apart (d/d_N)"
     lines.append(("margin", f"E {low} to {high} with HST's pointing errors{phases}"))
     lost = worst.lost_fraction
-    bright = f"; for bright sources more: {lost:.0%} of the frequencies are unrecoverable"
+    bright = f"; {lost:.0%} of the spatial frequencies are unrecoverable, which counts at high S/N"
     return [*lines, ("limit", _limit(group) + (bright if lost > MANY_LOST else ""))]
 
 
@@ -101,14 +101,14 @@ def _limit(group: DitherGroup) -> str:
     pointing = group.pointing
     orbits = "keep the exposures of a filter in one orbit if you can"
     losses = (
-        ("the number of exposures costs", 1 - group.possible.efficiency, "take more exposures"),
+        ("the number of exposures", 1 - group.possible.efficiency, "take more exposures"),
         (
-            "the pattern costs",
+            "the pattern",
             group.possible.efficiency - group.coverage.worst.efficiency,
             "a better pattern would help",
         ),
         (
-            "pointing errors cost",
+            "pointing errors",
             pointing.efficiency_nominal - pointing.efficiency_median,
             orbits if pointing.orbits > 1 else "more exposures would help, another pattern hardly",
         ),
@@ -116,11 +116,11 @@ def _limit(group: DitherGroup) -> str:
     ranked = sorted(losses, key=lambda loss: -loss[1])
     if ranked[0][1] < SMALL_LOSS:
         return "none: exposures, pattern and pointing errors cost less than 0.01 of E each"
-    costs = ", ".join(
-        f"{name} {max(loss, 0.0):.2f}{'' if k else ' of E'}"
-        for k, (name, loss, _) in enumerate(ranked)
+    (most, loss, advice), *others = ranked
+    rest = "".join(f", {name} {loss:.2f}" for name, loss, _ in others if loss >= SMALL_LOSS / 2)
+    return (
+        f"{most} {'cost' if most.endswith('errors') else 'costs'} {loss:.2f} of E{rest}: {advice}"
     )
-    return f"{costs}: {ranked[0][2]}"
 
 
 def worst_place(group: DitherGroup) -> str:
