@@ -30,7 +30,7 @@ from aptdither.review.rules import (
 from tests.made import box_pattern, exposure, group, proposal, visit
 
 #: Said by ``apply`` alone.
-BY_APPLY = {"ADT107", "ADT401", "ADT408", "ADT409"}
+BY_APPLY = {"ADT401", "ADT408", "ADT409"}
 
 BOX = (("0", "0"), ("0.542", "0.182"), ("0.339", "0.485"), ("-0.203", "0.303"))
 LINE = (("0", "0"), ("0.474", "0.424"))
@@ -128,6 +128,7 @@ TRIGGERS = {
     "ADT104": proposal(visit(exposure(1, postarg=("0.1 arcsec", "0")), exposure(2))),
     "ADT105": proposal(visit(exposure(1), exposure(2, same="7"))),
     "ADT106": proposal(visit(exposure(1), exposure(1, element="F125W"))),
+    "ADT107": proposal(visit(exposure(1, comments="@dither"))),
     "ADT108": in_pattern(exposure(1), made=pattern("SPIRAL", 5, 0.5, 10)),
     "ADT109": proposal(visit(exposure(1, comments="@dither n=4"))),
     "ADT110": applied().replace(b"@dither n=4 pattern=tight-4", b"@dither n=6"),
@@ -172,6 +173,7 @@ QUIET = {
     "ADT104": proposal(visit(exposure(1, postarg=("+.1e0", "0")), exposure(2))),
     "ADT105": proposal(visit(exposure(1), exposure(2, same="1"))),
     "ADT106": proposal(visit(exposure(1)), visit(exposure(1), number="02")),
+    "ADT107": proposal(visit(group(exposure(1, comments="@dither"), exposure(2)))),
     "ADT108": in_pattern(exposure(1), made=pattern("LINE", 5, 0.5, 10)),
     "ADT109": applied(),
     "ADT110": applied(),

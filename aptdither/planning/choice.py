@@ -403,10 +403,12 @@ class PatternChooser:
             if scale == 1.0 or not self._is_wide:
                 break
             if spacing_pix < self.aperture.detector.tight_spacing_pix:
+                fits = f"at most {scale * result.separation_pix:.1f} pixels apart they would"
                 raise RefusalError(
                     f"no pattern of {n} points {self.aperture.detector.tight_spacing_pix:g} pixels "
-                    f"apart keeps a region of {self.views[0].region.text} on the detector; give a smaller "
-                    "size=, or a larger aperture"
+                    f"apart keeps a region of {self.views[0].region.text} on the detector "
+                    f"({fits if scale > 0 else 'nor does its base alone'}); give a smaller size=, or a "
+                    "larger aperture"
                 )
             result = optimize(
                 n,

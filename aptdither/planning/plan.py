@@ -49,10 +49,15 @@ DOUBTFUL_TAG = Rule(
     code="ADT107",
     severity=Severity.WARNING,
     title="a tag may not do what was meant",
-    explanation="Reported by `apply`. The tag covers a single exposure at one point, which is not "
-    "a dither; or the setups have different numbers of exposures, so they cannot share one "
+    explanation="The tag covers a single exposure at one point, which is not a dither; or the setups have different numbers of exposures, so they cannot share one "
     "pattern. Give n=, join exposures with id=, or put the tag in the Visit's Comments.",
     source="aptdither README, The tag",
+)
+
+#: What a tag of a single exposure at one point does.
+SINGLE_POINT = (
+    "a single exposure at one point is not dithered and stays as it is; give n= to expand it, or id= "
+    "to join exposures"
 )
 
 
@@ -327,13 +332,7 @@ class _Planner:
             )
         for sizes, alike in sharing.items():
             if sum(sizes) == 1 and not dither_set.is_joined(share):
-                self.findings.append(
-                    DOUBTFUL_TAG.finding(
-                        "a single exposure at one point is not dithered and stays as it is; give "
-                        "n= to expand it, or id= to join exposures",
-                        share.location,
-                    )
-                )
+                self.findings.append(DOUBTFUL_TAG.finding(SINGLE_POINT, share.location))
                 continue
             choice = self._choose(dither_set.request, dither_set.region, sizes, alike, share.base)
             yield Cluster(share=share, sizes=sizes, setups=tuple(alike), choice=choice)

@@ -13,7 +13,6 @@ from aptdither.errors import UsageError
 from aptdither.findings import Rule
 from aptdither.planning.consequences import FOLLOWER_MOVES, OLD_NUMBER
 from aptdither.planning.joint import OTHER_ORIENT
-from aptdither.planning.plan import DOUBTFUL_TAG
 from aptdither.review import ccd, moves, positions, sampling, syntax, visits
 
 #: Called with what the exposures of each visit do, and the :class:`ReviewContext`.
@@ -33,7 +32,7 @@ GROUP_RULES = (
 PROGRAM_RULES = visits.PROGRAM_RULES
 
 #: Reported by planning alone.
-PLANNING_RULES = (DOUBTFUL_TAG, FOLLOWER_MOVES, OLD_NUMBER, OTHER_ORIENT)
+PLANNING_RULES = (FOLLOWER_MOVES, OLD_NUMBER, OTHER_ORIENT)
 
 #: Every rule by its code, in the order of the codes.
 RULES: Mapping[str, Rule] = MappingProxyType(

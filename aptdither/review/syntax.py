@@ -11,6 +11,7 @@ from aptdither.errors import AptDitherError, Location, ProposalError, ReceiptErr
 from aptdither.findings import Message, Rule, Severity, rule
 from aptdither.planning.choice import sizes_of
 from aptdither.planning.dither_sets import DitherSet, Share
+from aptdither.planning.plan import DOUBTFUL_TAG, SINGLE_POINT
 from aptdither.planning.pointings import ExposureSet, Unresolved, VisitPointings
 from aptdither.planning.points import cluster_sizes
 from aptdither.planning.receipts import UNCOVERED_RECEIPTS
@@ -190,6 +191,8 @@ def unapplied_tags(visit: VisitPointings, context: ReviewContext) -> Iterator[Me
     for dither_set, share, first in _tagged(visit):
         if not first.is_pending or any(_unfit_counts(dither_set, share, context)):
             continue
+        if _is_single(dither_set, share, context):
+            continue
         exposures = [member.exposure for member in share.members]
         verb = "is" if len(exposures) == 1 else "are"
         yield (
@@ -199,6 +202,14 @@ def unapplied_tags(visit: VisitPointings, context: ReviewContext) -> Iterator[Me
                 "aptdither apply"
             ),
         )
+
+
+@DOUBTFUL_TAG.checked_by
+def doubtful_tags(visit: VisitPointings, context: ReviewContext) -> Iterator[Message]:
+    """Report tags of single exposures at one point."""
+    for dither_set, share, first in _tagged(visit):
+        if first.is_pending and _is_single(dither_set, share, context):
+            yield share.location, SINGLE_POINT
 
 
 @rule(
@@ -279,6 +290,7 @@ VISIT_RULES = (
     repeated_numbers,
     not_evaluated,
     unapplied_tags,
+    doubtful_tags,
     changed_since,
     stale_orbit_plan,
 )
@@ -301,6 +313,16 @@ def _unfit_counts(dither_set: DitherSet, share: Share, context: ReviewContext) -
             cluster_sizes(dither_set.request, setup, members, context.catalog)
         except AptDitherError as error:
             yield error.message
+
+
+def _is_single(dither_set: DitherSet, share: Share, context: ReviewContext) -> bool:
+    """Tell whether a tag leaves one exposure at one point, which `apply` does not dither."""
+    if dither_set.is_joined(share) or any(_unfit_counts(dither_set, share, context)):
+        return False
+    return all(
+        sum(cluster_sizes(dither_set.request, setup, members, context.catalog)) == 1
+        for setup, members in share.by_setup().items()
+    )
 
 
 def _unknown_positions(visit: VisitPointings, unknown: Unresolved, message: str) -> Message:
