@@ -22,12 +22,25 @@ def test_every_element_of_apt_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "pivot_nm"),
-    # WFC3 Instrument Handbook, table 7.2.
-    [("F098M", 986.4), ("F105W", 1055.2), ("F125W", 1248.6), ("F160W", 1536.9), ("F167N", 1664.2)],
+    ("config", "name", "pivot_nm"),
+    [
+        # WFC3 Instrument Handbook, table 7.2.
+        ("WFC3/IR", "F098M", 986.4),
+        ("WFC3/IR", "F105W", 1055.2),
+        ("WFC3/IR", "F125W", 1248.6),
+        ("WFC3/IR", "F160W", 1536.9),
+        ("WFC3/IR", "F167N", 1664.2),
+        # The same, table 6.2: of the system. F280N leaks red light: its own band's.
+        ("WFC3/UVIS", "F606W", 588.92),
+        ("WFC3/UVIS", "F814W", 803.91),
+        ("WFC3/UVIS", "F280N", 279.7),
+        # STScI ETC User Guide: of the system.
+        ("ACS/WFC", "F814W", 806.0),
+        ("ACS/SBC", "F150LP", 161.1),
+    ],
 )
-def test_pivot_wavelengths(name: str, pivot_nm: float) -> None:
-    element = get_element(name, "WFC3/IR")
+def test_pivot_wavelengths(config: str, name: str, pivot_nm: float) -> None:
+    element = get_element(name, config)
     assert element.wavelength_nm == pivot_nm
     assert element.kind == "filter"
     assert "pivot" in element.note

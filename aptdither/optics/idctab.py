@@ -5,7 +5,8 @@ for each chip, direction and filter. In a FORWARD row ``CXij`` multiplies ``dx**
 ``dx, dy`` are pixels from (XREF, YREF) in the calibrated image of the chip, and the result is in
 arcsec. There is no constant term: where the chips lie is said by (V2REF, V3REF), the place of
 (XREF, YREF). ``A11``, ``B11`` are older names of ``CX11``, ``CY11``. Where CX11 is 1 the whole
-polynomial is in units of SCALE.
+polynomial is in units of SCALE. The change of ACS/WFC's skew with time (TDD keywords) is left out:
+it is some 1e-4 of a move.
 """
 
 from __future__ import annotations
