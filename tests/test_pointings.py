@@ -295,7 +295,7 @@ def test_what_looks_at_no_sky_or_moves_by_itself_is_left_out() -> None:
         ([exposure(1, same="2"), exposure(2, same="1")], "circle", True),
         ([group(exposure(1), attributes=' Pattern="7"')], "which the file does not have", True),
         (
-            [group(exposure(1), exposure(2, config="ACS/WFC", element="F606W"))],
+            [group(exposure(1), attributes=' Type="Parallel"')],
             "coordinated parallel",
             False,
         ),

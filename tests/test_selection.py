@@ -161,8 +161,8 @@ REFUSED = [
                 )
             )
         ),
-        None,
-        "coordinated parallel",
+        "parallels",
+        "coordinated parallel.*--parallels.*id= joins",
         id="two instruments in one group",
     ),
     pytest.param(

@@ -154,3 +154,83 @@ def test_other_setups_do_not_interleave() -> None:
     assert plan.sets == ()
     first, second = (group.evaluation.offsets_arcsec for group in plan.groups)
     np.testing.assert_array_equal(first[0], second[0])
+
+
+# Tiles of a mosaic ----------------------------------------------------------------------------------
+
+CORNERS = (("0", "0"), ("60", "0"), ("60", "60"), ("0", "60"))
+
+
+@pytest.mark.parametrize("expands", [False, True], ids=["four exposures a tile", "expanded"])
+def test_each_tile_gets_the_pattern_about_its_base(expands: bool) -> None:
+    tag = "@dither id=a pattern=tight-4"
+    if expands:
+        made = [exposure(k, comments=tag, postarg=at) for k, at in enumerate(CORNERS, 1)]
+    else:
+        bases = [at for at in CORNERS for _ in range(4)]
+        made = [
+            exposure(k, comments="" if k > 1 else tag, postarg=at) for k, at in enumerate(bases, 1)
+        ]
+    plan, new = applied(proposal(visit(*made if expands else (group(*made),))))
+    assert [group.base.xy_arcsec for group in plan.groups] == [
+        (float(x), float(y)) for x, y in CORNERS
+    ]
+    for one in plan.groups[1:]:
+        np.testing.assert_allclose(
+            one.evaluation.offsets_arcsec, plan.groups[0].evaluation.offsets_arcsec, atol=1e-9
+        )
+    assert len(parse_proposal(new).visits[0].exposures) == 16
+    assert applied(new)[1] == new
+
+
+def test_bases_that_differ_by_less_are_no_tiles() -> None:
+    made = [exposure(k, postarg=(at, "0")) for k, at in enumerate(("0", "9.9"), 2)]
+    source = proposal(visit(group(exposure(1, comments="@dither"), *made)))
+    with pytest.raises(AptDitherError, match="start from different POS TARGs"):
+        applied(source)
+
+
+# Prime and parallel ---------------------------------------------------------------------------------
+
+
+def container(number: int, tag: str = "@dither id=a pattern=WFC3-IR-DITHER-BOX-MIN") -> str:
+    """Return a container with two exposures of WFC3/IR and one of ACS/WFC beside them."""
+    beside = exposure(number + 2, config="ACS/WFC", aperture="WFC", element="F814W", target="ANY")
+    return group(exposure(number, comments=tag), exposure(number + 1), beside)
+
+
+CONTAINERS = proposal(visit(*(container(3 * k + 1) for k in range(4))))
+
+
+def test_a_container_is_one_pointing_that_both_detectors_see() -> None:
+    plan, new = applied(CONTAINERS, parallels=True)
+    own, beside = plan.groups
+    assert (own.n, beside.n) == (4, 4)
+    assert (own.aperture.config, beside.aperture.config) == ("WFC3/IR", "ACS/WFC")
+    # What BOX-MIN has on both: facts of the geometry of the two focal planes.
+    assert own.coverage.worst.packing_of_limit == pytest.approx(0.81, abs=0.01)
+    assert beside.coverage.worst.packing_of_limit == pytest.approx(0.12, abs=0.02)
+    exposures = parse_proposal(new).visits[0].exposures
+    assert [one.pos_targ is None for one in exposures] == [False, False, True] * 4
+    assert [one.pos_targ for one in exposures[0::3]] == [one.pos_targ for one in exposures[1::3]]
+    assert applied(new, parallels=True)[1] == new
+    review = Reviewer().review(parse_proposal(new))
+    assert not [one for one in review.findings if one.severity is Severity.ERROR]
+    assert {group.aperture.config for group in review.groups} == {"WFC3/IR", "ACS/WFC"}
+
+
+def test_containers_are_refused_without_the_option() -> None:
+    with pytest.raises(AptDitherError, match=r"coordinated parallel.*give --parallels"):
+        applied(CONTAINERS)
+
+
+def test_a_container_is_not_copied() -> None:
+    source = proposal(visit(container(1, tag="@dither n=4 pattern=WFC3-IR-DITHER-BOX-MIN")))
+    with pytest.raises(AptDitherError, match="is not copied; give each point a container"):
+        applied(source, parallels=True)
+
+
+def test_a_container_has_one_pos_targ() -> None:
+    moved = CONTAINERS.replace(exposure(2).encode(), exposure(2, postarg=("1", "0")).encode())
+    with pytest.raises(AptDitherError, match="a container is one pointing; make them equal"):
+        applied(moved, parallels=True)

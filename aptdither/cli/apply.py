@@ -49,6 +49,9 @@ def apply_tags(
         bool, option("--rebase", "Dither about today's POS TARGs, not those in receipts.")
     ] = False,
     all_visits: Annotated[bool, option("--all-visits", "Dither completed visits too.")] = False,
+    parallels: Annotated[
+        bool, option("--parallels", "Dither prime and parallel containers as one pointing.")
+    ] = False,
     details: opt.DetailsOption = False,
     catalog: opt.CatalogOption = None,
     distortion: opt.DistortionOption = None,
@@ -74,6 +77,7 @@ def apply_tags(
             split_iterations=split_iterations,
             all_visits=all_visits,
             rebase=rebase,
+            parallels=parallels,
         ),
         catalog=opt.open_catalog(catalog),
         distortion=distortion,

@@ -25,17 +25,23 @@ class Member:
         How many exposures it stands for: 1, or its iterations times its pattern's points.
     receipt : Receipt or None
         What an earlier run wrote into its Comments.
+    together : tuple of Exposure
+        The other prime exposures of its prime and parallel container: one POS TARG for all.
+    parallels : tuple of Exposure
+        The parallel exposures of that container, which move along.
     """
 
     exposure: Exposure
     copies: tuple[Exposure, ...]
     runs: int
     receipt: Receipt | None
+    together: tuple[Exposure, ...] = ()
+    parallels: tuple[Exposure, ...] = ()
 
     @property
     def exposures(self) -> tuple[Exposure, ...]:
-        """The exposure and its copies."""
-        return (self.exposure, *self.copies)
+        """The exposures that get its points: itself, its copies, the other primes with it."""
+        return (self.exposure, *self.copies, *self.together)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -432,6 +432,8 @@ class Evaluator:
         offsets = np.round(written - exposures.base.xy_arcsec, 9) + 0.0
         dither_set = exposures.dither_set
         snr = dither_set.request.snr if dither_set is not None else None
+        if exposures.prime is not None:
+            prime = self.aperture(exposures.prime).frame
         view = self.view(exposures.setup, exposures.region, prime=prime, snr=snr)
         if clusters is None:
             clusters = self._clusters_of(exposures)

@@ -55,6 +55,8 @@ class Cluster:
         The setups.
     choice : PatternChoice
         Their pattern.
+    parallels : tuple of View
+        What sees their parallel exposures.
     shift : PosTarg
         What is added to the offsets of the pattern.
     """
@@ -63,6 +65,7 @@ class Cluster:
     sizes: tuple[int, ...]
     setups: tuple[Setup, ...]
     choice: PatternChoice
+    parallels: tuple[View, ...] = ()
     shift: PosTarg = field(default=NO_OFFSET)
 
     @property
@@ -195,7 +198,10 @@ def interleave(
             shift = best_shift(
                 np.concatenate([offsets for _, offsets in there]),
                 cluster.choice.offsets,
-                [views[setup] for setup in cluster.setups if setup in setups],
+                [
+                    *(views[setup] for setup in cluster.setups if setup in setups),
+                    *cluster.parallels,
+                ],
                 base=cluster.share.base.xy_arcsec,
             )
             cluster.shift = PosTarg(x_arcsec=float(shift[0]), y_arcsec=float(shift[1]))
@@ -263,7 +269,7 @@ def joined_sets(
 
 
 def _belong_together(first: ExposureSet, second: ExposureSet) -> bool:
-    if first.setup != second.setup or first.base != second.base:
+    if (first.setup, first.prime, first.base) != (second.setup, second.prime, second.base):
         return False
     if first.visit is None or second.visit is None:
         return False

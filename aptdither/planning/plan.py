@@ -18,8 +18,9 @@ from pathlib import Path
 from aptdither.apt.changes import NewExposure, VisitChange, change_visit
 from aptdither.apt.limits import MAX_VISIT_EXPOSURES
 from aptdither.apt.proposal import ExposureGroup, Proposal, Visit
-from aptdither.apt.tags import DitherRequest
+from aptdither.apt.tags import DitherRequest, Parallel
 from aptdither.dither.catalog import Catalog, load_catalog
+from aptdither.dither.views import View
 from aptdither.errors import AptDitherError, Location, RefusalError, raise_all
 from aptdither.findings import Finding, Rule, Severity
 from aptdither.planning.choice import PatternChoice, PatternChooser
@@ -41,9 +42,9 @@ from aptdither.planning.joint import (
 )
 from aptdither.planning.pointings import ExposureSet, Pointing
 from aptdither.planning.points import assign_points, cluster_sizes
-from aptdither.planning.refusals import SetOptions
+from aptdither.planning.refusals import SetOptions, is_supported
 from aptdither.planning.selection import select_sets
-from aptdither.types import PosTarg, Progress, Region, Setup, Shown
+from aptdither.types import Progress, Region, Setup, Shown
 
 DOUBTFUL_TAG = Rule(
     code="ADT107",
@@ -175,7 +176,7 @@ def make_plan(
     changes, errors = _changes(setups)
     errors = [*_contradictions(proposal, setups), *errors]
     raise_all(errors, note=_without_errors(selected.sets, errors))
-    groups = tuple(planner.evaluate(setup, changes) for setup in setups)
+    groups = tuple(group for setup in setups for group in planner.evaluate(setup, changes))
     return Plan(
         groups=groups,
         sets=tuple(
@@ -334,24 +335,35 @@ class _Planner:
             if sum(sizes) == 1 and not dither_set.is_joined(share):
                 self.findings.append(DOUBTFUL_TAG.finding(SINGLE_POINT, share.location))
                 continue
-            choice = self._choose(dither_set.request, dither_set.region, sizes, alike, share.base)
-            yield Cluster(share=share, sizes=sizes, setups=tuple(alike), choice=choice)
+            parallels = self._parallel_views(dither_set, share, alike)
+            choice = self._choose(dither_set, share, sizes, alike, parallels)
+            yield Cluster(
+                share=share,
+                sizes=sizes,
+                setups=tuple(alike),
+                choice=choice,
+                parallels=parallels,
+            )
 
     def _choose(
         self,
-        request: DitherRequest,
-        region: Region,
+        dither_set: DitherSet,
+        share: Share,
         sizes: tuple[int, ...],
         setups: Sequence[Setup],
-        base: PosTarg,
+        parallels: tuple[View, ...],
     ) -> PatternChoice:
-        key = (request, region, sizes, tuple(setups), base)
+        request, region, base = dither_set.request, dither_set.region, share.base
+        key = (request, region, sizes, tuple(setups), parallels, base)
         if key not in self._choices:
             prime = self.evaluator.aperture(setups[0]).frame
             chooser = PatternChooser(
-                views=tuple(
-                    self.evaluator.view(setup, region, prime=prime, snr=request.snr)
-                    for setup in setups
+                views=(
+                    *(
+                        self.evaluator.view(setup, region, prime=prime, snr=request.snr)
+                        for setup in setups
+                    ),
+                    *parallels,
                 ),
                 spacing=request.spacing,
                 base=base,
@@ -362,21 +374,81 @@ class _Planner:
             self._choices[key] = chooser.choose(sizes, request)
         return self._choices[key]
 
-    def evaluate(self, planned: _PlannedSetup, changes: dict[int, VisitChange]) -> DitherGroup:
-        """Evaluate one setup by what is written, with the numbers of the new file."""
-        share = planned.share
+    def _parallel_views(
+        self, dither_set: DitherSet, share: Share, setups: Sequence[Setup]
+    ) -> tuple[View, ...]:
+        """Return what sees the parallel exposures of containers; they decide unless the tag says."""
+        if dither_set.request.parallel is Parallel.PRIME:
+            return ()
+        parallels = {
+            one.setup: None
+            for setup in setups
+            for member in share.by_setup()[setup]
+            for one in member.parallels
+            if is_supported(one)
+        }
+        return tuple(
+            self.evaluator.view(
+                setup,
+                Region.full(),
+                prime=self.evaluator.aperture(setups[0]).frame,
+                snr=dither_set.request.snr,
+            )
+            for setup in parallels
+        )
+
+    def evaluate(
+        self, planned: _PlannedSetup, changes: dict[int, VisitChange]
+    ) -> Iterator[DitherGroup]:
+        """Evaluate one setup by what is written, and what its containers hold beside it."""
+        share, members = planned.share, planned.share.by_setup()[planned.setup]
+        together = {one.node for member in members for one in member.together}
+        new_exposures = changes[share.visit.node].exposures
         written = [
-            new for new in changes[share.visit.node].exposures if new.source.node in planned.becomes
+            new
+            for new in new_exposures
+            if new.source.node in planned.becomes and new.source.node not in together
         ]
+        yield self._group(planned, planned.setup, None, map(_pointing, written))
+        number_of = {new.source.node: new.number for new in new_exposures}
+        pos_targ_of = {new.source.node: new.pos_targ for new in written}
+        beside: dict[tuple[Setup, Setup | None], dict[int, Pointing]] = {}
+        for member in members:
+            node = member.exposure.node
+            for one in (*member.together, *member.parallels):
+                prime = planned.setup if one in member.parallels else None
+                pos_targ = pos_targ_of[node]
+                if one.setup != planned.setup and is_supported(one) and pos_targ is not None:
+                    pointing = Pointing(
+                        number=number_of[one.node],
+                        pos_targ=pos_targ,
+                        orbit=one.orbit_numbers[0] if one.orbit_numbers else None,
+                        exposure=one,
+                        was=one.number,
+                        old_pos_targ=one.pos_targ,
+                    )
+                    beside.setdefault((one.setup, prime), {}).setdefault(node, pointing)
+        for (setup, prime), pointings in beside.items():
+            yield self._group(planned, setup, prime, pointings.values())
+
+    def _group(
+        self,
+        planned: _PlannedSetup,
+        setup: Setup,
+        prime: Setup | None,
+        pointings: Iterable[Pointing],
+    ) -> DitherGroup:
+        taken = tuple(pointings)
         exposures = ExposureSet(
-            setup=planned.setup,
-            pointings=tuple(map(_pointing, written)),
-            base=share.base,
-            region=planned.dither_set.region,
-            visit=share.visit,
-            target=written[0].source.target_name,
+            setup=setup,
+            pointings=taken,
+            base=planned.share.base,
+            region=planned.dither_set.region if prime is None else Region.full(),
+            visit=planned.share.visit,
+            target=taken[0].exposure.target_name if taken[0].exposure is not None else "",
             dither_set=planned.dither_set,
-            share=share,
+            share=planned.share,
+            prime=prime,
         )
         return self.evaluator.evaluate(
             exposures, planned.cluster.choice, clusters=len(planned.cluster.sizes)

@@ -22,8 +22,9 @@ from aptdither.errors import AptDitherError, Location, ProposalError
 from aptdither.findings import Finding
 from aptdither.optics.detector import get_detector
 from aptdither.planning.bases import observed_base
+from aptdither.planning.containers import is_unclear_parallel
 from aptdither.planning.dither_sets import DitherSet, Share
-from aptdither.planning.refusals import is_supported, may_be_parallel
+from aptdither.planning.refusals import SetOptions, is_supported
 from aptdither.planning.selection import select_sets
 from aptdither.planning.visit_tags import VisitTags, visit_mentions_tag
 from aptdither.types import NO_OFFSET, PosTarg, Region, Setup
@@ -93,6 +94,8 @@ class ExposureSet:
         The tag's set that they are in.
     share : Share or None
         What that set has in their visit about their base.
+    prime : Setup or None
+        The setup whose POS TARGs move them, where they are parallel exposures.
     receipts : Mapping of int to Receipt
         What an earlier run wrote, by the exposure's node.
     followers : Mapping of int to Exposure
@@ -107,6 +110,7 @@ class ExposureSet:
     target: str = ""
     dither_set: DitherSet | None = None
     share: Share | None = None
+    prime: Setup | None = None
     receipts: Mapping[int, Receipt] = field(default_factory=dict)
     followers: Mapping[int, Exposure] = field(default_factory=dict)
 
@@ -231,12 +235,13 @@ def observe(
     patterns: dict[str, AptPattern] = {}
     for pattern in proposal.patterns:
         patterns.setdefault(pattern.number, pattern)
-    selected = select_sets(proposal)
+    selected = select_sets(proposal, SetOptions(parallels=True))
     tagged = {
         exposure.node: (dither_set, share)
         for dither_set in selected.sets
         for share in dither_set.shares
-        for exposure in share.exposures
+        for member in share.members
+        for exposure in (*member.exposures, *member.parallels)
     }
     errors: dict[str | None, list[AptDitherError]] = {}
     for error in selected.errors:
@@ -289,7 +294,8 @@ class _VisitReader:
                 tags=VisitTags(replace(self.visit, children=())),
                 unresolved=(Unresolved(exposures=too_many, reason=reason),),
             )
-        pointings: dict[tuple[int, str, Setup], list[Pointing]] = {}
+        pointings: dict[tuple[int, str, Setup, Setup | None], list[Pointing]] = {}
+        seen: set[tuple[int, Setup]] = set()
         unresolved: dict[tuple[str, bool], list[Exposure]] = {}
         for exposure, groups in slots:
             if not is_supported(exposure) or looks_at_no_sky(exposure) or exposure.is_spatial_scan:
@@ -302,16 +308,26 @@ class _VisitReader:
             if exposure.problems:  # they are findings of their own
                 continue
             _, share = self.tagged.get(exposure.node, (None, None))
-            key = (id(share), exposure.target_name, exposure.setup)
+            container, first = self.tags.container(exposure), self.tags.prime_of(exposure)
+            if container is not None:  # one pointing for all its exposures
+                if (container.node, exposure.setup) in seen:
+                    continue
+                seen.add((container.node, exposure.setup))
+            key = (
+                id(share),
+                exposure.target_name,
+                exposure.setup,
+                None if first is None else first.setup,
+            )
             pointings.setdefault(key, []).extend(taken)
         sets: list[ExposureSet] = []
-        for (_, _, setup), taken in pointings.items():
+        for (_, _, setup, prime), taken in pointings.items():
             if len(taken) > MAX_POINTINGS:
                 reason = f"it has {len(taken)} exposures, more than {MAX_POINTINGS}"
                 many = {one.exposure.node: one.exposure for one in taken if one.exposure}
                 unresolved.setdefault((reason, False), []).extend(many.values())
                 continue
-            sets += self._sets(setup, sorted(taken, key=lambda one: one.when))
+            sets += self._sets(setup, prime, sorted(taken, key=lambda one: one.when))
         return VisitPointings(
             visit=self.visit,
             tags=self.tags,
@@ -322,7 +338,9 @@ class _VisitReader:
             ),
         )
 
-    def _sets(self, setup: Setup, pointings: Sequence[Pointing]) -> Iterator[ExposureSet]:
+    def _sets(
+        self, setup: Setup, prime: Setup | None, pointings: Sequence[Pointing]
+    ) -> Iterator[ExposureSet]:
         """Yield the sets of pointings of one setup: one for each tile of a mosaic."""
         for tile in tiles(pointings, get_detector(setup.config).tile_arcsec):
             exposures = {one.exposure.node: one.exposure for one in tile if one.exposure}
@@ -330,21 +348,23 @@ class _VisitReader:
             receipts = {
                 node: receipt
                 for node, exposure in exposures.items()
-                if (receipt := self.tags.receipt(exposure)) is not None
+                if (receipt := self.tags.receipt(self.tags.prime_of(exposure) or exposure))
             }
             dither_set, share = self.tagged.get(first.node, (None, None))
             asked = dither_set.request.size if dither_set is not None else None
+            region = (asked or self.region) if prime is None else Region.full()
             yield ExposureSet(
                 setup=setup,
                 pointings=tile,
                 base=share.base
                 if share is not None
                 else observed_base(tile[0].pos_targ, receipts.get(first.node)),
-                region=asked or self.region,
+                region=region,
                 visit=self.visit,
                 target=first.target_name,
                 dither_set=dither_set,
                 share=share,
+                prime=prime,
                 receipts=receipts,
                 followers=self._followers(exposures),
             )
@@ -370,12 +390,13 @@ class _VisitReader:
                 f"it is in a mosaic ({self.visit.kind}), whose tiles are not known here"
             )
         for group in groups:
-            if may_be_parallel(group):
+            if is_unclear_parallel(group):
                 raise _CannotFollowError(
-                    f"the group on line {group.line} holds another instrument too, so it may be a "
-                    "coordinated parallel, where the prime decides"
+                    f"the group on line {group.line} may be a coordinated parallel, and which "
+                    "exposures are the prime's is not known"
                 )
-        base = self._own_position(exposure, groups)
+        # The prime of a container moves its parallels.
+        base = self._own_position(self.tags.prime_of(exposure) or exposure, groups)
         offsets = [self._group_points(group) for group in groups]
         count = exposure.iterations * math.prod(len(points) for points in offsets)
         if count > MAX_POINTINGS:

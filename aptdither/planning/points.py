@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from aptdither.apt.changes import NewExposure
 from aptdither.apt.limits import MAX_POINTS
@@ -45,6 +46,12 @@ def cluster_sizes(
             f"expanded to {n}), {n}, or a multiple of {n}"
         )
     total = n if m == 1 else m
+    if any(member.parallels for member in members) and total != len(members):
+        raise RefusalError(
+            f"{total} points need as many prime and parallel containers, and there are "
+            f"{len(members)}: a container is one pointing and is not copied; give each point a "
+            "container of its own, with one id="
+        )
     if total > MAX_POINTS:
         raise RefusalError(
             f"{total} exposures of {setup.text} are to be dithered together; at most {MAX_POINTS} "
@@ -70,7 +77,8 @@ def assign_points(
 ) -> dict[int, tuple[NewExposure, ...]]:
     """Give the points to the exposures of one setup, in document order.
 
-    `shift` is added to all offsets. Copies of an earlier run stay: more are made after the exposure, or the last are removed.
+    `shift` is added to all offsets. Copies of an earlier run stay: more are made after the
+    exposure, or the last are removed. All prime exposures of a container get one point.
     """
     total = len(choice.offsets_arcsec)
     points = iter(enumerate(choice.offsets_arcsec, start=1))
@@ -113,6 +121,9 @@ def assign_points(
             )
             for copy in range(count)
         )
+        own = becomes[member.exposure.node][0]
+        for one in member.together:
+            becomes[one.node] = (replace(own, source=one),)
         for one in kept:
             becomes[one.node] = (at_next_point(one, 0, MadeBy.COPY, is_split=False),)
         becomes |= {one.node: () for one in member.copies[len(kept) :]}

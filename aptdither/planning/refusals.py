@@ -9,6 +9,7 @@ from aptdither.apt.patterns import AptPattern, is_pattern_group, points_of
 from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal
 from aptdither.errors import AptDitherError, Location, ProposalError, RefusalError
 from aptdither.optics.detector import supported_configs
+from aptdither.planning.containers import first_of, is_unclear_parallel
 from aptdither.planning.visit_tags import Covered, VisitTags
 
 #: The configurations that can be dithered.
@@ -31,6 +32,8 @@ class SetOptions:
         Dither completed visits too.
     rebase : bool
         Dither about the POS TARGs that the file has now, not those that receipts tell.
+    parallels : bool
+        Dither prime and parallel containers: no real file with one has been seen.
     """
 
     replace: bool = False
@@ -38,6 +41,7 @@ class SetOptions:
     split_iterations: bool = False
     all_visits: bool = False
     rebase: bool = False
+    parallels: bool = False
 
 
 def refusals(
@@ -149,12 +153,29 @@ def _group_refusals(
         for group in covered.tags.groups_of[exposure.node]
     }
     for group in around.values():
-        if may_be_parallel(group):
+        if is_unclear_parallel(group):
             yield RefusalError(
-                f"the group on line {group.line} is, or may be, a coordinated parallel"
-                f"{f' (Type {group.type!r})' if group.type else ''}: its exposures run at the "
-                "same time and must share one POS TARG; take the tag away, or "
-                "the exposures out of the group",
+                f"the group on line {group.line} says that it is a coordinated parallel (Type "
+                f"{group.type!r}), but does not hold two instruments, so the prime is not known; "
+                "take the exposures out of the group",
+                location=location,
+            )
+    containers = {one.node: one for one in map(covered.tags.container, covered.exposures) if one}
+    if containers and not options.parallels:
+        lines = ", ".join(str(group.line) for group in containers.values())
+        types = dict.fromkeys(group.type for group in containers.values() if group.type)
+        yield RefusalError(
+            f"the group on line {lines} is, or may be, a coordinated parallel"
+            f"{f' (Type {chr(44).join(types)!r})' if types else ''}: its exposures run at the same "
+            "time and must share one POS TARG; give --parallels to dither it as one pointing (id= "
+            "joins several), or take the exposures out of the group",
+            location=location,
+        )
+    for group in containers.values():
+        if any(map(is_pattern_group, covered.tags.groups_of[first_of(group).node])):
+            yield RefusalError(
+                f"the prime and parallel container on line {group.line} is in an APT pattern; "
+                "give each point a container of its own, with one id=",
                 location=location,
             )
 
@@ -185,24 +206,3 @@ def runs_of(
         if is_pattern_group(group):
             runs *= points_of(group, patterns) or 1
     return runs
-
-
-def may_be_parallel(group: ExposureGroup) -> bool:
-    """Tell whether a group is, or cannot be told from, a coordinated parallel.
-
-    The words that APT uses for such a group are not known. Two instruments in one group are taken
-    for one: two channels of the same instrument never observe at the same time, two instruments do.
-    """
-    if "parallel" in (group.type or "").lower():
-        return True
-    return len({exposure.instrument for exposure in _exposures_in(group)}) > 1
-
-
-def _exposures_in(group: ExposureGroup) -> Iterator[Exposure]:
-    waiting = list(reversed(group.children))
-    while waiting:
-        child = waiting.pop()
-        if isinstance(child, ExposureGroup):
-            waiting.extend(reversed(child.children))
-        else:
-            yield child

@@ -30,6 +30,7 @@ from aptdither.errors import (
 from aptdither.findings import Finding, Rule, Severity
 from aptdither.planning.bases import BaseFinder, aperture_of, dithered_for, observed_base
 from aptdither.planning.claims import SetCandidate, claim_exposures
+from aptdither.planning.containers import parallels_of
 from aptdither.planning.dither_sets import DitherSet, Member, Share
 from aptdither.planning.receipts import (
     UNCOVERED_RECEIPTS,
@@ -209,6 +210,7 @@ class _Builder:
         """Return the set; None where something forbids it."""
         request = self._request()
         parts = [self._covered(tags) for tags in self.candidate.exposures]
+        parts = [part for part in parts if self._has_exposures(part)]
         to_dither = [part for part in parts if not self._is_completed(part)]
         for part in to_dither:
             self.errors += refusals(part, proposal, self.patterns, self.options)
@@ -233,12 +235,28 @@ class _Builder:
             location=first.location,
         )
 
+    def _has_exposures(self, part: Covered) -> bool:
+        """Tell whether a visit has exposures for the set; parallels alone are an error."""
+        if not part.exposures:
+            self.errors.append(
+                RefusalError(
+                    f"{part.tag!r} covers parallel exposures alone, and their prime cannot be "
+                    "dithered; remove the tag",
+                    location=part.location,
+                )
+            )
+        return bool(part.exposures)
+
     def _covered(self, tags: VisitTags) -> Covered:
         first = next(placed for placed in self.candidate.tags if placed.tags_of_visit is tags)
         exposures = self.candidate.exposures[tags]
         return Covered(
             tags=tags,
-            exposures=tuple(filter(is_supported, (exposures[node] for node in sorted(exposures)))),
+            exposures=tuple(
+                exposures[node]
+                for node in sorted(exposures)
+                if is_supported(exposures[node]) and tags.prime_of(exposures[node]) is None
+            ),
             tag=first.tag.text,
             location=first.location,
         )
@@ -291,11 +309,28 @@ class _Builder:
 
     def _members(self, part: Covered) -> tuple[Member, ...]:
         members: list[Member] = []
+        containers: dict[int, int] = {}
         for exposure in part.exposures:
             receipt = part.tags.receipt(exposure)
+            container = part.tags.container(exposure)
+            if container is not None and container.node in containers:
+                at = containers[container.node]
+                members[at] = replace(members[at], together=(*members[at].together, exposure))
+                continue
             if receipt is None or not receipt.is_copy:
                 runs = runs_of(exposure, part.tags.groups_of[exposure.node], self.patterns)
-                members.append(Member(exposure=exposure, copies=(), runs=runs, receipt=receipt))
+                parallels = parallels_of(container) if container is not None else ()
+                if container is not None:
+                    containers[container.node] = len(members)
+                members.append(
+                    Member(
+                        exposure=exposure,
+                        copies=(),
+                        runs=runs,
+                        receipt=receipt,
+                        parallels=parallels,
+                    )
+                )
                 continue
             last = members[-1] if members else None
             if (
@@ -357,9 +392,19 @@ class _Builder:
         bases: list[PosTarg] = []
         for member in members:
             try:
-                bases.append(finder.base_of(member.exposure))
+                base, *others = map(finder.base_of, (member.exposure, *member.together))
             except AptDitherError as error:
                 self.errors.append(error.located(part.tags.location(member.exposure)))
+                continue
+            bases.append(base)
+            if any(other != base for other in others):
+                self.errors.append(
+                    RefusalError(
+                        "the prime exposures of its container have different POS TARGs, and a "
+                        "container is one pointing; make them equal",
+                        location=part.tags.location(member.exposure),
+                    )
+                )
         return bases
 
     def _different_bases(

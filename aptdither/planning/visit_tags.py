@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from aptdither.apt.proposal import Exposure, Visit
+from aptdither.apt.proposal import Exposure, ExposureGroup, Visit
 from aptdither.apt.receipt import Receipt
 from aptdither.apt.tags import (
     CommentTags,
@@ -14,6 +14,7 @@ from aptdither.apt.tags import (
     parse_comments,
 )
 from aptdither.errors import AptDitherError, Location
+from aptdither.planning.containers import first_of, is_container
 
 
 class VisitTags:
@@ -39,6 +40,7 @@ class VisitTags:
     def __init__(self, visit: Visit) -> None:
         self.visit = visit
         self.errors: list[AptDitherError] = []
+        self._is_container: dict[int, bool] = {}
         self.slots = tuple(visit.walk())
         self.groups_of = {exposure.node: groups for exposure, groups in self.slots}
         self.visit_comments = self._read(visit.comments, None)
@@ -63,6 +65,22 @@ class VisitTags:
         if exposure is None:
             return Location(visit=self.visit.number, line=self.visit.line)
         return Location(visit=self.visit.number, exposure=exposure.number, line=exposure.line)
+
+    def container(self, exposure: Exposure) -> ExposureGroup | None:
+        """Return the innermost prime and parallel container around an exposure."""
+        for group in reversed(self.groups_of[exposure.node]):
+            if group.node not in self._is_container:
+                self._is_container[group.node] = is_container(group)
+            if self._is_container[group.node]:
+                return group
+        return None
+
+    def prime_of(self, exposure: Exposure) -> Exposure | None:
+        """Return the exposure whose pointing a parallel exposure has; None for any other one."""
+        container = self.container(exposure)
+        if container is None or first_of(container).instrument == exposure.instrument:
+            return None
+        return first_of(container)
 
     def receipt(self, exposure: Exposure) -> Receipt | None:
         """Return what an earlier run wrote into the exposure's Comments."""

@@ -169,7 +169,7 @@ def contradicting_receipts(visit: VisitPointings, context: ReviewContext) -> Ite
             for exposure in observed.exposures
             if exposure.node in observed.receipts
         }
-        if not receipts:
+        if not receipts or observed.prime is not None:  # parallels have those of their primes
             continue
         try:
             together = observed.share.exposures if observed.share else observed.exposures

@@ -250,7 +250,7 @@ def _other_clusters(observed: ExposureSet, receipt: Receipt, context: ReviewCont
     made = sizes_of(receipt.pattern, receipt.total, context.catalog)
     if dither_set is None or share is None or made is None or observed.n != receipt.total:
         return ""
-    members = share.by_setup()[observed.setup]
+    members = share.by_setup().get(observed.prime or observed.setup, ())
     try:
         sizes = cluster_sizes(dither_set.request, observed.setup, members, context.catalog)
     except AptDitherError:  # reported by ADT103
