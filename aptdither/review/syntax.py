@@ -11,7 +11,7 @@ from aptdither.errors import AptDitherError, Location, ProposalError, ReceiptErr
 from aptdither.findings import Message, Rule, Severity, rule
 from aptdither.planning.choice import sizes_of
 from aptdither.planning.dither_sets import DitherSet, Share
-from aptdither.planning.plan import DOUBTFUL_TAG, SINGLE_POINT
+from aptdither.planning.planner import DOUBTFUL_TAG, SINGLE_POINT
 from aptdither.planning.pointings import ExposureSet, Unresolved, VisitPointings
 from aptdither.planning.points import cluster_sizes
 from aptdither.planning.receipts import UNCOVERED_RECEIPTS
