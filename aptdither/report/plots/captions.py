@@ -25,8 +25,9 @@ def name_of(group: DitherGroup) -> str:
 
 
 def facts_of(group: DitherGroup) -> list[str]:
-    """Return setup, number of points and region."""
-    return setup_facts(group.aperture, group.element, len(group.points), group.region)
+    """Return setup, number of points, region and signal to noise."""
+    facts = setup_facts(group.aperture, group.element, len(group.points), group.region)
+    return [*facts, f"S/N {group.evaluation.view.snr:g} per exposure"]
 
 
 def setup_facts(aperture: Aperture, element: SpectralElement, n: int, region: Region) -> list[str]:

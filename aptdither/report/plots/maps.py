@@ -145,7 +145,8 @@ def draw_maps(figure: Figure, groups: Sequence[DitherGroup], coverages: Sequence
             filled = draw_map(axes, field_map, levels)
             title = f"{heading}\n{field_map.numbers}"
             if len(groups) > 1:
-                own = [fact for fact in facts_of(group) if fact not in shared]
+                # Its name has the number of points already.
+                own = [f for f in facts_of(group) if f not in shared and f != f"N = {group.n}"]
                 title = plain(", ".join((name_of(group), *own[:_MAX_OWN_FACTS]))) + f"\n{title}"
             axes.set_title(title)
         bar = figure.colorbar(filled, ax=list(column), shrink=0.9, aspect=30 * len(groups))
