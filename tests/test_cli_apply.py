@@ -134,7 +134,7 @@ def test_in_place_without_a_tag_writes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "plain.apt"
     path.write_bytes(proposal(visit(exposure(1))))
     result = invoke("apply", path, "--in-place")
-    assert (result.exit_code, result.stderr) == (0, "nothing was written\n")
+    assert (result.exit_code, result.stderr) == (0, f"{path}: nothing was written\n")
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -38,7 +38,7 @@ def test_strip_gives_back_what_apply_found(dithered: Path) -> None:
     assert result.exit_code == 0
     stripped = dithered.with_name("in.stripped.apt").read_bytes()
     assert stripped == before.replace(b"Current>true", b"Current>false")
-    assert "exposures stripped: 1; copies removed: 2, 3, 4" in result.stdout
+    assert "Visit 01: 1 exposure stripped, copies removed: 2, 3, 4" in result.stdout
     assert "in.stripped.apt" in result.stderr
     assert invoke("strip", dithered).exit_code == 2  # it exists
     assert invoke("apply", dithered.with_name("in.stripped.apt"), "-o", "-").stdout_bytes == (
@@ -57,7 +57,7 @@ def test_strip_in_place_and_in_a_pipe(dithered: Path) -> None:
     assert invoke("strip", dithered, "--in-place").exit_code == 0
     assert dithered.read_bytes() == piped.stdout_bytes
     assert dithered.with_name("in.apt.bak2").read_bytes() == source
-    assert invoke("strip", dithered, "--in-place").stderr == "nothing was written\n"
+    assert invoke("strip", dithered, "--in-place").stderr == f"{dithered}: nothing was written\n"
 
 
 def test_strip_checks_and_reports(dithered: Path, tmp_path: Path) -> None:

@@ -19,18 +19,24 @@ if TYPE_CHECKING:
 def apply_tags(
     proposals: opt.ProposalsArgument,
     outputs: OutputInputs,
-    n: Annotated[int | None, option("-n", "Points, for tags without n.", min=1)] = None,
+    n: Annotated[
+        int | None, option("-n", "Points, for tags without n.", min=1, metavar="N")
+    ] = None,
     size: Annotated[
-        str | None, option("--size", "Region, for tags without size: full, point, 30arcsec.")
+        str | None,
+        option("--size", "Region, for tags without size: full, point, 30arcsec.", metavar="SIZE"),
     ] = None,
     pattern: Annotated[
-        str | None, option("--pattern", "Catalog pattern, for tags without pattern.")
+        str | None,
+        option("--pattern", "Catalog pattern, for tags without pattern.", metavar="NAME"),
     ] = None,
     method: Annotated[
-        str | None, option("--method", "auto, catalog, optimize; for tags without method.")
+        str | None,
+        option("--method", "auto, catalog, optimize; for tags without method.", metavar="METHOD"),
     ] = None,
     spacing: Annotated[
-        str | None, option("--spacing", "Smallest step, for tags without spacing: tight, 12pix.")
+        str | None,
+        option("--spacing", "Smallest step, for tags without spacing: tight.", metavar="STEP"),
     ] = None,
     snr: Annotated[
         str | None,

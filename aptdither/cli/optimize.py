@@ -13,11 +13,13 @@ from aptdither.cli.options import option
 
 def design_pattern(
     inputs: ViewInputs,
-    n: Annotated[int, option("-n", "Number of points.", min=1)],
+    n: Annotated[int, option("-n", "Number of points.", min=1, metavar="N")],
     spacing: opt.SpacingOption = None,
     tradeoff: Annotated[bool, option("--tradeoff", "List the coverage at each spacing.")] = False,
     output: opt.FileOption = None,
-    name: Annotated[str | None, option("--name", "Name of the pattern in the file.")] = None,
+    name: Annotated[
+        str | None, option("--name", "Name of the pattern in the file.", metavar="NAME")
+    ] = None,
     force: opt.ForceOption = False,
     seed: opt.SeedOption = 0,
     details: opt.DetailsOption = False,

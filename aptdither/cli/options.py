@@ -55,7 +55,7 @@ def option(names: str, text: str, **settings: Any) -> Any:
 
 # Options that several commands have.
 FormatOption = Annotated[Format, option("--format", "Print text or JSON.")]
-SeedOption = Annotated[int, option("--seed", "Seed of all random numbers.", min=0)]
+SeedOption = Annotated[int, option("--seed", "Seed of all random numbers.", min=0, metavar="N")]
 ForceOption = Annotated[bool, option("--force", "Overwrite an existing file.")]
 FileOption = Annotated[
     str | None, option("-o --output", "Write to this file; - is standard output.", metavar="FILE")
@@ -69,7 +69,8 @@ DistortionOption = Annotated[
 ]
 DetailsOption = Annotated[bool, option("--details", "Print all figures, and explain them.")]
 SizeOption = Annotated[
-    str | None, option("--size", "Region: full, point, or a diameter: 30arcsec, 150pix.")
+    str | None,
+    option("--size", "Region: full, point, or a diameter: 30arcsec, 150pix.", metavar="SIZE"),
 ]
 SnrOption = Annotated[
     str | None, option("--snr", "Signal to noise of one exposure (default 10).", metavar="S/N")
@@ -83,15 +84,19 @@ ViewsOption = Annotated[
     ),
 ]
 SpacingOption = Annotated[
-    str | None, option("--spacing", "Smallest step: tight, wide, 12pix, 1.5arcsec.")
+    str | None,
+    option("--spacing", "Smallest step: tight, wide, 12pix, 1.5arcsec.", metavar="STEP"),
 ]
 ConfigOption = Annotated[
-    str | None, option("--config", "Config, e.g. WFC3/IR; needed if the aperture is ambiguous.")
+    str | None,
+    option("--config", "Config, where the aperture does not say it.", metavar="WFC3/IR"),
 ]
 ApertureOption = Annotated[
-    str | None, option("--aperture", "APT aperture, e.g. IR, IR-FIX, IRSUB256.")
+    str | None, option("--aperture", "APT aperture: IR, IR-FIX, UVIS2-C512C-SUB.", metavar="NAME")
 ]
-ElementOption = Annotated[str | None, option("--element", "Spectral element, e.g. F160W, G141.")]
+ElementOption = Annotated[
+    str | None, option("--element", "Spectral element: F160W, G141.", metavar="NAME")
+]
 PostargsOption = Annotated[
     str | None, option("--postargs", "POS TARGs, arcsec.", metavar='"X,Y ..."')
 ]
@@ -110,8 +115,12 @@ ProposalOption = Annotated[
     str | None,
     option("--proposal", "The exposures of a proposal; - is standard input.", metavar="IN.apt"),
 ]
-VisitOption = Annotated[str | None, option("--visit", "One visit of the proposal (default: all).")]
-GroupOption = Annotated[int | None, option("--group", "Only this group, counted from 1.", min=1)]
+VisitOption = Annotated[
+    str | None, option("--visit", "One visit of the proposal (default: all).", metavar="NUMBER")
+]
+GroupOption = Annotated[
+    int | None, option("--group", "Only this group, counted from 1.", min=1, metavar="N")
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,10 +213,10 @@ class _File:
                     "in APT"
                 )
         elif not self.change.has_work:
-            yield "nothing was written"
+            yield f"{self.source.name}: nothing was written"
         elif not self.is_changed:
             yield f"{self.source.name} is dithered already: nothing to change"
         elif self.outputs.check:
             yield f"{self.source.name} would change"
         else:
-            yield "dry run: nothing was written"
+            yield f"{self.source.name}: dry run, nothing was written"

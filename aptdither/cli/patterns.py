@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -54,12 +54,16 @@ def list_patterns(
         return
     from aptdither.report.text import comparison_table
 
-    console = opt.stdout_console()
-    for config, parallel in sorted(wanted, key=lambda both: (both[1], configs.index(both[0]))):
-        own = replace(groups, patterns=[one.name for one in wanted[config, parallel]])
-        if not parallel:
-            console.print(comparison_table(replace(own, config=config).groups(with_plan=False)))
-            continue
-        both = own.groups(with_plan=False)
-        for k in range(2):  # as the prime sees them, and as the parallel does
-            console.print(comparison_table(both[k::2]))
+    tables: list[Any] = []
+    with opt.progress_bar("evaluating") as progress:
+        for config, parallel in sorted(wanted, key=lambda both: (both[1], configs.index(both[0]))):
+            if progress is not None:
+                progress(len(tables) / len(wanted), f"{config} {parallel}")
+            own = replace(groups, patterns=[one.name for one in wanted[config, parallel]])
+            own = own if parallel else replace(own, config=config)
+            seen = own.groups(with_plan=False)
+            # As the prime sees them, and as a parallel does.
+            views = 2 if parallel else 1
+            tables += [comparison_table(seen[k::views]) for k in range(views)]
+    for table in tables:
+        opt.stdout_console().print(table)

@@ -34,6 +34,7 @@ def strip_dithers(
     known = opt.open_catalog(catalog)
 
     def change(source: Source) -> Change:
+        from aptdither.report.format import counted
         from aptdither.report.json import files_as_json, header
 
         parsed = parse_proposal(source.data, path=source.name)
@@ -48,11 +49,10 @@ def strip_dithers(
             if not visits:
                 console.print("There is nothing to take out.")
             for one in visits:
-                changed, gone = (", ".join(one[key]) or "none" for key in ("stripped", "removed"))
-                line = (
-                    f"Visit {one['visit']}: exposures stripped: {changed}; copies removed: {gone}"
-                )
-                console.print(line, markup=False, soft_wrap=True)
+                line = f"Visit {one['visit']}: {counted(len(one['stripped']), 'exposure')} stripped"
+                if one["removed"]:
+                    line += f", copies removed: {', '.join(one['removed'])}"
+                console.print(line, markup=False)
 
         return Change(
             proposal=parsed,
