@@ -13,7 +13,7 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
-    "nbsphinx",
+    "myst_nb",
 ]
 exclude_patterns = ["_build"]
 templates_path: list[str] = []
@@ -31,10 +31,11 @@ intersphinx_mapping: dict[str, tuple[str, None]] = {}
 linkcheck_ignore = [r"https?://"]
 
 # The notebook is executed when the documentation is built, so that it shows what it prints.
-nbsphinx_execute = "always"
-nbsphinx_timeout = 300
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"aptdither {release}"
 html_theme_options = {"navigation_with_keys": False, "show_prev_next": False}
-html_sidebars = {"numbers": [], "cli": []}
+html_sidebars = {"numbers": [], "cli": [], "tutorial": []}

@@ -24,12 +24,12 @@ def test_the_tutorial_runs(monkeypatch: pytest.MonkeyPatch) -> None:
             continue
         assert not cell["outputs"], "outputs are made when the documentation is built"
         *statements, last = ast.parse("".join(cell["source"])).body
-        exec(compile(ast.Module(statements, []), "tutorial", "exec"), names)
+        exec(compile(ast.Module(statements, []), "tutorial", "exec"), names)  # noqa: S102
         if isinstance(last, ast.Expr):
             value = eval(compile(ast.Expression(last.value), "tutorial", "eval"), names)
             as_html = getattr(value, "_repr_html_", None)
             assert as_html() if as_html else repr(value)
             shown += 1
         else:
-            exec(compile(ast.Module([last], []), "tutorial", "exec"), names)
+            exec(compile(ast.Module([last], []), "tutorial", "exec"), names)  # noqa: S102
     assert shown >= 4
