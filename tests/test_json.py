@@ -61,6 +61,24 @@ def test_every_report_obeys_the_schema(command: str, folder: Path) -> None:
     assert report["report_version"] == 2
 
 
+def test_a_set_over_visits_names_its_groups_and_what_they_are_worth(folder: Path) -> None:
+    visits = [
+        visit(exposure(1), exposure(2), comments="@dither id=deep pattern=tight-2", number=number)
+        for number in ("01", "02")
+    ]
+    (folder / "in.apt").write_bytes(proposal(*visits))
+    report = report_of("apply in.apt --dry-run")
+    jsonschema.validate(report, SCHEMA)
+    (joined,) = report["sets"]
+    assert (joined["id"], joined["groups"]) == ("deep", [0, 1])
+    alone = report["groups"][0]["coverage"]["worst"]["efficiency"]
+    assert joined["coverage"]["worst"]["efficiency"] > alone
+    text = CliRunner().invoke(app, ["apply", "in.apt", "--dry-run"]).stdout
+    assert "Together, visits 01, 02, IR F160W: 4 exposures (id=deep)" in text
+    page = CliRunner().invoke(app, ["report", "in.apt", "-o", "-"])
+    assert "Together, visits 01, 02" in page.stdout
+
+
 @pytest.mark.parametrize(("aperture", "chips"), [("UVIS", {"UVIS1", "UVIS2"}), ("IR", {None})])
 def test_the_worst_place_names_its_chip_where_there_are_two(
     aperture: str, chips: set[str | None], folder: Path

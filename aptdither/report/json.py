@@ -59,11 +59,21 @@ def apply_report(plan: Plan, *, source: Source, written: Written | None) -> dict
     dict
         Ready for :func:`json.dumps`; obeys ``schemas/report.schema.json``.
     """
+    index = {id(group): k for k, group in enumerate(plan.groups)}
+    sets = [
+        {
+            "id": utf8_text(joined.id),
+            "groups": [index[id(group)] for group in joined.groups],
+            "coverage": places_as_json(joined.coverage, worst_chip(joined)),
+        }
+        for joined in plan.sets
+    ]
     return {
         **header("apply"),
         "seed": plan.seed,
         **files_as_json(source, written),
         "groups": [group_as_json(group) for group in plan.groups],
+        **({"sets": sets} if sets else {}),
         "findings": findings_as_json(plan.findings),
     }
 

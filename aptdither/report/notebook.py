@@ -31,6 +31,7 @@ from aptdither.report.summary import (
     has_old_numbers,
     has_old_postargs,
     headline,
+    joined_name,
     overview,
 )
 from aptdither.types import FloatArray
@@ -148,6 +149,7 @@ def environment() -> jinja2.Environment:
         has_old_numbers=has_old_numbers,
         has_old_postargs=has_old_postargs,
         headline=headline,
+        joined_name=joined_name,
         location=location_of,
         overview=overview,
     )

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from aptdither.findings import Finding
     from aptdither.optics.aperture import Aperture
     from aptdither.planning.evaluation import DitherGroup
+    from aptdither.planning.joint import JoinedSet
 
 #: Chosen: E from which a scene counts as recovered (3% more noise than ideal sampling), and as
 #: recovered with more noise (20%); ideal over actual variance, so the noise rises as its root.
@@ -59,7 +60,7 @@ def figures(group: DitherGroup) -> list[FigureRow]:
     ]
 
 
-def headline(group: DitherGroup) -> list[tuple[str, str]]:
+def headline(group: DitherGroup | JoinedSet) -> list[tuple[str, str]]:
     """Return what an observer asks first: is the scene recovered, how safely, what limits it.
 
     Returns
@@ -88,7 +89,7 @@ def headline(group: DitherGroup) -> list[tuple[str, str]]:
         efficiency.write(value, n) for value in (pointing.efficiency_5, pointing.efficiency_median)
     )
     phases = ""
-    if group.clusters == 1:
+    if getattr(group, "clusters", 0) == 1:  # those of several are apart by chance
         phases = f"; phases {worst.packing_of_limit:.0%} of the maximum apart (d/d_N)"
     lines.append(("margin", f"E {low} to {high} with HST's pointing errors{phases}"))
     lost = worst.lost_fraction
@@ -96,15 +97,19 @@ def headline(group: DitherGroup) -> list[tuple[str, str]]:
     return [*lines, ("limit", _limit(group) + (bright if lost > MANY_LOST else ""))]
 
 
-def _limit(group: DitherGroup) -> str:
+def _limit(group: DitherGroup | JoinedSet) -> str:
     """Return what costs most of the efficiency, and what would help."""
     pointing = group.pointing
     orbits = "keep the exposures of a filter in one orbit if you can"
     losses = (
-        ("the number of exposures", 1 - group.possible.efficiency, "take more exposures"),
+        (
+            "the number of exposures",
+            1 - group.evaluation.possible.efficiency,
+            "take more exposures",
+        ),
         (
             "the pattern",
-            group.possible.efficiency - group.coverage.worst.efficiency,
+            group.evaluation.possible.efficiency - group.coverage.worst.efficiency,
             "a better pattern would help",
         ),
         (
@@ -123,16 +128,16 @@ def _limit(group: DitherGroup) -> str:
     )
 
 
-def worst_place(group: DitherGroup) -> str:
+def worst_place(group: DitherGroup | JoinedSet) -> str:
     """Return where the efficiency is lowest, in words."""
     coverage = group.coverage
     worst = replace(coverage.field, index_of_center=int(coverage.efficiency.argmin()))
-    return place_in_words(group.aperture, worst.center)
+    return place_in_words(group.evaluation.view.aperture, worst.center)
 
 
-def worst_chip(group: DitherGroup) -> str:
+def worst_chip(group: DitherGroup | JoinedSet) -> str:
     """Return the name of the chip where the efficiency is lowest; empty where there is one chip."""
-    coverage, aperture = group.coverage, group.aperture
+    coverage, aperture = group.coverage, group.evaluation.view.aperture
     number = int(coverage.field.chip[coverage.efficiency.argmin()])
     return aperture.chip(number).name if len(aperture.chips) > 1 else ""
 
@@ -214,6 +219,17 @@ def overview(group: DitherGroup) -> tuple[str, ...]:
 def setup_name(group: DitherGroup) -> str:
     """Return a group's aperture and spectral element."""
     return f"{group.aperture.name} {group.element.name}"
+
+
+def joined_name(joined: JoinedSet) -> str:
+    """Return the visits, the setup and the number of exposures of what is worth something together."""
+    visits, setup = ", ".join(map(safe_line, joined.visits)), joined.setup
+    name = f" (id={safe_line(joined.id)})" if joined.id else ""
+    done = ", completed visits with them" if joined.completed else ""
+    where = (
+        f"visit{'s' if len(joined.visits) > 1 else ''} {visits}, {setup.aperture} {setup.element}"
+    )
+    return f"Together, {where}: {counted(joined.n, 'exposure')}{name}{done}"
 
 
 def block_name(block: Sequence[DitherGroup]) -> str:

@@ -33,6 +33,7 @@ from aptdither.report.summary import (
     has_old_numbers,
     has_old_postargs,
     headline,
+    joined_name,
     overview,
     setup_name,
     worst_place,
@@ -76,6 +77,9 @@ def print_plan(
         nothing = f"Nothing in {os.fspath(path)} is tagged with @dither."
         console.print(_plain(nothing), soft_wrap=True)
     print_groups(console, plan.groups, findings=plan.findings, details=details)
+    for joined in plan.sets:
+        title = Rule(_plain(joined_name(joined)), align="left", characters="─")
+        console.print(Group(title, Padding(_facts(headline(joined)), (0, 0, 1, 2))))
     print_findings(console, plan.findings)
 
 
