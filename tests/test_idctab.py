@@ -289,3 +289,20 @@ def test_a_table_of_one_chip_does_not_do_for_two(table: Path) -> None:
         OpticsError, match=r"no distortion of WFC3/UVIS: .* pixels of UVIS1 are 3\.3"
     ):
         get_aperture("UVIS", distortion_file=table)
+
+
+def test_receipts_are_compared_with_the_distortion_that_made_them(tmp_path: Path) -> None:
+    """Clusters are laid out in pixels: another distortion gives them other POS TARGs."""
+    from aptdither.apt.reader import parse_proposal
+    from aptdither.planning.plan import Options, make_plan
+    from aptdither.review.acceptance import accept_plan
+    from tests.made import exposure, proposal, visit
+
+    path = write(tmp_path / "x_idc.fits", scaled(fix_row(), 1.01))
+    made = [exposure(i, aperture="IR-FIX") for i in range(1, 19)]
+    source = proposal(visit(*made, comments="@dither method=catalog"))
+    options = Options(distortion=path)
+    parsed = parse_proposal(source)
+    once, _ = accept_plan(parsed, make_plan(parsed, options))
+    again = parse_proposal(once)
+    assert accept_plan(again, make_plan(again, options))[0] == once != source

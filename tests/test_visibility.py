@@ -22,7 +22,7 @@ from aptdither.planning.plan import make_plan
 from aptdither.review.acceptance import accept_plan
 from aptdither.review.reviewer import Reviewer
 from aptdither.types import Region
-from tests.made import exposure, group, proposal, visit
+from tests.made import exposure, group, proposal, six, visit
 
 F160W = get_element("F160W", "WFC3/IR")
 OFFSETS = st.lists(st.tuples(st.floats(-80, 80), st.floats(-80, 80)), min_size=1, max_size=6).map(
@@ -132,3 +132,11 @@ def test_the_gap_between_chips_is_not_the_edge() -> None:
     assert seen_by_all([(0.0, float(into_gap))], point) == 0
     assert unseen_pix([(0.0, float(into_gap))], point).max() == 0
     assert unseen_pix([(100.0, 0.0)], point).max() > 100
+
+
+def test_what_was_planned_is_not_evaluated_again() -> None:
+    parsed = parse_proposal(six("@dither method=catalog"))
+    plan = make_plan(parsed)
+    evaluated = plan.evaluator.remembered
+    accept_plan(parsed, plan)
+    assert plan.evaluator.remembered == evaluated == 1

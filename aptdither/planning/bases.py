@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from aptdither.apt.patterns import is_pattern_group
 from aptdither.apt.proposal import Exposure
@@ -19,10 +20,15 @@ from aptdither.types import NO_OFFSET, PosTarg
 SMALL_ARCSEC = 2.0
 
 
-def aperture_of(exposure: Exposure) -> Aperture | None:
-    """Return the aperture of an exposure; None for one that is not known."""
+def aperture_of(exposure: Exposure, distortion: Path | None = None) -> Aperture | None:
+    """Return the aperture of an exposure, with a distortion file; None for one that is not known."""
     try:
-        return get_aperture(exposure.aperture, exposure.spectral_element, config=exposure.config)
+        return get_aperture(
+            exposure.aperture,
+            exposure.spectral_element,
+            config=exposure.config,
+            distortion_file=distortion,
+        )
     except AptDitherError:  # reported with the set
         return None
 
@@ -74,6 +80,8 @@ class BaseFinder:
         Those of the set in the visit, in document order.
     claimed : collection of int
         The nodes of all exposures that tags cover; the receipts of others count for nothing.
+    distortion : Path or None
+        A distortion file in place of the SIAF's polynomials.
     rebase : bool
         Count from the POS TARGs that the file has now.
     """
@@ -82,6 +90,7 @@ class BaseFinder:
     catalog: Catalog
     exposures: Collection[Exposure]
     claimed: Collection[int]
+    distortion: Path | None
     rebase: bool
     _by_number: Mapping[str, list[Exposure]] = field(init=False)
 
@@ -100,7 +109,9 @@ class BaseFinder:
         if receipt is not None and exposure.node in self.claimed:
             if not self.rebase or exposure not in self.exposures:
                 return base_of(receipt)
-            aperture = aperture_of(dithered_for(self.tags, self.exposures, receipt))
+            aperture = aperture_of(
+                dithered_for(self.tags, self.exposures, receipt), self.distortion
+            )
             if aperture is None:
                 return base_of(receipt)
             offset = offset_of(receipt, self.catalog, aperture)

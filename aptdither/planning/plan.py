@@ -144,7 +144,13 @@ def make_plan(
         ),
         progress,
     )
-    selected = select_sets(proposal, options.sets, defaults=options.defaults, catalog=catalog)
+    selected = select_sets(
+        proposal,
+        options.sets,
+        defaults=options.defaults,
+        catalog=catalog,
+        distortion=options.distortion,
+    )
     errors = list(selected.errors)
     try:
         planner.completed = completed_sets(proposal, selected.sets)

@@ -13,11 +13,13 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from aptdither.apt.limits import MAX_VISIT_EXPOSURES
 from aptdither.apt.patterns import AptPattern, is_pattern_group, pattern_points
 from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal, Visit
 from aptdither.apt.receipt import Receipt
+from aptdither.dither.catalog import Catalog
 from aptdither.errors import AptDitherError, Location, ProposalError
 from aptdither.findings import Finding
 from aptdither.optics.detector import get_detector
@@ -220,6 +222,8 @@ def observe(
     *,
     region: Region | None = None,
     visits: Collection[str] | None = None,
+    catalog: Catalog | None = None,
+    distortion: Path | None = None,
 ) -> Iterator[VisitPointings]:
     """Yield every visit that has exposures which can be dithered, or a tag, with its sets.
 
@@ -231,11 +235,15 @@ def observe(
         Where coverage matters, for sets whose tag does not say; the whole readout when left out.
     visits : collection of str, optional
         Numbers of the visits to look at; all of them when left out.
+    catalog, distortion
+        As for :func:`~aptdither.planning.selection.select_sets`.
     """
     patterns: dict[str, AptPattern] = {}
     for pattern in proposal.patterns:
         patterns.setdefault(pattern.number, pattern)
-    selected = select_sets(proposal, SetOptions(parallels=True))
+    selected = select_sets(
+        proposal, SetOptions(parallels=True), catalog=catalog, distortion=distortion
+    )
     tagged = {
         exposure.node: (dither_set, share)
         for dither_set in selected.sets

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 
 from aptdither.apt.limits import MAX_VISIT_EXPOSURES
 from aptdither.apt.patterns import AptPattern
@@ -92,6 +93,7 @@ def select_sets(
     *,
     defaults: DitherRequest | None = None,
     catalog: Catalog | None = None,
+    distortion: Path | None = None,
 ) -> SelectedSets:
     """Find the sets of exposures that tags ask to dither.
 
@@ -105,6 +107,8 @@ def select_sets(
         Values for tags that do not set them.
     catalog : Catalog, optional
         The patterns that receipts name; the built-in catalog when left out.
+    distortion : Path, optional
+        A distortion file in place of the SIAF's polynomials.
 
     Returns
     -------
@@ -133,7 +137,7 @@ def select_sets(
     sets: list[DitherSet] = []
     for candidate in candidates:
         builder = _Builder(
-            candidate, patterns, options, defaults, catalog or load_catalog(), claimed
+            candidate, patterns, options, defaults, catalog or load_catalog(), distortion, claimed
         )
         built = builder.build(proposal)
         if built is not None:
@@ -203,6 +207,7 @@ class _Builder:
     options: SetOptions
     defaults: DitherRequest
     catalog: Catalog
+    distortion: Path | None
     claimed: set[int]
     errors: list[AptDitherError] = field(default_factory=list)
 
@@ -387,6 +392,7 @@ class _Builder:
             catalog=self.catalog,
             exposures=[exposure for member in members for exposure in member.exposures],
             claimed=self.claimed,
+            distortion=self.distortion,
             rebase=self.options.rebase,
         )
         bases: list[PosTarg] = []
@@ -436,7 +442,7 @@ class _Builder:
             key = (part.tags, member.exposure.setup)
             alike.setdefault(key, []).extend(member.exposures)
         for (tags, _), own in alike.items():
-            aperture = aperture_of(placed[0][1].exposure)
+            aperture = aperture_of(placed[0][1].exposure, self.distortion)
             receipts = {one: found for one in own if (found := tags.receipt(one)) is not None}
             if aperture is not None:
                 lost |= lost_receipts(own, receipts, self.catalog, aperture)
@@ -472,7 +478,9 @@ class _Builder:
             if (receipt := tags.receipt(exposure)) is not None and receipt.is_dither
         }
         for own in by_tile(receipts):
-            aperture = aperture_of(dithered_for(tags, receipts, next(iter(own.values()))))
+            aperture = aperture_of(
+                dithered_for(tags, receipts, next(iter(own.values()))), self.distortion
+            )
             if aperture is None:
                 continue
             for problem in receipt_problems(own, self.catalog, aperture, must_be_complete=False):

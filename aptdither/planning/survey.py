@@ -82,7 +82,11 @@ def survey(
         raise UsageError(
             f"the proposal has no visit {visit!r}; it has {', '.join(numbers) or 'none'}"
         )
-    seen = [one for one in observe(proposal, region=region) if visit in (None, one.visit.number)]
+    seen = [
+        one
+        for one in observe(proposal, region=region, catalog=catalog, distortion=distortion)
+        if visit in (None, one.visit.number)
+    ]
     problems: list[str] = []
     plan = None
     if with_plan:

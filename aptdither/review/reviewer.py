@@ -77,7 +77,13 @@ class Reviewer:
         )
         groups: list[DitherGroup] = []
         by_visit: dict[str | None, list[Finding]] = {}
-        for visit in observe(proposal, region=self.options.size, visits=visits):
+        for visit in observe(
+            proposal,
+            region=self.options.size,
+            visits=visits,
+            catalog=self.catalog,
+            distortion=self.evaluator.distortion,
+        ):
             own = by_visit.setdefault(visit.visit.number, [])
             own += (finding for rule in VISIT_RULES for finding in rule(visit, context))
             for exposures in visit.sets:
