@@ -7,8 +7,7 @@ which is wrong by up to 0.2 pixel on WFC3/IR, so it is never used here: :meth:`D
 solves the forward polynomial by Newton steps, to better than 1e-9 pixel.
 
 How it is made fast: points go through in blocks that stay in the processor's cache, all monomials
-of a block are made with one multiplication each, and one matrix product turns them into everything
-that is wanted.
+of a block are made with one multiplication each, and one matrix product does the rest.
 """
 
 from __future__ import annotations
@@ -122,10 +121,10 @@ class Distortion:
         """
         x, y, shape = _flat_pair(dx_pix, dy_pix)
         out = np.empty((2, x.size))
-        work = _Workspace(self.degree, min(x.size, BLOCK_POINTS))
+        x_zero, y_zero = origin_pix
         with np.errstate(over="ignore", invalid="ignore"):
             for part in _blocks(x.size):
-                monomials = work.monomials(x[part], y[part], origin_pix)
+                monomials = _monomials(x[part] - x_zero, y[part] - y_zero, self.degree)
                 np.matmul(self._forward_rows, monomials, out=out[:, part])
         return _shaped(out[0], shape), _shaped(out[1], shape)
 
@@ -144,13 +143,9 @@ class Distortion:
         """
         x, y, shape = _flat_pair(dx_pix, dy_pix)
         out = np.empty((4, x.size))
-        work = _Workspace(self.degree - 1, min(x.size, BLOCK_POINTS))
         for part in _blocks(x.size):
-            np.matmul(
-                self._slope_rows,
-                work.monomials(x[part], y[part], (0.0, 0.0)),
-                out=out[:, part],
-            )
+            monomials = _monomials(x[part], y[part], self.degree - 1)
+            np.matmul(self._slope_rows, monomials, out=out[:, part])
         return np.ascontiguousarray(np.moveaxis(out.reshape(2, 2, *shape), (0, 1), (-2, -1)))
 
     def inverse(
@@ -183,11 +178,9 @@ class Distortion:
         """
         x, y, shape = _flat_pair(x_arcsec, y_arcsec)
         out = np.empty((2, x.size))
-        points = min(x.size, BLOCK_POINTS)
-        newton = _Workspace(self.degree, points)
         with np.errstate(all="ignore"):
             for part in _blocks(x.size):
-                self._invert_block(x[part], y[part], out[:, part], newton)
+                out[:, part] = self._invert_block(np.stack([x[part], y[part]]))
         for row, zero in zip(out, origin_pix, strict=True):
             if zero != 0.0:
                 row += zero
@@ -248,85 +241,54 @@ class Distortion:
             )
         self._set(_handedness=handedness)
 
-    def _invert_block(
-        self, x: FloatArray, y: FloatArray, out: FloatArray, newton: _Workspace
-    ) -> None:
-        """Solve one block by Newton steps from the straight part of the map."""
-        origin = self._forward_rows[:, :1]
-        out[...] = np.linalg.solve(self.jacobian(0.0, 0.0), np.stack([x, y]) - origin)
+    def _invert_block(self, wanted: FloatArray) -> FloatArray:
+        """Return (2, n) pixels for (2, n) arcsec: Newton steps from the straight part of the map."""
+        straight = self.jacobian(0.0, 0.0)
+        found = np.linalg.inv(straight).astype(float) @ (wanted - self._forward_rows[:, :1])
         for _ in range(MAX_STEPS):
-            still = self._newton_step(x, y, out, newton)
-            if not still.size:
-                return
-        monomials = newton.monomials(*out[:, still])
-        reached = self._forward_rows @ monomials
-        slopes = self._slope_rows @ monomials[: self._slope_rows.shape[1]]
-        distance = np.hypot(reached[0] - x[still], reached[1] - y[still])
+            miss, (xx, xy, yx, yy) = self._miss_and_slopes(wanted, found)
+            # A place where the map is mirrored lies beyond a fold: it is not the detector's side.
+            determinant = xx * yy - xy * yx
+            step = (
+                np.stack([yy * miss[0] - xy * miss[1], xx * miss[1] - yx * miss[0]]) / determinant
+            )
+            found += step
+            settled = (np.abs(step) <= SETTLED_PIX).all(axis=0)
+            settled &= determinant * self._handedness > 0.0
+            if settled.all():
+                return found
+        miss, (xx, xy, yx, yy) = self._miss_and_slopes(wanted, found)
+        distance = np.hypot(*miss)
         # A search that ended nowhere, or on the mirrored side of a fold, is where it began.
-        astray = (slopes[0] * slopes[3] - slopes[1] * slopes[2]) * self._handedness <= 0.0
-        astray |= ~np.isfinite(distance)
-        distance[astray] = np.hypot(x[still], y[still])[astray]
-        worst_arcsec = float(distance.max())
+        astray = ((xx * yy - xy * yx) * self._handedness <= 0.0) | ~np.isfinite(distance)
+        distance[astray] = np.hypot(*wanted)[astray]
+        worst_arcsec = float(distance[~settled].max())
         raise NotConvergedError(iterations=MAX_STEPS, worst_residual_arcsec=worst_arcsec)
 
-    def _newton_step(
-        self, x: FloatArray, y: FloatArray, out: FloatArray, newton: _Workspace
-    ) -> npt.NDArray[np.intp]:
-        """Step `out` toward (x, y) in place; give the indices that need another step."""
-        monomials = newton.monomials(*out)
-        products = newton.products[:, : x.size]
-        np.matmul(self._forward_rows, monomials, out=products[:2])
-        np.matmul(self._slope_rows, monomials[: self._slope_rows.shape[1]], out=products[2:6])
-        miss_x, miss_y, xx, xy, yx, yy, determinant, spare = products
-        np.subtract(x, miss_x, out=miss_x)
-        np.subtract(y, miss_y, out=miss_y)
-        # Cramer's rule on two equations, in memory that is at hand.
-        np.multiply(xx, yy, out=determinant)
-        np.multiply(xy, yx, out=spare)
-        determinant -= spare
-        yy *= miss_x
-        xy *= miss_y
-        yy -= xy
-        xx *= miss_y
-        yx *= miss_x
-        xx -= yx
-        np.divide(yy, determinant, out=xy)
-        np.divide(xx, determinant, out=yx)
-        steps = products[3:5]
-        out += steps
-        determinant *= self._handedness
-        # A place where the map is mirrored lies beyond a fold: it is not the detector's side.
-        settled = (np.abs(steps) <= SETTLED_PIX).all(axis=0) & (determinant > 0.0)
-        return np.flatnonzero(~settled)
+    def _miss_and_slopes(
+        self, wanted: FloatArray, found: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return what (2, n) pixels miss of (2, n) arcsec, and the slopes (4, n) there."""
+        monomials = _monomials(found[0], found[1], self.degree)
+        slopes = self._slope_rows @ monomials[: self._slope_rows.shape[1]]
+        return wanted - self._forward_rows @ monomials, slopes
 
 
-class _Workspace:
-    """Memory for the monomials 1, x, y, x², xy, y², … of up to `points` points, and products."""
-
-    def __init__(self, degree: int, points: int) -> None:
-        self.degree = degree
-        self.memory = np.empty(((degree + 1) * (degree + 2) // 2, points))
-        self.memory[0] = 1.0
-        self.products = np.empty((8, points))
-
-    def monomials(
-        self, x: FloatArray, y: FloatArray, origin: tuple[float, float] = (0.0, 0.0)
-    ) -> FloatArray:
-        """Return a (terms, len(x)) view with the monomials of x - origin, lowest powers first."""
-        rows = self.memory[:, : x.size]
-        np.subtract(x, origin[0], out=rows[1])
-        np.subtract(y, origin[1], out=rows[2])
-        first = 1
-        for power in range(2, self.degree + 1):
-            after = first + power
-            np.multiply(rows[first:after], rows[1], out=rows[after : after + power])
-            np.multiply(rows[after - 1], rows[2], out=rows[after + power])
-            first = after
-        return rows
+def _monomials(x: FloatArray, y: FloatArray, degree: int) -> FloatArray:
+    """Return the monomials 1, x, y, x², xy, y², … of n points as (terms, n)."""
+    rows = np.empty(((degree + 1) * (degree + 2) // 2, x.size))
+    rows[0] = 1.0
+    first = 0
+    for power in range(1, degree + 1):
+        after = first + power
+        np.multiply(rows[first:after], x, out=rows[after : after + power])
+        np.multiply(rows[after - 1], y, out=rows[after + power])
+        first = after
+    return rows
 
 
 def _terms(degree: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Return the powers of x and of y of each monomial, in the order of `_Workspace`."""
+    """Return the powers of x and of y of each monomial, in the order of `_monomials`."""
     pairs = [(total - j, j) for total in range(degree + 1) for j in range(total + 1)]
     powers = np.array(pairs, dtype=np.intp)
     return powers[:, 0], powers[:, 1]
