@@ -21,6 +21,8 @@ References
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -88,6 +90,13 @@ class Band:
         squared = np.diagonal(np.linalg.inv(self._form), axis1=1, axis2=2)
         return np.asarray(np.sqrt(squared.max(axis=0)))
 
+    def at(self, places: ArrayLike) -> Band:
+        """Return the band at some of the field points, by their indices."""
+        other = copy(self)
+        for name, values in vars(self).items():
+            setattr(other, name, values[np.asarray(places)])
+        return other
+
     def squared_radius(self, u: FloatArray, v: FloatArray) -> FloatArray:
         """Return the squares of frequencies in units of the band's edge, (..., F).
 
@@ -130,21 +139,19 @@ def annulus_mtf(radius: ArrayLike, obscured: ArrayLike) -> FloatArray:
     obscured : float or array
         Inner radius of the ring over its outer one, 0 for a filled circle.
     """
-    hole, by = np.asarray(obscured, dtype=np.float64), 2.0 * np.asarray(radius, dtype=np.float64)
-    shared = _overlap(1.0, 1.0, by) - 2.0 * _overlap(1.0, hole, by) + _overlap(hole, hole, by)
-    return np.asarray(shared / (np.pi * (1.0 - hole**2)))
+    r, e = np.asarray(radius, dtype=np.float64), np.asarray(obscured, dtype=np.float64)
+    own = _own_overlap(r) + e**2 * _own_overlap(np.minimum(r / np.maximum(e, 1e-12), 1.0))
+    # Circles of radius 1 and e, 2 r apart: two sectors less the kite between them; where one lies
+    # in the other, or outside of it, the clips make the sectors whole circles or nothing.
+    d = np.maximum(2.0 * r, 1e-12)
+    outer = np.arccos(np.clip((d * d + 1.0 - e * e) / (2.0 * d), -1.0, 1.0))
+    inner = np.arccos(np.clip((d * d + e * e - 1.0) / (2.0 * d * np.maximum(e, 1e-12)), -1.0, 1.0))
+    kite = (1.0 + e - d) * (d + 1.0 - e) * (d - 1.0 + e) * (1.0 + e + d)
+    shared = outer + e * e * inner - 0.5 * np.sqrt(np.maximum(kite, 0.0))
+    return np.asarray((own - 2.0 / np.pi * shared) / (1.0 - e * e))
 
 
-def _overlap(first: ArrayLike, second: ArrayLike, apart: FloatArray) -> FloatArray:
-    """Return the area that two circles share, by their radii and the distance of their centers."""
-    a, b, d = np.asarray(first), np.asarray(second), np.maximum(apart, 1e-12)
-
-    def sector(own: FloatArray, other: FloatArray) -> FloatArray:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            cosine = (d * d + own * own - other * other) / (2 * d * own)
-        # No circle at all has no sector; the clip makes one that holds the other a whole circle.
-        angle = np.arccos(np.clip(np.nan_to_num(cosine, nan=1.0), -1.0, 1.0))
-        return np.asarray(own * own * angle)
-
-    kite = (a + b - d) * (d + a - b) * (d - a + b) * (a + b + d)
-    return np.asarray(sector(a, b) + sector(b, a) - 0.5 * np.sqrt(np.maximum(kite, 0.0)))
+def _own_overlap(radius: FloatArray) -> FloatArray:
+    """Return the part of a circle that it shares with itself when it is moved by 2 `radius`."""
+    overlap: FloatArray = np.arccos(radius) - radius * np.sqrt(1.0 - radius * radius)
+    return 2.0 / np.pi * overlap

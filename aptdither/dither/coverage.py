@@ -1,22 +1,51 @@
 """How well exposures sample the pixels of a region: the phases everywhere, and what they give.
 
 Distortion makes the same POS TARGs land at other phases at other places, so every figure is a map
-over the region, summed up by the place where the target lands and by the worst place of each.
+over the region, summed up by the place where the target lands and by the worst place of each. The
+worst places are found: on a grid that is as fine as the phases change, then by ever closer looks
+about its worst places.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from aptdither.dither.phases import largest_hole, packing_distance, packing_limit, wrap
-from aptdither.dither.region import FieldPoints
-from aptdither.dither.views import View, band_at, field_points, offsets_at
+from aptdither.dither.phases import wrap
+from aptdither.dither.places import Places
+from aptdither.dither.region import FieldPoints, IntArray
+from aptdither.dither.sampling import AliasingModel
+from aptdither.dither.views import (
+    View,
+    Views,
+    as_views,
+    band_at,
+    band_of,
+    footprints,
+    offsets_at,
+    optics_at,
+    sampled,
+    seen_at,
+)
 from aptdither.errors import RefusalError
 from aptdither.optics.aperture import plain
 from aptdither.types import FloatArray, Shown
+
+#: The phases change by less than this from one place of the first look to the next, pixels. Chosen:
+#: a finer look finds no worse places for the patterns that were tried.
+_PHASE_STEP_PIX = 0.12
+
+#: Places on a side of the first look, at most.
+_FINEST_GRID = 33
+
+#: The closer looks: 24 places about the worst, so many times nearer than those of the first look, with
+#: fewer frequencies than count in the end.
+_CLOSER = (3, 12)
+_COARSE_CELLS = 4
+_ABOUT = np.array([(i, j) for i in range(-2, 3) for j in range(-2, 3) if i or j], dtype=float)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +76,26 @@ class Metrics:
     lost_fraction: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A position on a chip that a view sees.
+
+    Attributes
+    ----------
+    view : int
+        Index of the view.
+    chip : int
+        Number of the chip.
+    x_pix, y_pix : float
+        Pixels of the calibrated image of the chip, 1-based.
+    """
+
+    view: int
+    chip: int
+    x_pix: float
+    y_pix: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Coverage(Shown):
     """Coverage of a region by N exposures.
@@ -54,15 +103,15 @@ class Coverage(Shown):
     Attributes
     ----------
     center : Metrics
-        Where the target lands.
+        Where the target lands, in the first view.
     worst : Metrics
-        The worst value of each figure, each at its own worst place.
+        The worst value of each figure, each at its own worst place of any view.
     field : FieldPoints
-        The F positions that were evaluated.
+        The F positions that were evaluated: the center, a grid and the worst places that were found.
     phases : (F, N, 2) float array, pixels
         Of every exposure at every place, against the base pointing, in [0, 1).
-    packing, hole, efficiency, amplification, lost_fraction : (F,) float array
-        The maps; infinite amplification where nothing is recoverable.
+    packing, efficiency : (F,) float array
+        The maps.
     """
 
     center: Metrics
@@ -70,10 +119,7 @@ class Coverage(Shown):
     field: FieldPoints
     phases: FloatArray
     packing: FloatArray
-    hole: FloatArray
     efficiency: FloatArray
-    amplification: FloatArray
-    lost_fraction: FloatArray
 
     @property
     def n(self) -> int:
@@ -86,27 +132,44 @@ class Coverage(Shown):
         phases: FloatArray = self.phases[self.field.index_of_center]
         return phases
 
+    @property
+    def worst_place(self) -> Place:
+        """Where the efficiency is worst."""
+        at, field = int(np.argmin(self.efficiency)), self.field
+        return Place(
+            view=int(field.view[at]),
+            chip=int(field.chip[at]),
+            x_pix=float(field.x_pix[at]),
+            y_pix=float(field.y_pix[at]),
+        )
+
 
 def evaluate(
     postargs: Any,
-    view: View,
+    views: Views,
     *,
     base: Any = (0.0, 0.0),
     grid: int = 9,
+    refine: bool = True,
 ) -> Coverage:
-    """Return how well POS TARGs cover the phases over a region.
+    """Return how well POS TARGs cover the phases over the regions of one view or several.
+
+    Of a whole readout the part counts that every exposure sees, where there is one. At any place the
+    exposures count that see it: another one has no phase there, and its share of the ideal is lost.
 
     Parameters
     ----------
     postargs : (N, 2) array_like, arcsec, or Quantity
         POS TARGs of the exposures relative to `base`, as they are written (rounded), in the frame
-        of the view's prime.
-    view : View
-        The aperture, spectral element and region.
+        of the prime.
+    views : View or sequence of View
+        The apertures, spectral elements and regions.
     base : (2,) array_like, arcsec, or Quantity
         POS TARG that all exposures share; it moves the target, and with it the region.
     grid : int
-        Field points on a side, see :func:`~aptdither.dither.region.sample_region`.
+        Field points on a side, see :meth:`~aptdither.dither.region.Footprint.sample`.
+    refine : bool
+        Whether the worst places are looked for between the field points, too.
 
     Returns
     -------
@@ -131,35 +194,131 @@ def evaluate(
         raise ValueError(f"POS TARGs must have the shape (N, 2), not {offsets.shape}")
     if not np.all(np.isfinite(offsets)):
         raise RefusalError("a POS TARG must be two finite numbers of arcsec")
-    field = field_points(view, base=base, grid=grid)
-    moved = offsets_at(offsets, view, field)
-    band = band_at(view, field)
-    packing, hole = packing_distance(moved), largest_hole(moved)
-    efficiency = band.efficiency(moved)
-    amplification, lost = band.amplification(moved)
-    limit = packing_limit(len(offsets))
-
-    def metrics(
-        packing: float, hole: float, efficiency: float, amplification: float, lost: float
-    ) -> Metrics:
-        return Metrics(
-            packing=float(packing),
-            packing_of_limit=float(packing) / limit,
-            hole=float(hole),
-            efficiency=float(efficiency),
-            amplification=float(amplification) if np.isfinite(amplification) else None,
-            lost_fraction=float(lost),
-        )
-
-    at = field.index_of_center
+    search = _Search(offsets, as_views(views), base, grid)
+    start, found = search.start, search.found(refine=refine)
+    every = [start, found.only(np.arange(1, len(found.packing)))]
+    holes = found.only(np.array([0, -1])).hole
+    packing, of_limit, efficiency, moved = (
+        np.concatenate([getattr(one, name) for one in every])
+        for name in ("packing", "packing_of_limit", "efficiency", "offsets")
+    )
     return Coverage(
-        center=metrics(packing[at], hole[at], efficiency[at], amplification[at], lost[at]),
-        worst=metrics(packing.min(), hole.max(), efficiency.min(), amplification.max(), lost.max()),
-        field=field,
+        center=Metrics(
+            packing=float(found.packing[0]),
+            packing_of_limit=float(found.packing_of_limit[0]),
+            hole=float(holes[0]),
+            efficiency=float(found.efficiency[0]),
+            amplification=_finite(found.amplification[0, 0]),
+            lost_fraction=float(found.amplification[1, 0]),
+        ),
+        worst=Metrics(
+            packing=float(packing.min()),
+            packing_of_limit=float(of_limit.min()),
+            hole=float(holes.max()),
+            efficiency=float(efficiency.min()),
+            amplification=_finite(found.amplification[0].max()),
+            lost_fraction=float(found.amplification[1].max()),
+        ),
+        field=start.field.joined(every[1].field),
         phases=wrap(moved),
         packing=packing,
-        hole=hole,
         efficiency=efficiency,
-        amplification=amplification,
-        lost_fraction=lost,
     )
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+#: Figures that are worst where they are largest, (K, F); of how many of the worst places of the first
+#: look the surroundings are looked at, and how often: those that change faster over the field, oftener.
+_BAD: tuple[tuple[Callable[[Places], FloatArray], int, int], ...] = (
+    (lambda places: -places.packing[None], 2, 2),
+    (lambda places: -places.efficiency[None], 2, 2),
+    (lambda places: places.amplification, 1, 1),
+    (lambda places: places.hole_roughly[None], 2, 2),
+)
+
+
+class _Search:
+    """The search for the places where the figures of POS TARGs are worst.
+
+    It takes each place's alias tables from the nearest place of a grid that all patterns share,
+    since they cost more than everything else; the places that it finds are evaluated exactly.
+    """
+
+    def __init__(self, postargs: FloatArray, views: tuple[View, ...], base: Any, grid: int) -> None:
+        self.postargs, self.views, self.grid = postargs, views, grid
+        whole = sampled(footprints(views, base=base), grid)
+        self.footprints = footprints(views, base=base, postargs=postargs)
+        self.known, self.tables = whole, band_at(views, whole, cells=_COARSE_CELLS)
+        field = sampled(self.footprints, grid)
+        self.start = self._places(field, band_at(views, field))
+
+    def nearly(self, field: FieldPoints) -> Places:
+        """Return places with the bands of the nearest places of the shared grid."""
+        known = self.known
+        apart = np.abs(field.x_pix[:, None] - known.x_pix)
+        apart += np.abs(field.y_pix[:, None] - known.y_pix)
+        apart[(field.view[:, None] != known.view) | (field.chip[:, None] != known.chip)] = np.inf
+        return self._places(field, self.tables, np.argmin(apart, axis=1))
+
+    def found(self, *, refine: bool) -> Places:
+        """Return the center and the worst place of each figure, between the grid's if so wished."""
+        first, grid = self.start, self._fine_grid()
+        if refine and grid > self.grid:
+            first = self.nearly(sampled(self.footprints, grid))
+        looks, values = [], []
+        for bad, starts, _ in _BAD:
+            of_first = bad(first)
+            order = np.argsort(-of_first, axis=-1, kind="stable")[:, :starts].ravel()
+            looks.append(first.field.only(order))
+            values.append(of_first[:, order])
+        worst = [look.only(np.argmax(v, axis=-1)) for look, v in zip(looks, values, strict=True)]
+        badness = [v.max(axis=-1) for v in values]
+        spacings = np.array([footprint.spacing_pix(grid) for footprint in self.footprints])
+        for look, closer in enumerate(_CLOSER if refine and spacings.any() else ()):
+            again = [k for k, (_, _, often) in enumerate(_BAD) if look < often]
+            near = [looks[k] for k in again]
+            every = self.nearly(self._about(near[0].joined(*near[1:]), spacings / closer))
+            ends = np.cumsum([len(one.x_pix) * len(_ABOUT) for one in near])
+            for k, members in zip(again, np.split(np.arange(ends[-1]), ends[:-1]), strict=True):
+                part = every.only(members)
+                found = _BAD[k][0](part)
+                at = np.argmax(found, axis=-1)
+                now = found[np.arange(len(at)), at]
+                both = worst[k].joined(part.field.only(at))
+                worst[k] = both.only(np.arange(len(at)) + len(at) * (now > badness[k]))
+                badness[k] = np.maximum(badness[k], now)
+            looks = worst.copy()
+        field = self.start.field.center.joined(*worst)
+        return self._places(field, band_of(optics_at(self.views, field)))
+
+    def _fine_grid(self) -> int:
+        """Return how many places on a side it takes for the phases to change little between two."""
+        drift, field = 0.0, self.start.field
+        for view in range(len(self.views)):
+            offsets = self.start.offsets[field.view == view]
+            offsets = offsets - offsets[:, :1]
+            drift = max(drift, float(np.max(np.ptp(offsets, axis=0))))
+        return min(_FINEST_GRID, int(drift / _PHASE_STEP_PIX) + 2)
+
+    def _about(self, field: FieldPoints, spacings_pix: FloatArray) -> FieldPoints:
+        """Return the places about some places."""
+        near = field.only(np.repeat(np.arange(len(field.x_pix)), len(_ABOUT)))
+        points = np.stack([near.x_pix, near.y_pix], axis=-1)
+        points += np.tile(_ABOUT, (len(field.x_pix), 1)) * spacings_pix[near.view]
+        for view, chip in set(zip(near.view.tolist(), near.chip.tolist(), strict=True)):
+            members = (near.view == view) & (near.chip == chip)
+            points[members] = self.footprints[view].confined(points[members], chip)
+        return replace(near, x_pix=points[:, 0], y_pix=points[:, 1])
+
+    def _places(
+        self, field: FieldPoints, model: AliasingModel, at: IntArray | None = None
+    ) -> Places:
+        offsets = offsets_at(self.postargs, self.views, field)
+        seen = seen_at(offsets, self.views, field)
+        tables = self.tables if model.size == self.tables.size else None
+        return Places(
+            field, offsets, seen, model, np.arange(model.size) if at is None else at, tables
+        )

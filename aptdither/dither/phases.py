@@ -138,29 +138,25 @@ def packing_distance(phases: npt.ArrayLike) -> FloatArray:
     return distance
 
 
-def largest_hole(phases: npt.ArrayLike) -> FloatArray:
+def largest_hole(phases: npt.ArrayLike, *, tolerance: float = HOLE_TOLERANCE) -> FloatArray:
     """Return the largest distance from any phase to the nearest of the given ones.
 
     Parameters
     ----------
     phases : (..., N, 2) array_like, pixels
         Offsets; whole pixels do not matter; points may coincide.
+    tolerance : float
+        Largest error, pixels: a larger one costs less.
 
     Returns
     -------
     (...) float array, pixels
         The covering radius: radius of the largest empty circle on the unit torus, too small by
-        `HOLE_TOLERANCE` at most.
+        `tolerance` at most.
     """
     wrapped = _as_phases(phases)
-    leading = wrapped.shape[:-2]
-    sets = wrapped.reshape(-1, *wrapped.shape[-2:])
-    holes = np.empty(len(sets))
-    # Bounds the memory of the first look (sets x grid x points), whatever comes in.
-    chunk = max(1, 4_000_000 // (_grid_side(sets.shape[1]) ** 2 * sets.shape[1]))
-    for start in range(0, len(sets), chunk):
-        holes[start : start + chunk] = _holes(sets[start : start + chunk])
-    result: FloatArray = holes.reshape(leading)
+    holes = _holes(wrapped.reshape(-1, *wrapped.shape[-2:]), tolerance)
+    result: FloatArray = holes.reshape(wrapped.shape[:-2])
     return result
 
 
@@ -177,48 +173,58 @@ def _grid_side(n: int) -> int:
     return max(12, int(2 * sqrt(n)))
 
 
-def _nearest_squared(at: FloatArray, points: FloatArray) -> FloatArray:
-    """Return squared torus distances of `at` (..., K, 2) to the nearest of `points` (..., N, 2)."""
-    nearest = np.full(at.shape[:-1], inf)
-    for j in range(points.shape[-2]):
-        dx = at[..., 0] - points[..., j, None, 0]
-        dx -= np.rint(dx)
-        dy = at[..., 1] - points[..., j, None, 1]
-        dy -= np.rint(dy)
-        np.minimum(nearest, dx * dx + dy * dy, out=nearest)
-    return nearest
+def _nearest(at: FloatArray, points: FloatArray) -> FloatArray:
+    """Return torus distances of `at` (..., K, 2) to the nearest of `points` (N, ..., K, 2)."""
+    nearest = np.full(np.broadcast_shapes(at.shape, points.shape[1:])[:-1], inf)
+    for point in points:
+        x, y = at[..., 0] - point[..., 0], at[..., 1] - point[..., 1]
+        x -= np.rint(x)
+        y -= np.rint(y)
+        x *= x
+        y *= y
+        x += y
+        np.minimum(nearest, x, out=nearest)
+    result: FloatArray = np.sqrt(nearest)
+    return result
 
 
-def _holes(sets: FloatArray) -> FloatArray:
+def _holes(sets: FloatArray, tolerance: float) -> FloatArray:
     """Return the covering radius of each set (S, N, 2) of wrapped phases.
 
     The distance to the nearest phase changes by no more than one moves. So a square whose middle is
     at a distance d from the nearest phase holds no place farther than d plus half its diagonal:
-    squares that cannot beat the largest distance so far are dropped, the others are quartered.
+    squares that cannot beat the largest distance of their set so far are dropped, the others are
+    quartered.
     """
     count, n, _ = sets.shape
     side = _grid_side(n)
     axis = (np.arange(side) + 0.5) / side
     grid = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
-    distance = np.sqrt(_nearest_squared(np.broadcast_to(grid, (count, *grid.shape)), sets))
-    best: FloatArray = np.max(distance, axis=-1)
     half = 0.5 / side
-    which, square = np.nonzero(distance + half * sqrt(2) > best[:, None] + HOLE_TOLERANCE)
+    points = np.swapaxes(sets, 0, 1)
+    distance = np.empty((count, len(grid)))
+    block = max(1, 1_000_000 // (len(grid) * n))  # bounds the memory, whatever comes in
+    for start in range(0, count, block):
+        distance[start : start + block] = _nearest(grid, points[:, start : start + block, None])
+    best: FloatArray = np.max(distance, axis=-1)
+
+    which, square = np.nonzero(distance + half * sqrt(2) > best[:, None] + tolerance)
     middles = grid[square]
-    quarters = np.array([(-1, -1), (-1, 1), (1, -1), (1, 1)], dtype=float)
     while len(which):
         half /= 2
         which = np.repeat(which, 4)
-        middles = (middles[:, None] + half * quarters).reshape(-1, 2)
-        distance = np.empty(len(which))
-        chunk = max(1, 2_000_000 // n)
-        for start in range(0, len(which), chunk):
-            part = slice(start, start + chunk)
-            distance[part] = np.sqrt(_nearest_squared(middles[part, None], sets[which[part]]))[:, 0]
-        np.maximum.at(best, which, distance)
-        keep = distance + half * sqrt(2) > best[which] + HOLE_TOLERANCE
+        middles = (middles[:, None] + half * _QUARTERS).reshape(-1, 2)
+        found = np.empty(len(which))
+        for start in range(0, len(which), 2_000_000 // n):
+            part = slice(start, start + 2_000_000 // n)
+            found[part] = _nearest(middles[part], np.swapaxes(sets[which[part]], 0, 1))
+        np.maximum.at(best, which, found)
+        keep = found + half * sqrt(2) > best[which] + tolerance
         which, middles = which[keep], middles[keep]
     return best
+
+
+_QUARTERS = np.array([(-1, -1), (-1, 1), (1, -1), (1, 1)], dtype=float)
 
 
 # --- steps between pointings -----------------------------------------------------------------

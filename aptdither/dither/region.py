@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,13 +68,14 @@ class FieldPoints:
             index_of_center=0,
         )
 
-    def join(self, other: FieldPoints) -> FieldPoints:
+    def join(self, *others: FieldPoints) -> FieldPoints:
         """Return these positions and others; the center stays."""
+        every = (self, *others)
         return FieldPoints(
-            x_pix=np.concatenate([self.x_pix, other.x_pix]),
-            y_pix=np.concatenate([self.y_pix, other.y_pix]),
-            chip=np.concatenate([self.chip, other.chip]),
-            view=np.concatenate([self.view, other.view]),
+            x_pix=np.concatenate([one.x_pix for one in every]),
+            y_pix=np.concatenate([one.y_pix for one in every]),
+            chip=np.concatenate([one.chip for one in every]),
+            view=np.concatenate([one.view for one in every]),
             index_of_center=self.index_of_center,
         )
 
@@ -107,33 +108,15 @@ def sample_region(
 
     Parameters
     ----------
-    region : Region
-    aperture : Aperture
-        For its chips, its reference point and its pixel scale.
-    target_arcsec : (float, float), arcsec
-        Where the target lands, in the ideal frame: the reference point when left out. Where the
-        target lands outside of what is read, the nearest pixel that is read stands for it.
+    region, aperture, target_arcsec
+        As for :meth:`Footprint.of`.
     n : int
-        Points on a side, 2 or more. The whole readout: the center and, for each chip, an n x n
-        grid from the first pixel to the last, corners included. A disc: the center and n // 2
-        rings, the last on the rim, of 8, 16, ... points (n * n points in all for odd n); those
-        that no chip reads are moved to the edge of the readout; and the corners of the readouts
-        that are inside.
-
-    Returns
-    -------
-    FieldPoints
-        The center first.
+        Points on a side, 2 or more, see :meth:`Footprint.sample`.
 
     Raises
     ------
     RefusalError
         If no pixel of the disc is read.
-
-    Notes
-    -----
-    A disc in arcsec is drawn with the pixel scale at its center: at the rim of one that fills
-    the field it is off by the change of scale, 2 %.
 
     Examples
     --------
@@ -142,35 +125,156 @@ def sample_region(
     >>> [(float(x), float(y)) for x, y in zip(points.x_pix, points.y_pix)]
     [(557.0, 557.0), (1.0, 1.0), (1.0, 1014.0), (1014.0, 1.0), (1014.0, 1014.0)]
     """
-    if n < 2:
-        raise ValueError(f"a region needs 2 points on a side at least, not {n}")
-    chip = aperture.chip_at(*target_arcsec)
-    x_target, y_target = map(float, aperture.pixel_from_ideal(*target_arcsec, chip=chip.number))
-    x_center, y_center = _clip(chip.readout, np.array([[x_target, y_target]]))[0]
-    if region.kind is RegionKind.FULL:
-        points = np.concatenate([_grid(one.readout, n) for one in aperture.chips])
-        on_chip = np.repeat([one.number for one in aperture.chips], n * n)
-    elif region.diameter is None:
+    return Footprint.of(region, aperture, target_arcsec).sample(n)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Footprint:
+    """A region on the chips of an aperture.
+
+    Attributes
+    ----------
+    aperture : Aperture
+    chip : Chip
+        Where the target lands.
+    center_pix : (2,) float array
+        Where the target lands there, or the nearest pixel that is read.
+    radii_pix : (2,) float array or None
+        Of a disc along x and y, 0 for a point; None for the whole readout.
+    readouts : dict of int to Readout
+        The part of each chip that counts.
+
+    Notes
+    -----
+    A disc in arcsec is drawn with the pixel scale at its center: at the rim of one that fills
+    the field it is off by the change of scale, 2 %.
+    """
+
+    aperture: Aperture
+    chip: Chip
+    center_pix: FloatArray
+    radii_pix: FloatArray | None
+    readouts: dict[int, Readout]
+
+    @classmethod
+    def of(
+        cls,
+        region: Region,
+        aperture: Aperture,
+        target_arcsec: tuple[float, float] = (0.0, 0.0),
+        postargs_arcsec: FloatArray | None = None,
+    ) -> Footprint:
+        """Lay a region on an aperture.
+
+        Parameters
+        ----------
+        region : Region
+        aperture : Aperture
+        target_arcsec : (float, float), arcsec
+            Where the target lands, in the ideal frame: the reference point when left out. Where the
+            target lands outside of what is read, the nearest pixel that is read stands for it.
+        postargs_arcsec : (N, 2) float array, optional
+            POS TARGs in the aperture's frame relative to the target: of the whole readout the part
+            that every exposure sees counts then, of each chip that has one.
+
+        Raises
+        ------
+        RefusalError
+            If no pixel of the disc is read.
+        """
+        chip = aperture.chip_at(*target_arcsec)
+        target = np.array(aperture.pixel_from_ideal(*target_arcsec, chip=chip.number), dtype=float)
+        center = _clip(chip.readout, target[None])[0]
+        readouts = {one.number: one.readout for one in aperture.chips}
+        radii = None
+        if region.kind is RegionKind.FULL:
+            if postargs_arcsec is not None:
+                readouts = {
+                    one.number: _common(aperture, one, postargs_arcsec) for one in aperture.chips
+                }
+        elif region.diameter is None:
+            radii = np.zeros(2)
+        else:
+            radii = np.full(2, region.diameter / 2)
+            if region.unit is LengthUnit.ARCSEC:
+                radii = radii / np.array(aperture.scale_at(*center, chip=chip.number), dtype=float)
+            if math.hypot(*((target - center) / radii)) > 1:
+                raise RefusalError(
+                    f"the target lands at pixel ({target[0]:.0f}, {target[1]:.0f}), and no part of "
+                    f"a region of {region.diameter:g} {region.unit} about it is read by "
+                    f"{aperture.name}: check its POS TARG, or use size=full to evaluate all that "
+                    "is read"
+                )
+        return cls(
+            aperture=aperture, chip=chip, center_pix=center, radii_pix=radii, readouts=readouts
+        )
+
+    def sample(self, n: int) -> FieldPoints:
+        """Return field points that stand for the region, the center first.
+
+        Parameters
+        ----------
+        n : int
+            Points on a side, 2 or more. The whole readout: the center and, for each chip, an n x n
+            grid from the first pixel to the last, corners included. A disc: the center and n // 2
+            rings, the last on the rim, of 8, 16, ... points (n * n points in all for odd n); those
+            that no chip reads are moved to the edge of the readout; and the corners of the readouts
+            that are inside.
+        """
+        if n < 2:
+            raise ValueError(f"a region needs 2 points on a side at least, not {n}")
         points, on_chip = np.empty((0, 2)), np.empty(0, dtype=int)
-    else:
-        radii = np.full(2, region.diameter / 2)
-        if region.unit is LengthUnit.ARCSEC:
-            scales = aperture.scale_at(x_center, y_center, chip=chip.number)
-            radii = radii / np.array(scales, dtype=float)
-        if math.hypot((x_target - x_center) / radii[0], (y_target - y_center) / radii[1]) > 1:
-            raise RefusalError(
-                f"the target lands at pixel ({x_target:.0f}, {y_target:.0f}), and no part of a "
-                f"region of {region.diameter:g} {region.unit} about it is read by "
-                f"{aperture.name}: check its POS TARG, or use size=full to evaluate all that is read"
+        if self.radii_pix is None:
+            points = np.concatenate([_grid(readout, n) for readout in self.readouts.values()])
+            on_chip = np.repeat(list(self.readouts), n * n)
+        elif self.radii_pix.any():
+            points, on_chip = _disc(
+                self.aperture, self.chip, self.center_pix, self.radii_pix, n // 2
             )
-        points, on_chip = _disc(aperture, chip, np.array([x_center, y_center]), radii, n // 2)
-    return FieldPoints(
-        x_pix=np.concatenate([[x_center], points[:, 0]]),
-        y_pix=np.concatenate([[y_center], points[:, 1]]),
-        chip=np.concatenate([[chip.number], on_chip]),
-        view=np.zeros(len(points) + 1, dtype=int),
-        index_of_center=0,
+        x_pix, y_pix = np.concatenate([self.center_pix[None], points]).T
+        return FieldPoints(
+            x_pix=x_pix,
+            y_pix=y_pix,
+            chip=np.concatenate([[self.chip.number], on_chip]),
+            view=np.zeros(len(x_pix), dtype=int),
+            index_of_center=0,
+        )
+
+    def spacing_pix(self, n: int) -> FloatArray:
+        """Return the distance of neighbors in x and y of :meth:`sample`, (2,); 0 for a point."""
+        if self.radii_pix is not None:
+            return np.asarray(self.radii_pix / (n // 2))
+        sizes = [(one.x_max - one.x_min, one.y_max - one.y_min) for one in self.readouts.values()]
+        return np.asarray(np.max(sizes, axis=0) / (n - 1))
+
+    def confined(self, points: FloatArray, chip: int) -> FloatArray:
+        """Return points (P, 2) of a chip, moved into the region where they are outside of it."""
+        if self.radii_pix is not None and self.radii_pix.any():
+            center = self.center_pix
+            if chip != self.chip.number:
+                ideal = self.aperture.ideal_from_pixel(*center, chip=self.chip.number)
+                center = np.stack(self.aperture.pixel_from_ideal(*ideal, chip=chip), axis=-1)
+            distance = np.hypot(*((points - center) / self.radii_pix).T)
+            points = center + (points - center) / np.maximum(distance, 1.0)[:, None]
+        return _clip(self.readouts[chip], points)
+
+
+def _common(aperture: Aperture, chip: Chip, postargs_arcsec: FloatArray) -> Readout:
+    """Return the part of a chip that every exposure sees; the whole of it where there is none."""
+    readout = chip.readout
+    x_corner, y_corner = _grid(readout, 2).T[..., None]
+    dx, dy = aperture.offset_from_postarg(
+        *postargs_arcsec.T[:, None], at=(x_corner, y_corner), chip=chip.number
     )
+    common = replace(
+        readout,
+        x_min=readout.x_min + max(0, math.ceil(-dx.min())),
+        x_max=readout.x_max - max(0, math.ceil(dx.max())),
+        y_min=readout.y_min + max(0, math.ceil(-dy.min())),
+        y_max=readout.y_max - max(0, math.ceil(dy.max())),
+    )
+    empty = common.x_min > common.x_max or common.y_min > common.y_max
+    return readout if empty else common
 
 
 def _clip(readout: Readout, points: FloatArray) -> FloatArray:

@@ -28,7 +28,7 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -78,6 +78,7 @@ class AliasingModel:
             raise ValueError(f"cells must be even and at least 2, not {cells}")
         self.band = band
         self.cells = cells
+        self._whole: tuple[AliasingModel, Integers] | None = None
         self.snr = np.broadcast_to(np.asarray(snr, dtype=np.float64), (band.size,))
         if not np.all(self.snr > 0):
             raise ValueError(f"the signal to noise must be positive, not {self.snr.min():g}")
@@ -92,7 +93,18 @@ class AliasingModel:
         """Elements of all matrices of one evaluation at one place: a measure of its time."""
         return sum(group.index.size for group in self._groups)
 
-    def efficiency(self, phases: ArrayLike) -> FloatArray:
+    def at(self, places: Integers) -> AliasingModel:
+        """Return the model at some of the field points, by their indices.
+
+        What it has in tables is taken over: this costs much less than a new model.
+        """
+        if len(places) == self.size and np.array_equal(places, np.arange(self.size)):
+            return self
+        other = AliasingModel(self.band.at(places), snr=self.snr[places], cells=self.cells)
+        other._whole = self, places
+        return other
+
+    def efficiency(self, phases: ArrayLike, *, of: int | None = None) -> FloatArray:
         """Return the de-aliasing efficiency `E`.
 
         Parameters
@@ -100,13 +112,15 @@ class AliasingModel:
         phases : (..., F, N, 2) array_like
             Phases (or offsets: whole pixels do not matter) of `N` exposures at each field point,
             pixels. When the band is one for all places, ``(..., N, 2)``.
+        of : int, optional
+            Number of exposures of the ideal, where only `N` of them see the place; `N` else.
 
         Returns
         -------
         (..., F) or (...) array
             `E` in (0, 1].
         """
-        return self._evaluate(phases, gradient=False)[0]
+        return self._evaluate(phases, gradient=False, of=of)[0]
 
     def efficiency_and_gradient(self, phases: ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Return `E` as :meth:`efficiency` does, and its derivative by the phases.
@@ -120,7 +134,9 @@ class AliasingModel:
         assert gradient is not None
         return efficiency, gradient
 
-    def amplification(self, phases: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    def amplification(
+        self, phases: ArrayLike, *, of: int | None = None
+    ) -> tuple[FloatArray, FloatArray]:
         """Return what exact de-aliasing costs, and the share of the band it cannot have.
 
         A frequency is lost where `A` exceeds ``snr**2``, since exact de-aliasing then leaves more
@@ -129,7 +145,7 @@ class AliasingModel:
 
         Parameters
         ----------
-        phases : (..., F, N, 2) array_like
+        phases, of
             As for :meth:`efficiency`.
 
         Returns
@@ -154,7 +170,7 @@ class AliasingModel:
             gram[np.arange(group.aliases), np.arange(group.aliases)] += 1e-9 * n
             _invert_in_place(gram)
             trace = np.einsum("kk...->...", gram).real
-            cost = np.moveaxis(trace.reshape((-1, *lead)), 0, -1) * (n / group.aliases)
+            cost = np.moveaxis(trace.reshape((-1, *lead)), 0, -1) * ((of or n) / group.aliases)
             weight = group.share if self.size > 1 else group.share[0]
             limit = self.snr**2 if self.size > 1 else self.snr[0] ** 2
             found = weight * (cost <= limit[..., None])
@@ -167,7 +183,7 @@ class AliasingModel:
         return np.maximum(mean, 1.0), lost
 
     def _evaluate(
-        self, phases: ArrayLike, *, gradient: bool
+        self, phases: ArrayLike, *, gradient: bool, of: int | None = None
     ) -> tuple[FloatArray, FloatArray | None]:
         offsets = self._checked(phases)
         lead, n = offsets.shape[:-2], offsets.shape[-2]
@@ -184,7 +200,7 @@ class AliasingModel:
         ideal = np.zeros(self.size)
         for group in self._groups:
             power = group.amplitude**2
-            ideal += np.sum(power / (1.0 + n * power), axis=(0, 1))
+            ideal += np.sum(power / (1.0 + (of or n) * power), axis=(0, 1))
         efficiency = ideal / actual
         if slope is None:
             return efficiency.reshape(lead), None
@@ -243,6 +259,8 @@ class AliasingModel:
     @cached_property
     def _shifts(self) -> Integers:
         """Every integer shift that some frequency of some field point may need, (K, 2)."""
+        if self._whole is not None:
+            return self._whole[0]._shifts
         x_most, y_most = np.floor(self.band.reach + 0.5).astype(int)
         x, y = np.mgrid[-x_most : x_most + 1, -y_most : y_most + 1]
         return np.stack([x.ravel(), y.ravel()], axis=-1)
@@ -256,6 +274,9 @@ class AliasingModel:
     @cached_property
     def _groups(self) -> tuple[_Group, ...]:
         """Frequencies of half the Nyquist cell (the other half is conjugate), by alias count."""
+        if self._whole is not None:
+            whole, places = self._whole
+            return tuple(replace(g, amplitude=g.amplitude[..., places]) for g in whole._groups)
         x, y = _half_cell(self.cells)
         u = x[:, None, None] + self._shifts[None, :, :1]
         v = y[:, None, None] + self._shifts[None, :, 1:]
@@ -284,6 +305,9 @@ class AliasingModel:
     @cached_property
     def _alias_sets(self) -> tuple[_AliasSets, ...]:
         """The distinct sets of aliases, by alias count, and how much of the band each is."""
+        if self._whole is not None:
+            whole, places = self._whole
+            return tuple(group.only(places) for group in whole._alias_sets)
         line = _midpoints(FINE_CELLS_PER_AXIS)
         half = line[FINE_CELLS_PER_AXIS // 2 :]
         code = np.zeros((len(half), len(line), self.size), dtype=np.int64)
@@ -341,6 +365,12 @@ class _AliasSets:
     """Where each element of `G` stands in the table of `S`, (K, K, sets)."""
     share: FloatArray
     """Share of the band that each set makes up, (F, sets)."""
+
+    def only(self, places: Integers) -> _AliasSets:
+        """Return the sets that occur at some of the field points."""
+        share = self.share[places]
+        used = share.any(axis=0)
+        return _AliasSets(index=self.index[..., used], share=share[:, used])
 
     @property
     def aliases(self) -> int:

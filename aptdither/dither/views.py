@@ -9,7 +9,7 @@ view after the other.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aptdither.dither.band import NO_KERNEL, Band
-from aptdither.dither.region import FieldPoints, IntArray, sample_region
+from aptdither.dither.region import FieldPoints, Footprint, IntArray
 from aptdither.dither.sampling import SIGNAL_TO_NOISE, AliasingModel
 from aptdither.optics.aperture import Aperture, plain
 from aptdither.optics.filters import SpectralElement
@@ -93,29 +93,47 @@ def as_views(views: Views) -> tuple[View, ...]:
     return several
 
 
-def field_points(views: Views, *, base: Any = (0.0, 0.0), grid: int = 9) -> FieldPoints:
-    """Return the field points of the regions of all views, one view after the other.
+def footprints(
+    views: Views, *, base: Any = (0.0, 0.0), postargs: Any = None
+) -> tuple[Footprint, ...]:
+    """Return the region of each view on its chips.
 
     Parameters
     ----------
     views : View or sequence of View
     base : (2,) array_like, arcsec, or Quantity
         POS TARG that all exposures share: each region lies about where the target then lands.
-    grid : int
-        Points on a side, see :func:`~aptdither.dither.region.sample_region`.
+    postargs : (N, 2) array_like, arcsec, or Quantity, optional
+        POS TARGs relative to `base`: of a whole readout the part that every exposure sees counts.
     """
-    shared = plain(base, "arcsec")
-    fields = []
+    shared, laid = plain(base, "arcsec"), []
     for view in as_views(views):
-        x, y = view.own_postarg(shared)
-        fields.append(sample_region(view.region, view.aperture, (float(x), float(y)), grid))
-    return FieldPoints(
-        x_pix=np.concatenate([field.x_pix for field in fields]),
-        y_pix=np.concatenate([field.y_pix for field in fields]),
-        chip=np.concatenate([field.chip for field in fields]),
-        view=np.repeat(np.arange(len(fields)), [len(field.x_pix) for field in fields]),
-        index_of_center=fields[0].index_of_center,
-    )
+        own = None
+        if postargs is not None:
+            own = view.own_postarg(plain(postargs, "arcsec"))
+        x, y = map(float, view.own_postarg(shared))
+        laid.append(Footprint.of(view.region, view.aperture, (x, y), own))
+    return tuple(laid)
+
+
+def field_points(views: Views, *, base: Any = (0.0, 0.0), grid: int = 9) -> FieldPoints:
+    """Return the field points of the regions of all views, one view after the other.
+
+    Parameters
+    ----------
+    views, base
+        As for :func:`footprints`.
+    grid : int
+        Points on a side, see :meth:`~aptdither.dither.region.Footprint.sample`.
+    """
+    return sampled(footprints(views, base=base), grid)
+
+
+def sampled(laid: Sequence[Footprint], grid: int) -> FieldPoints:
+    """Return field points that stand for the footprints of all views, one after the other."""
+    fields = [footprint.sample(grid) for footprint in laid]
+    numbered = [replace(f, view=np.full(len(f.x_pix), k)) for k, f in enumerate(fields)]
+    return numbered[0].joined(*numbered[1:])
 
 
 def offsets_at(postargs_arcsec: FloatArray, views: Views, field: FieldPoints) -> FloatArray:
@@ -135,6 +153,17 @@ def offsets_at(postargs_arcsec: FloatArray, views: Views, field: FieldPoints) ->
         )
         offsets[members] = np.stack([dx, dy], axis=-1)
     return offsets
+
+
+def seen_at(offsets_pix: FloatArray, views: Views, field: FieldPoints) -> npt.NDArray[np.bool_]:
+    """Return which exposures see each field point on its chip, (F, N), by :func:`offsets_at`."""
+    seen = np.empty(offsets_pix.shape[:2], dtype=bool)
+    for view, chip, members in _by_chip(as_views(views), field):
+        readout = view.aperture.chip(chip).readout
+        x_pix = field.x_pix[members, None] + offsets_pix[members, :, 0]
+        y_pix = field.y_pix[members, None] + offsets_pix[members, :, 1]
+        seen[members] = ~readout.excess(x_pix, y_pix).any(axis=-1)
+    return seen
 
 
 def band_at(views: Views, field: FieldPoints, **options: Any) -> AliasingModel:

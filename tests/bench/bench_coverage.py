@@ -42,6 +42,8 @@ def main() -> int:
         offsets = offsets_at(postargs, view, field)
         efficiency = band_at(view, field).efficiency(offsets)
         kernel.append(time.perf_counter() - start)
+    field = coverage.field
+    offsets = offsets_at(postargs, view, field)
     detector = aperture.detector
     (kernel_of_ir,) = detector.pixel_kernels
     start = time.perf_counter()
@@ -59,11 +61,13 @@ def main() -> int:
         )
     )
     peer = time.perf_counter() - start
-    assert abs(worst - efficiency.min()) < 1e-9
+    assert efficiency.min() >= worst
     assert abs(worst - coverage.worst.efficiency) < 1e-9
-    print(f"{len(offsets)} places, {len(postargs)} points, {element.name}; medians of 9 runs")
+    print(
+        f"{len(offsets)} places with the worst, {len(postargs)} points, {element.name}; medians of 9 runs"
+    )
     print(f"distortion, phases and E:            {np.median(kernel) * 1e3:8.1f} ms")
-    print(f"with packing, hole, A, lost fraction:{np.median(everything) * 1e3:8.1f} ms")
+    print(f"with packing, hole, A, worst places: {np.median(everything) * 1e3:8.1f} ms")
     print(f"E by the plain loops:                {peer * 1e3:8.1f} ms")
     print(f"ratio, E alone:                      {peer / np.median(kernel):8.0f}")
     print(

@@ -1,0 +1,109 @@
+"""The figures of POS TARGs at some places, by the exposures that see each place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from aptdither.dither.phases import (
+    largest_hole,
+    packing_distance,
+    packing_limit,
+)
+from aptdither.dither.region import FieldPoints, IntArray
+from aptdither.dither.sampling import AliasingModel
+from aptdither.types import FloatArray
+
+
+class Places:
+    """The figures of POS TARGs at some places, by the exposures that see each place.
+
+    An exposure that does not see a place has no phase there, and its share of the ideal is lost. A
+    place that no exposure sees has the phases that it would have.
+
+    Parameters
+    ----------
+    field : FieldPoints
+    offsets : (F, N, 2) float array, pixels
+        Of the exposures at each place.
+    seen : (F, N) bool array
+        Which exposures see it.
+    model : AliasingModel
+    at : (F,) int array
+        Which places of the model these are, or are near to.
+    tables : AliasingModel, optional
+        A model to take amplification and lost fraction from, at the same indices.
+    """
+
+    def __init__(
+        self,
+        field: FieldPoints,
+        offsets: FloatArray,
+        seen: npt.NDArray[np.bool_],
+        model: AliasingModel,
+        at: IntArray,
+        tables: AliasingModel | None = None,
+    ) -> None:
+        self.field, self.offsets, self._model, self._at = field, offsets, model, at
+        self._tables = tables or model
+        self.seen = seen | ~seen.any(axis=1, keepdims=True)
+
+    def only(self, places: IntArray) -> Places:
+        """Return some of the places, by their indices."""
+        offsets, seen = self.offsets[places], self.seen[places]
+        field, at = self.field.only(places), self._at[places]
+        return Places(field, offsets, seen, self._model, at, self._tables)
+
+    @cached_property
+    def packing(self) -> FloatArray:
+        """Smallest distance of two phases, pixels, (F,)."""
+        return self._each(lambda offsets, _: packing_distance(offsets))
+
+    @cached_property
+    def packing_of_limit(self) -> FloatArray:
+        """The same as a fraction of the largest that so many phases can have, (F,)."""
+        counts = self.seen.sum(axis=1)
+        limits = {int(n): packing_limit(int(n)) for n in np.unique(counts)}
+        return np.asarray(self.packing / [limits[int(n)] for n in counts])
+
+    @cached_property
+    def hole(self) -> FloatArray:
+        """Largest distance of any phase from the nearest, pixels, (F,)."""
+        return self._each(lambda offsets, _: largest_hole(offsets))
+
+    @cached_property
+    def hole_roughly(self) -> FloatArray:
+        """The same to 0.002 pixel, which is quicker."""
+        return self._each(lambda offsets, _: largest_hole(offsets, tolerance=2e-3))
+
+    @cached_property
+    def efficiency(self) -> FloatArray:
+        """`E` (F,)."""
+        n = self.offsets.shape[1]
+        return self._each(lambda offsets, at: self._model.at(at).efficiency(offsets, of=n))
+
+    @cached_property
+    def amplification(self) -> FloatArray:
+        """`A` and the lost fraction, (2, F)."""
+        n = self.offsets.shape[1]
+        return self._each(
+            lambda offsets, at: np.stack(self._tables.at(at).amplification(offsets, of=n))
+        )
+
+    def _each(self, figure: Callable[[FloatArray, IntArray], FloatArray]) -> FloatArray:
+        """Return a figure of offsets and indices (in the model) that the same exposures see."""
+        if self.seen.all():
+            return figure(self.offsets, self._at)
+        parts, order = [], []
+        for mask, members in self._by_exposures():
+            parts.append(figure(self.offsets[members][:, mask], self._at[members]))
+            order.append(members)
+        return np.concatenate(parts, axis=-1)[..., np.argsort(np.concatenate(order))]
+
+    def _by_exposures(self) -> list[tuple[npt.NDArray[np.bool_], IntArray]]:
+        """Return each set of exposures that see places, and the indices of these."""
+        masks, which = np.unique(self.seen, axis=0, return_inverse=True)
+        return [(mask, np.flatnonzero(which.ravel() == k)) for k, mask in enumerate(masks)]
