@@ -10,7 +10,9 @@ import pytest
 
 from aptdither.dither.catalog import load_catalog
 from aptdither.dither.coverage import evaluate
+from aptdither.dither.phases import packing_limit
 from aptdither.dither.pointing_errors import (
+    ONE_GUIDE_STAR,
     PointingBudget,
     PointingExpectation,
     _pixels_per_arcsec,
@@ -33,11 +35,11 @@ def box() -> FloatArray:
 
 def test_without_errors_the_pattern_is_what_it_is() -> None:
     found = expect(box(), View(IR, F125W, FULL), orbits=[1, 1, 2, 3], budget=NONE)
-    worst = evaluate(box(), View(IR, F125W, FULL), grid=2).worst
+    worst = evaluate(box(), View(IR, F125W, FULL)).worst
     for name in ("efficiency_nominal", "efficiency_median", "efficiency_5"):
-        assert getattr(found, name) == pytest.approx(worst.efficiency, abs=1e-12)
+        assert getattr(found, name) == pytest.approx(worst.efficiency, abs=1e-9)
     for name in ("packing_nominal", "packing_median", "packing_5"):
-        assert getattr(found, name) == pytest.approx(worst.packing, abs=1e-12)
+        assert getattr(found, name) == pytest.approx(worst.packing_of_limit, abs=1e-9)
 
 
 def test_same_seed_same_numbers() -> None:
@@ -82,13 +84,14 @@ def test_the_packing_of_two_loses_what_a_plain_simulation_says() -> None:
     found = expect(postargs, View(IR, F125W, Region.point()), budget=budget, samples=4000)
     rng = np.random.default_rng(99)
     scale = np.array([0.135601, 0.121307])
-    distances = []
+    found_distances = []
     for _ in range(4000):
         gap = 0.5 + (rng.normal(0, 0.010, 2) - rng.normal(0, 0.010, 2)) / scale
         gap = np.minimum(gap, 1 - gap)
-        distances.append(float(np.hypot(*gap)))
-    assert found.packing_median == pytest.approx(np.median(distances), abs=0.006)
-    assert found.packing_5 == pytest.approx(np.quantile(distances, 0.05), abs=0.012)
+        found_distances.append(float(np.hypot(*gap)))
+    distances = np.array(found_distances) / packing_limit(2)
+    assert found.packing_median == pytest.approx(np.median(distances), abs=0.008)
+    assert found.packing_5 == pytest.approx(np.quantile(distances, 0.05), abs=0.016)
 
 
 def test_five_percent_is_below_the_median() -> None:
@@ -104,40 +107,55 @@ def test_the_default_sample_is_near_a_large_one() -> None:
     assert few.efficiency_5 == pytest.approx(many.efficiency_5, abs=0.012)
 
 
-def sentence(name: str, orbits: list[int] | None = None) -> str:
-    postargs = load_catalog().get(name).postargs(IR)
-    return expect(postargs, View(IR, F125W, FULL), orbits=orbits).sentence
+def test_the_range_of_the_sourced_errors() -> None:
+    # An independent judge found 0.991 to 0.974 (filled aperture) with 2 mas, and 5 mas with drift.
+    view = View(IR, F125W, FULL)
+    found = expect(load_catalog().get("tight-6").postargs(IR), view)
+    assert found.efficiency_low == pytest.approx(0.974, abs=0.006)
+    assert found.efficiency_high == pytest.approx(0.991, abs=0.003)
+    assert found.efficiency_low < found.efficiency_median < found.efficiency_high
 
 
-@pytest.mark.parametrize(
-    ("said", "expected"),
-    [
-        pytest.param(
-            sentence("WFC3-IR-DITHER-BOX-MIN", [1, 1, 2, 2]),
-            "most of the loss comes from the 2 orbits; in one it would be 0.96",
-            id="orbits",
-        ),
-        pytest.param(
-            sentence("WFC3-IR-DITHER-LINE-3PT"), "the pattern costs more than", id="pattern"
-        ),
-        pytest.param(
-            sentence("WFC3-IR-DITHER-BOX-MIN", [7, 7, 7, 7]),
-            "0.981 without; below 0.9",
-            id="numbers",
-        ),
-    ],
-)
-def test_the_sentence_says_what_to_do(said: str, expected: str) -> None:
-    assert expected in said
-    assert said.endswith(".")
-    assert "\n" not in said
+def test_it_is_the_worst_of_the_table() -> None:
+    # Its worst place is neither the center nor a corner.
+    box = load_catalog().get("WFC3-IR-DITHER-BOX-UVIS").postargs(IR)
+    view = View(IR, F125W, FULL)
+    worst = evaluate(box, view).worst
+    found = expect(box, view, budget=NONE, samples=2)
+    assert found.efficiency_nominal == worst.efficiency
+    assert found.efficiency_median == pytest.approx(worst.efficiency, abs=1e-9)
+    assert found.packing_median == pytest.approx(worst.packing_of_limit, abs=1e-9)
+
+
+def test_more_orbits_cost_more() -> None:
+    found = expect(box(), View(IR, F125W, FULL), orbits=[1, 1, 2, 2])
+    assert found.efficiency_median < found.efficiency_one_orbit - 0.005
+    one = expect(box(), View(IR, F125W, FULL))
+    assert one.efficiency_one_orbit == one.efficiency_median
+
+
+def test_packing_is_that_of_each_cluster() -> None:
+    # Two clusters in whole pixels of each other share their phases, as clusters may.
+    tight, view = load_catalog().get("tight-4").postargs(IR), View(IR, F125W, Region.point())
+    step = np.array(IR.postarg_from_offset(20.0, 3.0))
+    both = np.concatenate([tight, tight + step])
+    assert expect(both, view, budget=NONE, samples=2).packing_nominal < 0.05
+    found = expect(both, view, clusters=2, budget=NONE, samples=2)
+    alone = expect(tight, view, budget=NONE, samples=2)
+    assert found.packing_nominal == pytest.approx(alone.packing_nominal, abs=0.01)
+
+
+def test_one_guide_star_drifts_more() -> None:
+    view = View(IR, F125W, FULL)
+    assert expect(box(), view, budget=ONE_GUIDE_STAR).efficiency_median < (
+        expect(box(), view).efficiency_median
+    )
 
 
 def test_one_exposure_has_nothing_to_lose() -> None:
     found = expect([(0.0, 0.0)], View(IR, F125W, FULL))
     assert found.efficiency_5 == pytest.approx(found.efficiency_nominal)
     assert found.packing_median == 1
-    assert found.sentence == "One exposure has no dither that pointing errors could spoil."
 
 
 def test_it_is_plain_json() -> None:

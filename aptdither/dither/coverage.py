@@ -23,10 +23,8 @@ from aptdither.dither.views import (
     Views,
     as_views,
     band_at,
-    band_of,
     footprints,
     offsets_at,
-    optics_at,
     sampled,
     seen_at,
 )
@@ -196,7 +194,7 @@ def evaluate(
         raise RefusalError("a POS TARG must be two finite numbers of arcsec")
     search = _Search(offsets, as_views(views), base, grid)
     start, found = search.start, search.found(refine=refine)
-    every = [start, found.only(np.arange(1, len(found.packing)))]
+    every = [start, found.only(np.arange(1, len(found.packing)))] if refine else [start]
     holes = found.only(np.array([0, -1])).hole
     packing, of_limit, efficiency, moved = (
         np.concatenate([getattr(one, name) for one in every])
@@ -219,7 +217,7 @@ def evaluate(
             amplification=_finite(found.amplification[0].max()),
             lost_fraction=float(found.amplification[1].max()),
         ),
-        field=start.field.joined(every[1].field),
+        field=start.field.joined(*(one.field for one in every[1:])),
         phases=wrap(moved),
         packing=packing,
         efficiency=efficiency,
@@ -292,7 +290,7 @@ class _Search:
                 badness[k] = np.maximum(badness[k], now)
             looks = worst.copy()
         field = self.start.field.center.joined(*worst)
-        return self._places(field, band_of(optics_at(self.views, field)))
+        return Places.of(self.postargs, self.views, field)
 
     def _fine_grid(self) -> int:
         """Return how many places on a side it takes for the phases to change little between two."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -15,6 +15,7 @@ from aptdither.dither.phases import (
 )
 from aptdither.dither.region import FieldPoints, IntArray
 from aptdither.dither.sampling import AliasingModel
+from aptdither.dither.views import Views, band_of, offsets_at, optics_at, seen_at
 from aptdither.types import FloatArray
 
 
@@ -56,6 +57,42 @@ class Places:
         offsets, seen = self.offsets[places], self.seen[places]
         field, at = self.field.only(places), self._at[places]
         return Places(field, offsets, seen, self._model, at, self._tables)
+
+    @classmethod
+    def of(cls, postargs: FloatArray, views: Views, field: FieldPoints) -> Places:
+        """Return places of views with their own bands; POS TARGs (N, 2), arcsec."""
+        offsets = offsets_at(postargs, views, field)
+        model, at = band_of(optics_at(views, field)), np.arange(len(offsets))
+        return cls(field, offsets, seen_at(offsets, views, field), model, at)
+
+    def worst_when_moved(
+        self, moves: FloatArray, clusters: Sequence[IntArray]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the worst packing distance of one cluster, and the worst `E`, of moved exposures.
+
+        Parameters
+        ----------
+        moves : (S, F, N, 2) float array, pixels
+            `S` times a move of each exposure at each place.
+        clusters : sequence of int array
+            The exposures of each cluster.
+
+        Returns
+        -------
+        packing_of_limit, efficiency : (S,) float array
+        """
+        moved, n = self.offsets + moves, self.offsets.shape[1]
+        packing, efficiency = np.ones(len(moves)), np.ones(len(moves))
+        for mask, members in self._by_exposures():
+            model = self._model.at(self._at[members])
+            found = model.efficiency(moved[:, members][:, :, mask], of=n).min(axis=-1)
+            efficiency = np.minimum(efficiency, found)
+            for cluster in clusters:
+                seen = cluster[mask[cluster]]
+                if len(seen):
+                    apart = packing_distance(moved[:, members][:, :, seen]).min(axis=-1)
+                    packing = np.minimum(packing, apart / packing_limit(len(seen)))
+        return packing, efficiency
 
     @cached_property
     def packing(self) -> FloatArray:

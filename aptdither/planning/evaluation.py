@@ -113,30 +113,34 @@ class Evaluation:
         # Subtraction leaves something in the last digits: equal offsets must be equal.
         self.pixels: FloatArray = np.asarray(np.round(view.offsets_of(offsets_arcsec), 9) + 0.0)
         self.coverage: Coverage = evaluate(offsets_arcsec, view, base=base.xy_arcsec)
-        self._expectations: dict[tuple[int, ...], PointingExpectation] = {}
+        self._expectations: dict[tuple[tuple[int, ...], int], PointingExpectation] = {}
 
     @property
     def n(self) -> int:
         """Number of exposures."""
         return len(self.pixels)
 
-    def with_pointing_errors(self, orbits: tuple[int, ...]) -> PointingExpectation:
+    def with_pointing_errors(self, orbits: tuple[int, ...], clusters: int) -> PointingExpectation:
         """Return what the telescope's pointing errors leave of the coverage.
 
         Parameters
         ----------
         orbits : tuple of int
             The orbit of each exposure.
+        clusters : int
+            Number of clusters.
         """
-        if orbits not in self._expectations:
-            self._expectations[orbits] = expect(
+        if (orbits, clusters) not in self._expectations:
+            self._expectations[orbits, clusters] = expect(
                 self.offsets_arcsec,
                 self.view,
                 orbits=orbits,
+                clusters=clusters,
                 base=self.base.xy_arcsec,
+                coverage=self.coverage,
                 seed=self.seed,
             )
-        return self._expectations[orbits]
+        return self._expectations[orbits, clusters]
 
     @cached_property
     def possible(self) -> PossibleMetrics:
@@ -277,7 +281,7 @@ class DitherGroup(Shown):
         An exposure without an orbit is taken to be in the first.
         """
         orbits = tuple(one.orbit or 1 for one in self.exposures.pointings)
-        return self.evaluation.with_pointing_errors(orbits)
+        return self.evaluation.with_pointing_errors(orbits, self.clusters)
 
     @property
     def points(self) -> tuple[Point, ...]:

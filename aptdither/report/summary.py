@@ -86,7 +86,7 @@ def headline(group: DitherGroup | JoinedSet) -> list[tuple[str, str]]:
         return [*lines, ("limit", f"{why}: nothing is dithered")]
     pointing = group.pointing
     low, high = (
-        efficiency.write(value, n) for value in (pointing.efficiency_5, pointing.efficiency_median)
+        efficiency.write(value, n) for value in (pointing.efficiency_low, pointing.efficiency_high)
     )
     phases = ""
     if getattr(group, "clusters", 0) == 1:  # those of several are apart by chance
