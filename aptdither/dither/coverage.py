@@ -217,7 +217,7 @@ def evaluate(
             amplification=_finite(found.amplification[0].max()),
             lost_fraction=float(found.amplification[1].max()),
         ),
-        field=start.field.joined(*(one.field for one in every[1:])),
+        field=start.field.join(*(one.field for one in every[1:])),
         phases=wrap(moved),
         packing=packing,
         efficiency=efficiency,
@@ -270,26 +270,26 @@ class _Search:
         for bad, starts, _ in _BAD:
             of_first = bad(first)
             order = np.argsort(-of_first, axis=-1, kind="stable")[:, :starts].ravel()
-            looks.append(first.field.only(order))
+            looks.append(first.field.at(order))
             values.append(of_first[:, order])
-        worst = [look.only(np.argmax(v, axis=-1)) for look, v in zip(looks, values, strict=True)]
+        worst = [look.at(np.argmax(v, axis=-1)) for look, v in zip(looks, values, strict=True)]
         badness = [v.max(axis=-1) for v in values]
         spacings = np.array([footprint.spacing_pix(grid) for footprint in self.footprints])
         for look, closer in enumerate(_CLOSER if refine and spacings.any() else ()):
             again = [k for k, (_, _, often) in enumerate(_BAD) if look < often]
             near = [looks[k] for k in again]
-            every = self.nearly(self._about(near[0].joined(*near[1:]), spacings / closer))
+            every = self.nearly(self._about(near[0].join(*near[1:]), spacings / closer))
             ends = np.cumsum([len(one.x_pix) * len(_ABOUT) for one in near])
             for k, members in zip(again, np.split(np.arange(ends[-1]), ends[:-1]), strict=True):
                 part = every.only(members)
                 found = _BAD[k][0](part)
                 at = np.argmax(found, axis=-1)
                 now = found[np.arange(len(at)), at]
-                both = worst[k].joined(part.field.only(at))
-                worst[k] = both.only(np.arange(len(at)) + len(at) * (now > badness[k]))
+                both = worst[k].join(part.field.at(at))
+                worst[k] = both.at(np.arange(len(at)) + len(at) * (now > badness[k]))
                 badness[k] = np.maximum(badness[k], now)
             looks = worst.copy()
-        field = self.start.field.center.joined(*worst)
+        field = self.start.field.center.join(*worst)
         return Places.of(self.postargs, self.views, field)
 
     def _fine_grid(self) -> int:
@@ -303,7 +303,7 @@ class _Search:
 
     def _about(self, field: FieldPoints, spacings_pix: FloatArray) -> FieldPoints:
         """Return the places about some places."""
-        near = field.only(np.repeat(np.arange(len(field.x_pix)), len(_ABOUT)))
+        near = field.at(np.repeat(np.arange(len(field.x_pix)), len(_ABOUT)))
         points = np.stack([near.x_pix, near.y_pix], axis=-1)
         points += np.tile(_ABOUT, (len(field.x_pix), 1)) * spacings_pix[near.view]
         for view, chip in set(zip(near.view.tolist(), near.chip.tolist(), strict=True)):

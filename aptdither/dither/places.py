@@ -55,7 +55,7 @@ class Places:
     def only(self, places: IntArray) -> Places:
         """Return some of the places, by their indices."""
         offsets, seen = self.offsets[places], self.seen[places]
-        field, at = self.field.only(places), self._at[places]
+        field, at = self.field.at(places), self._at[places]
         return Places(field, offsets, seen, self._model, at, self._tables)
 
     @classmethod

@@ -163,7 +163,7 @@ def expect(
     in_orbit = _orbit_numbers(len(offsets), orbits)
     if coverage is None:
         coverage = evaluate(offsets, views, base=base)
-    places = Places.of(offsets, views, coverage.field.only(_worst_places(coverage)))
+    places = Places.of(offsets, views, coverage.field.at(_worst_places(coverage)))
     to_pixels = _pixels_per_arcsec(views, places.field)
     groups = np.array_split(np.arange(len(offsets)), clusters)
 

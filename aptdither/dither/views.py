@@ -133,7 +133,7 @@ def sampled(laid: Sequence[Footprint], grid: int) -> FieldPoints:
     """Return field points that stand for the footprints of all views, one after the other."""
     fields = [footprint.sample(grid) for footprint in laid]
     numbered = [replace(f, view=np.full(len(f.x_pix), k)) for k, f in enumerate(fields)]
-    return numbered[0].joined(*numbered[1:])
+    return numbered[0].join(*numbered[1:])
 
 
 def offsets_at(postargs_arcsec: FloatArray, views: Views, field: FieldPoints) -> FloatArray:

@@ -114,7 +114,7 @@ class JoinedSet:
     @property
     def pointing(self) -> PointingExpectation:
         """What pointing errors leave of it: guide stars are re-acquired for each visit."""
-        return self.evaluation.with_pointing_errors(self.orbits)
+        return self.evaluation.with_pointing_errors(self.orbits, clusters=1)
 
     @property
     def visits(self) -> tuple[str, ...]:
