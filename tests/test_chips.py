@@ -9,9 +9,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from aptdither.dither.catalog import load_catalog
+from aptdither.dither.coverage import evaluate
+from aptdither.dither.views import View
 from aptdither.errors import OpticsError
 from aptdither.optics.aperture import Aperture, aperture_names, get_aperture
+from aptdither.optics.filters import get_element
 from aptdither.optics.siaf import siaf_tables
+from aptdither.types import Region
 
 CONFIGS = ("WFC3/UVIS", "ACS/WFC", "ACS/SBC")
 APERTURES = [(config, name) for config in CONFIGS for name in aperture_names(config)]
@@ -226,3 +231,24 @@ def test_published_pixels_of_stock_patterns(
 ) -> None:
     moves = get_aperture(name).offset_from_postarg(*np.transpose(postargs))
     assert_allclose(np.stack(moves, axis=-1), pixels, rtol=0, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("name", "prime", "other", "alone", "along"),
+    # Worst d / d_N over the full fields, found apart from this package with the SIAF 1.90.
+    [
+        ("WFC3-IR-DITHER-BOX-MIN", "IR", "WFC", 0.81, 0.12),
+        ("WFC3-UVIS-DITHER-BOX", "UVIS", "WFC", 0.77, 0.15),
+        ("ACS-WFC-DITHER-BOX", "WFC", "IR", 0.36, 0.41),
+    ],
+)
+def test_a_pattern_of_one_detector_seen_by_another(
+    name: str, prime: str, other: str, alone: float, along: float
+) -> None:
+    postargs = load_catalog().get(name).postargs(get_aperture(prime))
+    frame = get_aperture(prime).frame
+    for where, expected in ((prime, alone), (other, along)):
+        aperture = get_aperture(where)
+        element = get_element(aperture.detector.default_element, aperture.config)
+        worst = evaluate(postargs, View(aperture, element, Region.full(), frame)).worst
+        assert worst.packing_of_limit == pytest.approx(expected, abs=0.015)
