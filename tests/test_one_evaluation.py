@@ -138,3 +138,40 @@ def test_the_page_and_the_figure_show_the_figures_of_apply(name: str, tmp_path: 
     assert " ".join(f"{p['postarg_x']:.3f},{p['postarg_y']:.3f}" for p in last["points"]) in numbers
     center, worst = (last["coverage"][place]["efficiency"] for place in ("center", "worst"))
     assert f"efficiency {center:.3f} at the center and {worst:.3f}" in numbers
+
+
+@pytest.mark.parametrize("name", TAGGED)
+def test_nothing_beats_what_is_possible(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "in.apt"
+    path.write_bytes(TAGGED[name].replace(b"@dither", b"@dither method=catalog"))
+    for group_ in run_json("apply", str(path), "--dry-run")["groups"]:
+        coverage = group_["coverage"]
+        for place in ("center", "worst"):
+            assert coverage[place]["efficiency"] <= coverage["possible"]["efficiency"]
+            assert coverage[place]["packing"] <= coverage["possible"]["packing"]
+            assert coverage["possible"]["hole"] is None or (
+                coverage[place]["hole"] >= coverage["possible"]["hole"]
+            )
+
+
+def test_pointing_errors_improve_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "in.apt"
+    path.write_bytes(proposal(visit(*(exposure(i, postarg=("0", "0")) for i in (1, 2, 3)))))
+    ended = RUNNER.invoke(app, ["evaluate", "--proposal", str(path)])
+    assert ended.exit_code == 0
+    assert "with HST's pointing errors" not in ended.stdout
+    path.write_bytes(six("@dither method=catalog"))
+    pointing = run_json("apply", str(path), "--dry-run")["groups"][0]["coverage"]["pointing"]
+    assert pointing["efficiency_median"] <= pointing["efficiency_nominal"]
+
+
+def test_fit_and_its_picture_give_one_scale(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    table = str(Path(__file__).parents[1] / "examples" / "table2.ecsv")
+    fit = run_json("fit", table)
+    picture = tmp_path / "scale.svg"
+    drawn = RUNNER.invoke(app, ["plot", "scale", "--measured", table, "-o", str(picture)])
+    assert drawn.exit_code == 0
+    shown = picture.read_text(encoding="utf-8")
+    assert f"A={fit['datasets'][0]['a']:.4f},B={fit['datasets'][0]['b']:.4f}" in shown
+    assert fit["aperture"] == "IR-FIX"
