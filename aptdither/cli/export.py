@@ -58,19 +58,10 @@ def export_groups(
         files.check_output(output, force=force)
     source = None if inputs.proposal is None else files.read_input(inputs.proposal)
     groups = inputs.groups(with_plan=True, source=source)
-    match fmt:
-        case ExportFormat.ECSV:
-            text = tables.ecsv(groups)
-        case ExportFormat.MARKDOWN:
-            text = tables.markdown(groups)
-        case ExportFormat.LATEX:
-            text = tables.latex(groups)
-        case ExportFormat.APT_TEXT:
-            text = tables.apt_text(groups)
-        case ExportFormat.DS9_SKY:
-            text = tables.ds9_sky(groups, _sky(source, groups, orient, position))
-        case ExportFormat.DS9_DETECTOR:
-            text = tables.ds9_detector(groups)
+    if fmt is ExportFormat.DS9_SKY:
+        text = tables.ds9_sky(groups, _sky(source, groups, orient, position))
+    else:
+        text = getattr(tables, fmt.replace("-", "_"))(groups)
     if output is None:
         sys.stdout.write(text)
     else:
