@@ -258,3 +258,7 @@ def test_pictures_share_nothing_with_each_other() -> None:
         assert gone not in found
     assert "&lt;t&gt;" in found
     assert "d &amp; e" in found
+
+
+def test_a_tag_that_is_not_applied_yet_is_no_finding_of_the_page(tagged: str) -> None:
+    assert "ADT109" not in tagged

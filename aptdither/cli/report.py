@@ -51,6 +51,7 @@ def write_reports(
 
 def _write_report(name: str, page: str | Path, inputs: GroupInputs, *, force: bool) -> None:
     from aptdither.apt.writer import rewrite_proposal
+    from aptdither.findings import Selection
     from aptdither.io import files
     from aptdither.planning.evaluation import coverage_map
     from aptdither.report.diff import unified_diff
@@ -58,12 +59,16 @@ def _write_report(name: str, page: str | Path, inputs: GroupInputs, *, force: bo
     from aptdither.report.plots.maps import GRID
     from aptdither.review.options import ReviewOptions
     from aptdither.review.reviewer import Reviewer
+    from aptdither.review.rules import RULES
 
     source = files.read_input(name)
     files.check_output(page, source=source, force=force)
     parsed, survey = inputs.survey(source)
     before = inputs.survey(source, with_plan=False)[1].groups if survey.planned else ()
+    # The page shows what apply makes of a tag: that it is not applied yet is no news.
+    known = () if survey.plan is None else ("ADT109",)
     review = ReviewOptions(
+        selection=Selection.of((), known, RULES),
         size=opt.parse_size_option(inputs.size),
         snr=opt.parse_snr_option(inputs.snr),
         catalog=inputs.catalog,
