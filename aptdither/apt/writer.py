@@ -220,21 +220,21 @@ class _VisitWriter:
         """Mark the result of the orbit planner as not current."""
         if self.change.visit.tic_data_current in (None, "", "false"):
             return []
-        # APT writes TicData before the exposures: looking there first spares reading them all.
-        first = self.document.elements[self.change.visit.children[0].node]
-        return self._tic_edits(first.start) or self._tic_edits(self.element.close_start)
-
-    def _tic_edits(self, stop: int) -> list[Edit]:
-        view = self.view
-        for data in find_children(view, self.element.open_stop, stop):
-            if data.name != b"TicData":
-                continue
+        view, start, stop = self.view, self.element.open_stop, self.element.close_start
+        at = view.find(b"<TicDataCurrent", start, stop)
+        if view.find(b"<TicDataCurrent", at + 1, stop) < 0:
+            return [_set_to_false(view, next(find_children(view, at, stop)))]
+        for data in find_children(view, start, stop):
             for child in find_children(view, data.open_stop, data.close_start):
-                if child.name == b"TicDataCurrent":
-                    content = view[child.open_stop : child.close_start]
-                    start = child.close_start - len(content.lstrip())
-                    return [Edit(start=start, stop=start + len(content.strip()), new=b"false")]
+                if (data.name, child.name) == (b"TicData", b"TicDataCurrent"):
+                    return [_set_to_false(view, child)]
         return []
+
+
+def _set_to_false(view: bytes, child: Child) -> Edit:
+    content = view[child.open_stop : child.close_start]
+    start = child.close_start - len(content.lstrip())
+    return Edit(start=start, stop=start + len(content.strip()), new=b"false")
 
 
 def _write_copy(document: Document, new: NewExposure) -> bytes:
