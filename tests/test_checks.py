@@ -30,7 +30,7 @@ from aptdither.review.rules import (
 from tests.made import box_pattern, exposure, group, proposal, visit
 
 #: Said by ``apply`` alone.
-BY_APPLY = {"ADT401", "ADT408", "ADT409"}
+BY_APPLY = {"ADT401", "ADT408", "ADT409", "ADT410"}
 
 BOX = (("0", "0"), ("0.542", "0.182"), ("0.339", "0.485"), ("-0.203", "0.303"))
 LINE = (("0", "0"), ("0.474", "0.424"))

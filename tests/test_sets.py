@@ -234,3 +234,26 @@ def test_a_container_has_one_pos_targ() -> None:
     moved = CONTAINERS.replace(exposure(2).encode(), exposure(2, postarg=("1", "0")).encode())
     with pytest.raises(AptDitherError, match="a container is one pointing; make them equal"):
         applied(moved, parallels=True)
+
+
+# Time -----------------------------------------------------------------------------------------------
+
+
+def test_the_slews_of_a_visit_are_counted_before_and_after() -> None:
+    made = [exposure(k, postarg=("0", "0.474") if k == 2 else None) for k in (1, 2)]
+    tagged = [
+        exposure(k, comments="@dither pattern=tight-4" if k == 3 else "") for k in range(3, 7)
+    ]
+    plan, _ = applied(proposal(visit(*made, group(*tagged))))
+    (time,) = plan.times
+    # One move there and one back; then three moves of the pattern, none beyond 1.25 arcsec.
+    assert (time.before_seconds, time.after_seconds) == (40.0, 100.0)
+    assert not plan.findings
+
+
+def test_copies_may_not_fit_the_orbit() -> None:
+    source = proposal(visit(exposure(1, comments="@dither n=4 pattern=tight-4", orbits=(2,))))
+    plan, _ = applied(source)
+    (finding,) = plan.findings
+    assert finding.code == "ADT410"
+    assert "3 more exposures and 60 s more of slews in orbit 2" in finding.message

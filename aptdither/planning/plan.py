@@ -37,6 +37,7 @@ from aptdither.planning.joint import (
 from aptdither.planning.planner import PlannedSetup, Planner
 from aptdither.planning.refusals import SetOptions
 from aptdither.planning.selection import select_sets
+from aptdither.planning.visit_time import VisitTime, visit_times
 from aptdither.types import Progress, Shown
 
 
@@ -81,6 +82,8 @@ class Plan(Shown):
         What evaluated it; it has the seed and the catalog.
     sets : tuple of JoinedSet
         What groups of several visits are worth together.
+    times : tuple of VisitTime
+        The slew overhead of each visit that changes, before and after.
     """
 
     groups: tuple[DitherGroup, ...]
@@ -88,6 +91,7 @@ class Plan(Shown):
     findings: tuple[Finding, ...]
     evaluator: Evaluator = field(repr=False, compare=False)
     sets: tuple[JoinedSet, ...] = ()
+    times: tuple[VisitTime, ...] = ()
 
     def __repr__(self) -> str:
         """Return it in a line: the exposures of a plan fill pages."""
@@ -168,8 +172,10 @@ def make_plan(
     errors = [*_contradictions(proposal, setups), *errors]
     raise_all(errors, note=_without_errors(selected.sets, errors))
     groups = tuple(group for setup in setups for group in planner.evaluate(setup, changes))
+    times, time_findings = visit_times(proposal, list(changes.values()))
     return Plan(
         groups=groups,
+        times=tuple(times),
         sets=tuple(
             joined for dither_set in selected.sets for joined in planner.join(dither_set, groups)
         ),
@@ -179,6 +185,7 @@ def make_plan(
             *planner.findings,
             *followers(changes.values()),
             *old_numbers(proposal, changes.values()),
+            *time_findings,
         ),
         evaluator=planner.evaluator,
     )

@@ -80,6 +80,9 @@ def print_plan(
     for joined in plan.sets:
         title = Rule(_plain(joined_name(joined)), align="left", characters="─")
         console.print(Group(title, Padding(_facts(headline(joined)), (0, 0, 1, 2))))
+    for time in plan.times:
+        slews = f"{time.before_seconds:.0f} s before, {time.after_seconds:.0f} s after"
+        console.print(_plain(f"  Slew overhead of visit {time.visit}: {slews}"))
     print_findings(console, plan.findings)
 
 

@@ -13,6 +13,7 @@ from aptdither.errors import UsageError
 from aptdither.findings import Rule
 from aptdither.planning.consequences import FOLLOWER_MOVES, OLD_NUMBER
 from aptdither.planning.joint import OTHER_ORIENT
+from aptdither.planning.visit_time import MORE_TIME
 from aptdither.review import ccd, moves, positions, sampling, syntax, visits
 
 #: Called with what the exposures of each visit do, and the :class:`ReviewContext`.
@@ -32,7 +33,7 @@ GROUP_RULES = (
 PROGRAM_RULES = visits.PROGRAM_RULES
 
 #: Reported by planning alone.
-PLANNING_RULES = (FOLLOWER_MOVES, OLD_NUMBER, OTHER_ORIENT)
+PLANNING_RULES = (FOLLOWER_MOVES, OLD_NUMBER, OTHER_ORIENT, MORE_TIME)
 
 #: Every rule by its code, in the order of the codes.
 RULES: Mapping[str, Rule] = MappingProxyType(

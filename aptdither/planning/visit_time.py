@@ -1,0 +1,117 @@
+"""What a plan costs a visit: the slews of all its exposures before and after, orbit by orbit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from aptdither.apt.changes import VisitChange
+from aptdither.apt.proposal import Proposal
+from aptdither.dither.phases import slew_seconds
+from aptdither.errors import Location
+from aptdither.findings import Finding, Rule, Severity
+from aptdither.planning.pointings import Pointing, observe
+
+#: Slews added to an orbit that are said to be able to push it over, seconds. Chosen: 4 % of the
+#: about 50 minutes that a target is visible in an orbit; a compact dither of 4 adds half of it.
+MUCH_SECONDS = 120.0
+
+MORE_TIME = Rule(
+    code="ADT410",
+    severity=Severity.NOTE,
+    title="the dither may not fit its orbit",
+    explanation="Reported by `apply`. Copies of exposures were made, or slews of 2 minutes or more "
+    "are added to one orbit, by the orbit numbers that the file has. How full an orbit is, the file "
+    "does not say: run the Orbit Planner in APT.",
+    source="COS Instrument Handbook 9.2 (a move under 1.25 arcsec takes 20 s, under 10 arcsec 30 s, "
+    "under 90 arcsec 60 s)",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitTime:
+    """The slew overhead of a visit, by the handbook's table.
+
+    Attributes
+    ----------
+    visit : str
+        Its number.
+    before_seconds, after_seconds : float
+        Of the moves between consecutive exposures of one target with one detector.
+    """
+
+    visit: str
+    before_seconds: float
+    after_seconds: float
+
+
+def visit_times(
+    proposal: Proposal, changes: Sequence[VisitChange]
+) -> tuple[list[VisitTime], list[Finding]]:
+    """Return the slew overhead of each visit that changes, and what may not fit its orbit."""
+    times: list[VisitTime] = []
+    findings: list[Finding] = []
+    numbers = {change.visit.number for change in changes}
+    observed = {one.visit.node: one for one in observe(proposal, visits=numbers)} if changes else {}
+    for change in changes:
+        taken: dict[int, list[Pointing]] = {}
+        for exposures in observed[change.visit.node].sets:
+            for one in exposures.pointings if exposures.prime is None else ():
+                if one.exposure is not None:
+                    taken.setdefault(one.exposure.node, []).append(one)
+        before = sorted((one for own in taken.values() for one in own), key=lambda one: one.when)
+        after = list(_after(change, taken))
+        old, new = _by_orbit(before), _by_orbit(after)
+        times.append(
+            VisitTime(
+                visit=change.visit.number,
+                before_seconds=sum(old.values()),
+                after_seconds=sum(new.values()),
+            )
+        )
+        copies = sum(new.copy > 0 and not new.is_split for new in change.exposures)
+        more = {orbit: new[orbit] - old.get(orbit, 0.0) for orbit in new}
+        worst = max(more, key=lambda orbit: more[orbit], default=None)
+        if copies or (worst is not None and more[worst] >= MUCH_SECONDS):
+            parts = [f"{copies} more exposures"] if copies else []
+            if worst is not None and more[worst] > 0:
+                parts.append(f"{more[worst]:.0f} s more of slews in orbit {worst}")
+            findings.append(
+                MORE_TIME.finding(
+                    f"the dither adds {' and '.join(parts)}: run the Orbit Planner in APT, and see "
+                    "whether the orbits hold them",
+                    Location(visit=change.visit.number, line=change.visit.line),
+                )
+            )
+    return times, findings
+
+
+def _after(change: VisitChange, taken: Mapping[int, Sequence[Pointing]]) -> Iterator[Pointing]:
+    """Yield the pointings of the new visit in its order; parallels move with their primes."""
+    for new in change.exposures:
+        own = taken.get(new.source.node, ())
+        if new.pos_targ is None:
+            yield from own
+        else:
+            orbits = new.source.orbit_numbers
+            orbit = orbits[min(new.copy, len(orbits) - 1)] if orbits else None
+            yield Pointing(
+                number=new.number, pos_targ=new.pos_targ, orbit=orbit, exposure=new.source
+            )
+
+
+def _by_orbit(pointings: Iterable[Pointing]) -> dict[int, float]:
+    """Return the slew overhead in each orbit, seconds; a move counts for the orbit it ends in."""
+    seconds: dict[int, float] = {}
+    for one, other in pairwise(pointings):
+        if one.exposure is None or other.exposure is None:
+            continue
+        if (one.exposure.target_name, one.exposure.config) == (
+            other.exposure.target_name,
+            other.exposure.config,
+        ):
+            cost = slew_seconds([one.pos_targ.xy_arcsec, other.pos_targ.xy_arcsec])
+            orbit = other.orbit or 1
+            seconds[orbit] = seconds.get(orbit, 0.0) + cost
+    return seconds
