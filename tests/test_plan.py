@@ -133,7 +133,7 @@ def test_one_exposure_is_expanded_in_place_and_references_follow() -> None:
     assert all("keep me" in e.comments for e in exposures[1:5])
     assert [p.number for p in plan.groups[0].points] == ["2", "3", "4", "5"]
     assert [p.was for p in plan.groups[0].points] == ["2", None, None, None]
-    assert [f.code for f in plan.findings] == ["ADT401"]
+    assert [f.code for f in plan.findings] == ["ADT401", "ADT410"]
 
 
 def test_a_multiple_becomes_clusters_stepped_apart() -> None:
