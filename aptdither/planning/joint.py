@@ -123,17 +123,6 @@ class JoinedSet:
         visits = {part.visit.node: part.visit for part in parts if part.visit is not None}
         return tuple(visits[node].number for node in sorted(visits))
 
-    @property
-    def sentence(self) -> str:
-        """What all are worth together, for a reader."""
-        worst = self.coverage.worst
-        done = f", {len(self.completed)} of them completed" if self.completed else ""
-        return (
-            f"{self.n} exposures of {self.setup.text} in visits {', '.join(self.visits)}{done}, "
-            f"together: {len(self.evaluation.distinct_phases)} phases, E {worst.efficiency:.3f} and "
-            f"d/d_N {worst.packing_of_limit:.2f} at the worst place. {self.pointing.sentence}"
-        )
-
 
 def is_turned(first: Visit, second: Visit) -> bool | None:
     """Tell whether two visits are observed at different ORIENTs; None where they may be."""

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from aptdither.optics.filters import SpectralElement
     from aptdither.optics.pointing_fit import DitherFit
     from aptdither.planning.evaluation import DitherGroup
-    from aptdither.planning.joint import JoinedSet
     from aptdither.planning.plan import Plan
 
 REPORT_VERSION = 2
