@@ -404,3 +404,13 @@ def test_setups_with_patterns_of_their_own_agree_with_their_receipts(rebase: boo
     once = apply(proposal(visit(*sub, *full, comments="@dither pattern=tight-2")))
     assert "ADT406" not in codes(once)
     assert apply(once, Options(sets=SetOptions(rebase=rebase))) == once
+
+
+def test_check_says_that_a_visit_with_an_unknown_container_cannot_be_expanded() -> None:
+    unknown = f"<NewGroup>{exposure(1)}{exposure(2)}</NewGroup>"
+    made = proposal(visit(unknown, exposure(3, comments=f"@dither n=2 {LINE}")))
+    with pytest.raises(AptDitherError, match="inside an element that is not known"):
+        apply(made)
+    assert "ADT103" in codes(made)
+    pair = group(exposure(3, comments=f"@dither {LINE}"), exposure(4))
+    assert "ADT103" not in codes(proposal(visit(unknown, pair)))

@@ -286,9 +286,12 @@ class PatternChooser:
         candidate = None if method == "optimize" else self._best_candidate(n)
         if method == "catalog":
             if candidate is None:
+                is_disc = self.views[0].region.kind is not RegionKind.FULL
+                on_detector = f" and {self.views[0].region.text} on the detector" if is_disc else ""
                 raise RefusalError(
                     f"no catalog pattern of {n} points keeps its points {self._least_pix:.3g} "
-                    "pixels apart; give a smaller spacing, or method=optimize"
+                    f"pixels apart{on_detector}; give a smaller "
+                    f"{'spacing or size' if is_disc else 'spacing'}, or method=optimize"
                 )
             return self._take(candidate, "the best of the catalog for this region")
         if candidate is not None and not self._can_be_beaten(candidate):

@@ -75,7 +75,14 @@ def refused_tags(visit: VisitPointings, context: ReviewContext) -> Iterator[Mess
         if not isinstance(error, TagError | ProposalError | ReceiptError):
             yield error.location.inside(location_of(visit.visit)), error.message
     for dither_set, share, _ in _tagged(visit):
-        for reason in _unfit_counts(dither_set, share, context):
+        reasons = list(_unfit_counts(dither_set, share, context))
+        if not reasons and share.visit.unread_exposures and _renumbers(dither_set, share, context):
+            reasons.append(
+                f"it adds or removes exposures, but the visit has {share.visit.unread_exposures} "
+                "inside an element that is not known, so it cannot be renumbered; move these into "
+                "the visit or an exposure group in APT"
+            )
+        for reason in reasons:
             yield share.location, f"{dither_set.tag!r}: {reason}"
 
 
@@ -313,6 +320,15 @@ def _unfit_counts(dither_set: DitherSet, share: Share, context: ReviewContext) -
             cluster_sizes(dither_set.request, setup, members, context.catalog)
         except AptDitherError as error:
             yield error.message
+
+
+def _renumbers(dither_set: DitherSet, share: Share, context: ReviewContext) -> bool:
+    """Tell whether a tag whose counts fit adds exposures to the visit, or removes some."""
+    return any(
+        sum(cluster_sizes(dither_set.request, setup, members, context.catalog))
+        != sum(len(member.exposures) for member in members)
+        for setup, members in share.by_setup().items()
+    )
 
 
 def _is_single(dither_set: DitherSet, share: Share, context: ReviewContext) -> bool:
