@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aptdither.dither.band import Band
-from aptdither.dither.bounds import best_possible_efficiency
+from aptdither.dither.bounds import best_possible_efficiency, possible_metrics
 from aptdither.dither.catalog import load_catalog
 from aptdither.dither.coverage import evaluate
 from aptdither.dither.optimizer.build_catalog import CENTRAL_HALF_PIX, NAMES, design
@@ -250,6 +250,16 @@ def test_no_phases_exceed_the_bound(seed: int, n: int) -> None:
     phases = np.random.default_rng(seed).random((500, n, 2))
     bound = best_possible_efficiency(n, band)
     assert band.efficiency(phases).max() <= bound + 1e-9
+
+
+def test_center_and_worst_place_have_bounds_of_their_own() -> None:
+    view = View(IR, F125W, Region.full())
+    center, worst = (possible_metrics(3, view, at_center=at) for at in (True, False))
+    assert center.efficiency == possible_efficiency(3, View(IR, F125W, Region.point()))
+    assert worst.efficiency == possible_efficiency(3, view) < center.efficiency
+    several = (view, View(IR, F160W, Region.full()))
+    assert possible_metrics(3, several).efficiency == worst.efficiency
+    assert possible_metrics(3, several[::-1], at_center=True).efficiency > center.efficiency
 
 
 def test_the_bound_over_a_region_is_that_of_its_largest_pixels() -> None:

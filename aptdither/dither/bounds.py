@@ -7,7 +7,7 @@ what a search over the region can find.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +18,11 @@ from aptdither.dither.optimizer.starts import phase_sets
 from aptdither.dither.phases import COVERING_BEST, packing_limit
 from aptdither.dither.sampling import AliasingModel
 from aptdither.dither.views import View, Views, as_views, band_of, field_points, optics_at
+from aptdither.types import FloatArray, Region
+
+#: Climbs from different phases, most and fewest. Chosen: in the far ultraviolet, where a place has many
+#: aliases and each climb takes long, fewer find what many do to 1e-4.
+_CLIMBS = (64, 8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +39,7 @@ class PossibleMetrics:
     hole : float or None
         Smallest known largest hole, pixels; None where it is not known (n > 9).
     efficiency : float
-        Bound of `E` at the most undersampled place.
+        Bound of `E` at the most undersampled place, or where the target lands.
     amplification, lost_fraction : None
         They have no bound that is known.
     """
@@ -47,7 +52,9 @@ class PossibleMetrics:
     lost_fraction: None = None
 
 
-def possible_metrics(n: int, views: Views, *, base: Any = (0.0, 0.0)) -> PossibleMetrics:
+def possible_metrics(
+    n: int, views: Views, *, base: Any = (0.0, 0.0), at_center: bool = False
+) -> PossibleMetrics:
     """Return the best figures that `n` exposures can have over the regions of some views.
 
     Parameters
@@ -57,12 +64,15 @@ def possible_metrics(n: int, views: Views, *, base: Any = (0.0, 0.0)) -> Possibl
     views : View or sequence of View
     base : (2,) array_like, arcsec, or Quantity
         POS TARG that all exposures share.
+    at_center : bool
+        Of the place where the target lands in the first view alone.
     """
+    bound = center_efficiency if at_center else possible_efficiency
     return PossibleMetrics(
         packing=packing_limit(n),
         packing_of_limit=1.0,
         hole=COVERING_BEST.get(n),
-        efficiency=possible_efficiency(n, views, base=base),
+        efficiency=bound(n, views, base=base),
     )
 
 
@@ -76,16 +86,32 @@ def possible_efficiency(n: int, views: Views, *, base: Any = (0.0, 0.0)) -> floa
     n, views, base
         As for :func:`possible_metrics`.
     """
-    return min(_possible_of_view(n, view, base) for view in as_views(views))
+    bounds = []
+    for view in as_views(views):
+        optics = optics_at(view, field_points(view, base=base, grid=5))
+        areas = np.abs(np.linalg.det(optics[:, 7:].reshape(-1, 2, 2)))
+        bounds.append(_bound(n, view, optics[np.argmax(areas)]))
+    return min(bounds)
 
 
-def _possible_of_view(n: int, view: View, base: Any) -> float:
+def center_efficiency(n: int, views: Views, *, base: Any = (0.0, 0.0)) -> float:
+    """Return a bound of the `E` of any `n` exposures where the target lands in the first view.
+
+    Parameters
+    ----------
+    n, views, base
+        As for :func:`possible_metrics`.
+    """
+    first = as_views(views)[0]
+    center = field_points(replace(first, region=Region.point()), base=base)
+    return _bound(n, first, optics_at(first, center)[0])
+
+
+def _bound(n: int, view: View, optics: FloatArray) -> float:
     if n > view.aperture.detector.max_cluster_size:
         return 1.0  # nothing exceeds it, and so many exposures come near it
-    optics = optics_at(view, field_points(view, base=base, grid=5))
-    areas = np.abs(np.linalg.det(optics[:, 7:].reshape(-1, 2, 2)))
     # Rounded, so that neighboring places share the search.
-    return _best_possible(n, tuple(np.round(optics[np.argmax(areas)], 5).tolist()))
+    return _best_possible(n, tuple(np.round(optics, 5).tolist()))
 
 
 @lru_cache(maxsize=256)
@@ -96,7 +122,7 @@ def _best_possible(n: int, optics: tuple[float, ...]) -> float:
 def best_possible_efficiency(n: int, band: AliasingModel) -> float:
     """Return the best `E` that `n` exposures are known to reach at one place.
 
-    It is the best of 64 climbs, from every lattice of `n` phases, from larger lattices and at
+    It is the best of many climbs, from every lattice of `n` phases, from larger lattices and at
     random: not proved, but 1 wherever an alias-free lattice exists, which nothing exceeds.
 
     Parameters
@@ -107,6 +133,7 @@ def best_possible_efficiency(n: int, band: AliasingModel) -> float:
         Of one place.
     """
     place = Objective(field=FieldMap.identity(), band=band)
-    phases = phase_sets(n, 64, np.random.default_rng(0))
+    climbs = min(_CLIMBS[0], max(_CLIMBS[1], 60_000 // band.cost))
+    phases = phase_sets(n, climbs, np.random.default_rng(0))
     _, value = ascend(place.worst_efficiency(1.0), phases, steps=60)
     return min(1.0, float(value.max()))

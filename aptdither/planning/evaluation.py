@@ -19,7 +19,7 @@ import numpy as np
 from aptdither.dither.bounds import PossibleMetrics, possible_metrics
 from aptdither.dither.catalog import Catalog, load_catalog
 from aptdither.dither.clusters import split_counts
-from aptdither.dither.coverage import Coverage, evaluate
+from aptdither.dither.coverage import Coverage, Metrics, evaluate
 from aptdither.dither.phases import (
     min_separation,
     packing_distance,
@@ -144,14 +144,22 @@ class Evaluation:
 
     @cached_property
     def possible(self) -> PossibleMetrics:
-        """The best figures known for so many exposures; never below what these reach."""
-        center, worst = self.coverage.center, self.coverage.worst
-        best = possible_metrics(self.n, self.view, base=self.base.xy_arcsec)
+        """The best worst figures known for so many exposures; never below what these reach."""
+        return self._possible(self.coverage.worst, at_center=False)
+
+    @cached_property
+    def possible_at_center(self) -> PossibleMetrics:
+        """The same where the target lands."""
+        return self._possible(self.coverage.center, at_center=True)
+
+    def _possible(self, reached: Metrics, *, at_center: bool) -> PossibleMetrics:
+        base = self.base.xy_arcsec
+        best = possible_metrics(self.n, self.view, base=base, at_center=at_center)
         return replace(
             best,
-            packing=max(best.packing, center.packing, worst.packing),
-            hole=None if best.hole is None else min(best.hole, center.hole, worst.hole),
-            efficiency=max(best.efficiency, center.efficiency, worst.efficiency),
+            packing=max(best.packing, reached.packing),
+            hole=None if best.hole is None else min(best.hole, reached.hole),
+            efficiency=max(best.efficiency, reached.efficiency),
         )
 
     @cached_property
