@@ -195,8 +195,8 @@ def _drawings(
     )
     yield "Phases", text, PICTURE_IN, lambda figure: draw_phases(figure.subplots(), group)
     for name, field_map in maps_of(group, whole).items():
-        if name == "packing" and group.n == 1:
-            continue  # a single phase is as far from itself everywhere
+        if name == "packing" and (group.n == 1 or not whole.packing.any()):
+            continue  # of a single phase, or of equal ones: the same everywhere
 
         def over_detector(figure: Figure, field_map: FieldMap = field_map) -> None:
             axes = figure.subplots()

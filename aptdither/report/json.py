@@ -16,8 +16,7 @@ from aptdither.report.summary import worst_chip
 from aptdither.version import __version__
 
 if TYPE_CHECKING:
-    from aptdither.dither.bounds import PossibleMetrics
-    from aptdither.dither.coverage import Coverage, Metrics
+    from aptdither.dither.coverage import Coverage
     from aptdither.dither.optimizer.optimize import TradeoffPoint
     from aptdither.dither.pattern import Pattern
     from aptdither.findings import Finding
@@ -171,9 +170,9 @@ def fit_report(
 
 def places_as_json(coverage: Coverage, chip: str = "") -> dict[str, Any]:
     """Return the metrics at the center and the worst of each over the region, E's on `chip`."""
-    worst = metrics_as_json(coverage.worst)
+    worst = _rounded(coverage.worst)
     return {
-        "center": metrics_as_json(coverage.center),
+        "center": _rounded(coverage.center),
         "worst": {**worst, "chip": chip} if chip else worst,
     }
 
@@ -208,7 +207,7 @@ def group_as_json(group: DitherGroup) -> dict[str, Any]:
         ],
         "coverage": {
             **places_as_json(group.coverage, worst_chip(group)),
-            "possible": metrics_as_json(group.possible),
+            "possible": _rounded(group.possible),
             "pointing": _rounded(group.pointing),
             "seen_by_all": round(group.evaluation.seen_by_all, DECIMALS),
         },
@@ -216,11 +215,6 @@ def group_as_json(group: DitherGroup) -> dict[str, Any]:
         "span_pix": group.span_pix,
         "slew_seconds": group.slew_seconds,
     }
-
-
-def metrics_as_json(metrics: Metrics | PossibleMetrics) -> dict[str, float | None]:
-    """Return the metrics at one place, the worst of each over a region, or the best possible."""
-    return _rounded(metrics)
 
 
 def findings_as_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:

@@ -148,6 +148,12 @@ def place_in_words(aperture: Aperture, place: FieldPoints) -> str:
     return f"{name}pixel ({place.x_pix[0]:.0f}, {place.y_pix[0]:.0f})"
 
 
+_CLUSTERS = (
+    "each a pattern by itself; over the field their phases drift past each other, so d of all "
+    "points together says little"
+)
+
+
 def facts(group: DitherGroup, *, details: bool) -> list[tuple[str, str]]:
     """Return what a group is, a heading and a value each; with `details` also why and whence."""
     choice = group.choice
@@ -155,11 +161,12 @@ def facts(group: DitherGroup, *, details: bool) -> list[tuple[str, str]]:
     is_grism, is_moved = group.element.kind == "grism", group.base != NO_OFFSET
     pairs = [
         ("tag", group.tag or ""),
+        ("target", (group.exposures.target or "") if details else ""),
         ("pattern", f"{choice.name} ({choice.method})"),
         ("why", choice.why if details else ""),
         ("source", choice.source if details else ""),
         ("band", f"at {group.element.wavelength_nm:g} nm, the grism's middle" if is_grism else ""),
-        ("clusters", f"{group.clusters}, each a pattern by itself" if group.clusters > 1 else ""),
+        ("clusters", f"{group.clusters}, {_CLUSTERS}" if group.clusters > 1 else ""),
         ("region", region_in_words(group.region)),
         ("base", f"POS TARG {group.base.text}; the offsets are added to it" if is_moved else ""),
         ("extent", extent_in_words(group)),
