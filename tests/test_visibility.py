@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from aptdither.apt.reader import parse_proposal
 from aptdither.cli.app import app
+from aptdither.dither.coverage import evaluate
 from aptdither.dither.views import View
 from aptdither.dither.visibility import largest_scale, seen_by_all, unseen_pix
 from aptdither.errors import AptDitherError
@@ -140,3 +141,14 @@ def test_what_was_planned_is_not_evaluated_again() -> None:
     evaluated = plan.evaluator.remembered
     accept_plan(parsed, plan)
     assert plan.evaluator.remembered == evaluated == 1
+
+
+def test_a_target_over_the_gap_is_judged_by_what_every_exposure_sees() -> None:
+    view = View(
+        get_aperture("WFC"), get_element("F814W", "ACS/WFC"), Region.disc(diameter_arcsec=30)
+    )
+    box = [(0.0, 0.0), (-0.451, -0.259), (-0.173, -0.651), (-0.673, -0.765)]
+    coverage = evaluate(box, view)
+    assert set(coverage.field.chip) == {1, 2}
+    assert coverage.worst.efficiency > 0.9
+    assert seen_by_all(box, view) < 1

@@ -174,8 +174,8 @@ class Footprint:
             Where the target lands, in the ideal frame: the reference point when left out. Where the
             target lands outside of what is read, the nearest pixel that is read stands for it.
         postargs_arcsec : (N, 2) float array, optional
-            POS TARGs in the aperture's frame relative to the target: of the whole readout the part
-            that every exposure sees counts then, of each chip that has one.
+            POS TARGs in the aperture's frame relative to the target: of the whole readout, and of two
+            chips, the part that every exposure sees counts then, of each chip that has one.
 
         Raises
         ------
@@ -187,14 +187,15 @@ class Footprint:
         center = _clip(chip.readout, target[None])[0]
         readouts = {one.number: one.readout for one in aperture.chips}
         radii = None
-        if region.kind is RegionKind.FULL:
-            if postargs_arcsec is not None:
-                readouts = {
-                    one.number: _common(aperture, one, postargs_arcsec) for one in aperture.chips
-                }
-        elif region.diameter is None:
+        is_full = region.kind is RegionKind.FULL
+        # No target that is wider than its way to the gap can avoid the gap in every exposure.
+        if postargs_arcsec is not None and (is_full or len(aperture.chips) > 1):
+            readouts = {
+                one.number: _common(aperture, one, postargs_arcsec) for one in aperture.chips
+            }
+        if region.kind is RegionKind.POINT:
             radii = np.zeros(2)
-        else:
+        elif region.diameter is not None:
             radii = np.full(2, region.diameter / 2)
             if region.unit is LengthUnit.ARCSEC:
                 radii = radii / np.array(aperture.scale_at(*center, chip=chip.number), dtype=float)
@@ -229,7 +230,7 @@ class Footprint:
             on_chip = np.repeat(list(self.readouts), n * n)
         elif self.radii_pix.any():
             points, on_chip = _disc(
-                self.aperture, self.chip, self.center_pix, self.radii_pix, n // 2
+                self.aperture, self.chip, self.center_pix, self.radii_pix, n // 2, self.readouts
             )
         x_pix, y_pix = np.concatenate([self.center_pix[None], points]).T
         return FieldPoints(
@@ -295,11 +296,16 @@ def _grid(readout: Readout, n: int) -> FloatArray:
 
 
 def _disc(
-    aperture: Aperture, chip: Chip, center: FloatArray, radii: FloatArray, rings: int
+    aperture: Aperture,
+    chip: Chip,
+    center: FloatArray,
+    radii: FloatArray,
+    rings: int,
+    readouts: dict[int, Readout],
 ) -> tuple[FloatArray, IntArray]:
     """Return the points (P, 2) of a disc about `center` on `chip`, and the chip of each."""
     ring_points = _rings(rings) * radii + center
-    corners = _grid(chip.readout, 2)
+    corners = _grid(readouts[chip.number], 2)
     inside = np.hypot(*((corners - center) / radii).T) <= 1
     points = np.concatenate([ring_points, corners[inside]])
     on_chip = np.full(len(points), chip.number)
@@ -309,17 +315,17 @@ def _disc(
         # Ring points that another chip reads belong to it, and its corners count too.
         ideal = aperture.ideal_from_pixel(*points.T, chip=chip.number)
         there = np.stack(aperture.pixel_from_ideal(*ideal, chip=other.number), axis=-1)
-        takes = (on_chip == chip.number) & (other.readout.distance(*there.T) == 0)
-        takes &= chip.readout.distance(*points.T) > 0
+        takes = (on_chip == chip.number) & (readouts[other.number].distance(*there.T) == 0)
+        takes &= readouts[chip.number].distance(*points.T) > 0
         points[takes], on_chip[takes] = there[takes], other.number
-        corners = _grid(other.readout, 2)
+        corners = _grid(readouts[other.number], 2)
         ideal = aperture.ideal_from_pixel(*corners.T, chip=other.number)
         seen = np.stack(aperture.pixel_from_ideal(*ideal, chip=chip.number), axis=-1)
         corners = corners[np.hypot(*((seen - center) / radii).T) <= 1]
         points = np.concatenate([points, corners])
         on_chip = np.concatenate([on_chip, np.full(len(corners), other.number)])
     own = on_chip == chip.number
-    points[own] = _clip(chip.readout, points[own])
+    points[own] = _clip(readouts[chip.number], points[own])
     return points, on_chip
 
 
