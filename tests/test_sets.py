@@ -257,3 +257,41 @@ def test_copies_may_not_fit_the_orbit() -> None:
     (finding,) = plan.findings
     assert finding.code == "ADT410"
     assert "3 more exposures and 60 s more of slews in orbit 2" in finding.message
+
+
+def mosaic(spacing: float, count: int = 1, tag: str = "@dither n=4 pattern=tight-4") -> bytes:
+    """Return a proposal with a BOX pattern of 2 x 2 points around exposures."""
+    made = [exposure(k, comments="" if k > 1 else tag, positions=4) for k in range(1, count + 1)]
+    pattern = (
+        "<Pattern><Number>1</Number><PatternType>BOX</PatternType><NumberOfPoints>4</NumberOfPoints>"
+        f"<PointSpacing>{spacing}</PointSpacing><LineSpacing>{spacing}</LineSpacing>"
+        "<Orientation>0</Orientation><AngleBetweenSides>90</AngleBetweenSides>"
+        "<CenterPattern>false</CenterPattern><Sub-Pattern>false</Sub-Pattern></Pattern>"
+    )
+    inside = group(*made, attributes=' Type="Pattern" Pattern="1"')
+    return proposal(visit(inside, exposure(count + 1)), patterns=pattern)
+
+
+def test_an_apt_pattern_of_far_points_stays_as_the_mosaic() -> None:
+    plan, new = applied(mosaic(60), replace_patterns=True)
+    assert [group.base.xy_arcsec for group in plan.groups] == [
+        (float(x), float(y)) for x, y in CORNERS
+    ]
+    (before,) = parse_proposal(new).visits
+    exposures = before.exposures[:-1]
+    tile_of = [round(one.pos_targ.x_arcsec / 60) for one in exposures if one.pos_targ]
+    assert tile_of == [0] * 4 + [1] * 8 + [0] * 4  # in the order of APT
+    assert b"PatternPosition" not in new
+    assert applied(new)[1] == applied(new, replace_patterns=True)[1] == new
+
+
+def test_an_apt_pattern_of_near_points_is_replaced() -> None:
+    plan, _ = applied(mosaic(0.5), replace_patterns=True)
+    assert [group.n for group in plan.groups] == [4]
+
+
+def test_a_mosaic_of_several_exposures_is_refused() -> None:
+    with pytest.raises(
+        AptDitherError, match="mosaic of 4 tiles, and 2 exposures are taken at each"
+    ):
+        applied(mosaic(60, count=2, tag="@dither"), replace_patterns=True)

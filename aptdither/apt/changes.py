@@ -40,6 +40,8 @@ class NewExposure:
         Kinds of the lines that its Comments lose, where it gets no receipt.
     is_split : bool
         Whether it keeps one iteration and one SubExposure of the old one's.
+    run : int or None
+        Which SubExposure it keeps, where that is not the one of its `copy`.
     """
 
     source: Exposure
@@ -50,6 +52,18 @@ class NewExposure:
     receipt: Receipt | None = None
     dropped: frozenset[LineKind] = frozenset()
     is_split: bool = False
+    run: int | None = None
+
+    @property
+    def orbit(self) -> int | None:
+        """The orbit that the old file gives it; None where it is not known."""
+        orbits = self.source.orbit_numbers
+        return orbits[min(self.kept_run, len(orbits) - 1)] if orbits else None
+
+    @property
+    def kept_run(self) -> int:
+        """Which SubExposure of the old exposure is its own, where there are as many."""
+        return self.copy if self.run is None else self.run
 
     @property
     def differs(self) -> bool:

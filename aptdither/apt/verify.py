@@ -165,7 +165,7 @@ def _verify_other_bytes(
         _fail(f"exposure {wanted.number} changed in more than planned")
     if wanted.is_split:
         subs = _sub_exposures(old.view, was)
-        if _sub_exposures(new.view, element) != subs[min(wanted.copy, len(subs) - 1) :][:1]:
+        if _sub_exposures(new.view, element) != subs[min(wanted.kept_run, len(subs) - 1) :][:1]:
             _fail(f"exposure {wanted.number} has another SubExposure than planned")
 
 

@@ -388,7 +388,7 @@ class _ExposureWriter:
                 if child.name == b"SubExposure"
             ]
             for index, sub in enumerate(subs):
-                if index != min(self.new.copy, len(subs) - 1):
+                if index != min(self.new.kept_run, len(subs) - 1):
                     yield Edit(start=space_before(view, sub.start), stop=sub.stop, new=b"")
                     continue
                 for name, attribute in find_attributes(view, sub.start, sub.open_stop).items():

@@ -21,6 +21,9 @@ from aptdither.types import FloatArray
 #: pointing errors may take, differs threefold.
 EQUAL_UNION_EFFICIENCY = 0.003
 
+#: Shifts of a grid whose efficiency is computed: those with the largest packing distances.
+_MOST_EVALUATED = 16
+
 #: Shifts are tried on a grid of so many steps a pixel, and then around the best down to this step.
 _GRID, _FINEST_PIX = 12, 0.01
 
@@ -42,9 +45,9 @@ def best_shift(there: FloatArray, cluster: FloatArray, views: Views, *, base: An
     Returns
     -------
     (2,) float array, arcsec
-        Three decimals, less than a pixel of the first view. Of the shifts whose efficiency at the
-        worst place is within `EQUAL_UNION_EFFICIENCY` of the best, the one with the largest packing
-        distance at its worst place. Deterministic.
+        Three decimals, less than a pixel of the first view. Of the shifts with the largest packing
+        distances at their worst places, the first whose efficiency at the worst place is within
+        `EQUAL_UNION_EFFICIENCY` of the best. Deterministic.
     """
     field = field_points(views, base=base, grid=3)
     band = band_at(views, field)
@@ -60,10 +63,10 @@ def best_shift(there: FloatArray, cluster: FloatArray, views: Views, *, base: An
         shape = (len(shifts), *moved_there.shape)
         union = np.concatenate([np.broadcast_to(moved_there, shape), own], axis=2)
         # Rounded, so that equals are equal on every machine and the first is taken.
-        efficiency = np.round(band.efficiency(union).min(axis=-1), 6)
         packing = np.round(packing_distance(union).min(axis=-1), 6)
-        packing[efficiency < efficiency.max() - EQUAL_UNION_EFFICIENCY] = -1.0
-        best = int(np.argmax(packing))
+        spread = np.argsort(-packing, kind="stable")[:_MOST_EVALUATED]
+        efficiency = np.round(band.efficiency(union[spread]).min(axis=-1), 6)
+        best = int(spread[np.argmax(efficiency >= efficiency.max() - EQUAL_UNION_EFFICIENCY)])
         if step_pix <= _FINEST_PIX:
             return np.asarray(shifts[best])
         fine = np.linspace(-step_pix, step_pix, 7)

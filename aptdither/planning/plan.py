@@ -12,12 +12,13 @@ touched visits; what is then written is evaluated.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from aptdither.apt.changes import NewExposure, VisitChange, change_visit
 from aptdither.apt.limits import MAX_VISIT_EXPOSURES
 from aptdither.apt.proposal import ExposureGroup, Proposal, Visit
+from aptdither.apt.receipt import MadeBy
 from aptdither.apt.tags import DitherRequest
 from aptdither.dither.catalog import Catalog, load_catalog
 from aptdither.errors import AptDitherError, Location, RefusalError, raise_all
@@ -217,6 +218,24 @@ def _contradictions(proposal: Proposal, setups: Sequence[PlannedSetup]) -> Itera
                 yield from already_dithered(member.exposure, new, others, location)
 
 
+def _of_tiles(
+    before: Sequence[NewExposure], more: Sequence[NewExposure]
+) -> tuple[NewExposure, ...]:
+    """Return what one exposure becomes at several tiles of an APT pattern, tile after tile."""
+    new_exposures = (*before, *more)
+    return tuple(
+        replace(
+            new,
+            copy=copy,
+            receipt=new.receipt and replace(new.receipt, made_by=MadeBy.SPLIT),
+            is_split=True,
+            # Each tile has as many of the runs that the pattern made.
+            run=copy * len(new.source.orbit_numbers) // len(new_exposures),
+        )
+        for copy, new in enumerate(new_exposures)
+    )
+
+
 def _changes(
     setups: Iterable[PlannedSetup],
 ) -> tuple[dict[int, VisitChange], list[AptDitherError]]:
@@ -227,7 +246,9 @@ def _changes(
     for planned in setups:
         visit = planned.share.visit
         visits[visit.node] = visit
-        becomes.setdefault(visit.node, {}).update(planned.becomes)
+        for node, new in planned.becomes.items():
+            before = becomes.setdefault(visit.node, {}).get(node)
+            becomes[visit.node][node] = new if before is None else _of_tiles(before, new)
         unwrapped.setdefault(visit.node, {}).update(
             {group.node: group for group in planned.share.unwrapped}
         )

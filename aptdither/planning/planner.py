@@ -253,7 +253,10 @@ class Planner:
         written = [
             new
             for new in new_exposures
-            if new.source.node in planned.becomes and new.source.node not in together
+            if new.source.node in planned.becomes
+            and new.source.node not in together
+            and new.receipt is not None
+            and (new.receipt.base_x_arcsec, new.receipt.base_y_arcsec) == share.base.xy_arcsec
         ]
         yield self._group(planned, planned.setup, None, map(_pointing, written))
         number_of = {new.source.node: new.number for new in new_exposures}
@@ -304,12 +307,11 @@ class Planner:
 def _pointing(new: NewExposure) -> Pointing:
     """Return where an exposure of the new file points."""
     source = new.source
-    orbits = source.orbit_numbers
     assert new.pos_targ is not None  # only exposures of a set come here
     return Pointing(
         number=new.number,
         pos_targ=new.pos_targ,
-        orbit=orbits[min(new.copy, len(orbits) - 1)] if orbits else None,
+        orbit=new.orbit,
         exposure=source,
         was=source.number if new.copy == 0 else None,
         old_pos_targ=source.pos_targ if new.copy == 0 else None,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
 
-from aptdither.apt.patterns import AptPattern, is_pattern_group, points_of
+from aptdither.apt.patterns import AptPattern, is_pattern_group, pattern_points, points_of
 from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal
 from aptdither.errors import AptDitherError, Location, ProposalError, RefusalError
 from aptdither.optics.detector import supported_configs
 from aptdither.planning.containers import first_of, is_unclear_parallel
+from aptdither.planning.receipts import TILE_ARCSEC
 from aptdither.planning.visit_tags import Covered, VisitTags
+from aptdither.types import NO_OFFSET, PosTarg
 
 #: The configurations that can be dithered.
 CONFIGS = supported_configs()
@@ -147,6 +150,8 @@ def _group_refusals(
                 "points cannot be read; give the pattern its NumberOfPoints in APT",
                 location=location,
             )
+        else:
+            yield from _mosaic_refusals(group, len(inside), patterns, location)
     around = {
         group.node: group
         for exposure in covered.exposures
@@ -180,6 +185,24 @@ def _group_refusals(
             )
 
 
+def _mosaic_refusals(
+    group: ExposureGroup, count: int, patterns: Mapping[str, AptPattern], location: Location
+) -> Iterator[AptDitherError]:
+    """Yield what forbids making the points of an APT pattern tiles of a mosaic."""
+    try:
+        tiles = tile_points(group, patterns)
+    except AptDitherError as error:
+        yield error.located(location)
+        return
+    if len(tiles) > 1 and count > 1:
+        yield RefusalError(
+            f"APT pattern {group.pattern_number} (line {group.line}) is a mosaic of {len(tiles)} "
+            f"tiles, and {count} exposures are taken at each; leave one exposure in the group and "
+            "give n=, or give each tile its exposures with explicit POS TARGs and one id=",
+            location=location,
+        )
+
+
 def is_supported(exposure: Exposure) -> bool:
     """Tell whether exposures of this configuration can be dithered."""
     return exposure.config in CONFIGS
@@ -198,11 +221,25 @@ def pattern_groups(covered: Covered) -> tuple[ExposureGroup, ...]:
 
 
 def runs_of(
-    exposure: Exposure, groups: tuple[ExposureGroup, ...], patterns: Mapping[str, AptPattern]
+    exposure: Exposure, groups: Sequence[ExposureGroup], patterns: Mapping[str, AptPattern]
 ) -> int:
-    """Return how often an exposure is taken: its iterations times the points of its patterns."""
+    """Return how often an exposure is taken at each tile: its iterations times its patterns' points."""
     runs = exposure.iterations
-    for group in groups:
-        if is_pattern_group(group):
-            runs *= points_of(group, patterns) or 1
+    for group in filter(is_pattern_group, groups):
+        points = points_of(group, patterns) or 1
+        runs *= points // len(tile_points(group, patterns))
     return runs
+
+
+def tile_points(group: ExposureGroup, patterns: Mapping[str, AptPattern]) -> tuple[PosTarg, ...]:
+    """Return the tiles of a group: the primary points of an APT pattern that lie far apart.
+
+    One tile, without an offset, where the group runs no pattern or a dither.
+    """
+    pattern = patterns.get(group.pattern_number or "")
+    if pattern is None or (pattern.point_spacing or 0.0) < TILE_ARCSEC:
+        return (NO_OFFSET,)
+    points = tuple(point.rounded() for point in pattern_points(replace(pattern, sub=None)))
+    if any((one - other).length_arcsec < TILE_ARCSEC for one, other in combinations(points, 2)):
+        return (NO_OFFSET,)
+    return points

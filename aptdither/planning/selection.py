@@ -50,6 +50,7 @@ from aptdither.planning.refusals import (
     pattern_groups,
     refusals,
     runs_of,
+    tile_points,
 )
 from aptdither.planning.visit_tags import Covered, VisitTags
 from aptdither.types import NO_OFFSET, PosTarg, Setup
@@ -359,9 +360,10 @@ class _Builder:
     def _shares(self, parts: Sequence[tuple[Covered, tuple[Member, ...]]]) -> list[Share]:
         """Return the shares of the visits that are dithered: one for each visit and base."""
         placed = [
-            (part, member, base)
+            (part, member, base + tile)
             for part, members in parts
             for member, base in zip(members, self._bases(part, members), strict=False)
+            for tile in self._tiles(part, member)
         ]
         if self.errors:
             return []
@@ -384,6 +386,14 @@ class _Builder:
             )
             for (node, base), own in members.items()
         ]
+
+    def _tiles(self, part: Covered, member: Member) -> list[PosTarg]:
+        """Return the offsets of the tiles that the APT patterns around an exposure make of it."""
+        tiles = [NO_OFFSET]
+        for group in part.tags.groups_of[member.exposure.node]:
+            points = tile_points(group, self.patterns)
+            tiles = [tile + point for tile in tiles for point in points]
+        return tiles
 
     def _bases(self, part: Covered, members: Sequence[Member]) -> list[PosTarg]:
         """Return the POS TARG that each member had before it was dithered."""

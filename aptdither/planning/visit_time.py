@@ -94,10 +94,8 @@ def _after(change: VisitChange, taken: Mapping[int, Sequence[Pointing]]) -> Iter
         if new.pos_targ is None:
             yield from own
         else:
-            orbits = new.source.orbit_numbers
-            orbit = orbits[min(new.copy, len(orbits) - 1)] if orbits else None
             yield Pointing(
-                number=new.number, pos_targ=new.pos_targ, orbit=orbit, exposure=new.source
+                number=new.number, pos_targ=new.pos_targ, orbit=new.orbit, exposure=new.source
             )
 
 
