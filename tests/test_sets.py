@@ -55,7 +55,15 @@ def visit_bytes(source: bytes, number: str) -> bytes:
 
 SETS = {
     "two visits of four": (proposal(four("01"), four("02")), 8),
-    "three visits of four": (proposal(four("01"), four("02"), four("03")), 12),
+    "three visits of two": (
+        proposal(
+            *(
+                four(f"{k:02}", tag="@dither id=a pattern=tight-2", points=[None] * 2)
+                for k in (1, 2, 3)
+            )
+        ),
+        6,
+    ),
     "one exposure in each of four": (
         proposal(*(four(f"{k:02}", tag="@dither id=a", points=[None]) for k in range(1, 5))),
         4,
@@ -180,6 +188,7 @@ def test_each_tile_gets_the_pattern_about_its_base(expands: bool) -> None:
             one.evaluation.offsets_arcsec, plan.groups[0].evaluation.offsets_arcsec, atol=1e-9
         )
     assert len(parse_proposal(new).visits[0].exposures) == 16
+    assert min(one.coverage.worst.efficiency for one in plan.groups) > 0.99
     assert applied(new)[1] == new
 
 
