@@ -193,7 +193,8 @@ class Footprint:
             readouts = {
                 one.number: _common(aperture, one, postargs_arcsec) for one in aperture.chips
             }
-        if is_full:  # the edge that stands for a target outside is seen by every exposure, too
+        # The edge that stands for a target outside is one that every exposure sees.
+        if is_full and chip.readout.distance(*target) > 0:
             center = _clip(readouts[chip.number], target[None])[0]
         if region.kind is RegionKind.POINT:
             radii = np.zeros(2)
