@@ -8,7 +8,6 @@ together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,7 +24,6 @@ from aptdither.report.sanitize import safe_line
 from aptdither.types import NO_OFFSET
 
 if TYPE_CHECKING:
-    from aptdither.dither.region import FieldPoints
     from aptdither.findings import Finding
     from aptdither.optics.aperture import Aperture
     from aptdither.planning.evaluation import DitherGroup
@@ -130,22 +128,20 @@ def _limit(group: DitherGroup | JoinedSet) -> str:
 
 def worst_place(group: DitherGroup | JoinedSet) -> str:
     """Return where the efficiency is lowest, in words."""
-    coverage = group.coverage
-    worst = replace(coverage.field, index_of_center=int(coverage.efficiency.argmin()))
-    return place_in_words(group.evaluation.view.aperture, worst.center)
+    worst = group.coverage.worst_place
+    return place_in_words(group.evaluation.view.aperture, worst.chip, worst.x_pix, worst.y_pix)
 
 
 def worst_chip(group: DitherGroup | JoinedSet) -> str:
     """Return the name of the chip where the efficiency is lowest; empty where there is one chip."""
-    coverage, aperture = group.coverage, group.evaluation.view.aperture
-    number = int(coverage.field.chip[coverage.efficiency.argmin()])
-    return aperture.chip(number).name if len(aperture.chips) > 1 else ""
+    aperture = group.evaluation.view.aperture
+    return aperture.chip(group.coverage.worst_place.chip).name if len(aperture.chips) > 1 else ""
 
 
-def place_in_words(aperture: Aperture, place: FieldPoints) -> str:
+def place_in_words(aperture: Aperture, chip: int, x_pix: float, y_pix: float) -> str:
     """Return one place: ``pixel (1, 1014)``, with its chip where there are two."""
-    name = f"{aperture.chip(int(place.chip[0])).name} " if len(aperture.chips) > 1 else ""
-    return f"{name}pixel ({place.x_pix[0]:.0f}, {place.y_pix[0]:.0f})"
+    name = f"{aperture.chip(chip).name} " if len(aperture.chips) > 1 else ""
+    return f"{name}pixel ({x_pix:.0f}, {y_pix:.0f})"
 
 
 _CLUSTERS = (

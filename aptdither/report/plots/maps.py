@@ -38,7 +38,9 @@ MARGIN_IN = (0.9, 1.0)
 GRID = 15
 _LEVELS = 11
 _MAX_OWN_FACTS = 3
-LEGEND = "dashed: the region,  +  its center,  ×  its worst place"
+LEGEND = (
+    "dashed: the region,  +  its center,  ×  its worst place,  white: not seen by all exposures"
+)
 #: A map that is flat to this is shown on a scale of this height, not as noise.
 _MIN_RANGE = 0.005
 #: Contour labels so close to the border, as part of the side, would be cut.
@@ -83,7 +85,9 @@ class FieldMap:
     @property
     def where(self) -> str:
         """The worst place in words."""
-        return place_in_words(self.group.aperture, self.worst_place)
+        at = self.worst_place
+        where = int(at.chip[0]), float(at.x_pix[0]), float(at.y_pix[0])
+        return place_in_words(self.group.aperture, *where)
 
 
 def size_of(groups: Sequence[DitherGroup]) -> tuple[float, float]:
