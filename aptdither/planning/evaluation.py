@@ -144,17 +144,25 @@ class Evaluation:
 
     @cached_property
     def possible(self) -> PossibleMetrics:
+        """The best figures known for so many exposures; never below what these reach anywhere."""
+        center = self.coverage.center
+        return self._not_below(center, self.possible_at_worst)
+
+    @cached_property
+    def possible_at_worst(self) -> PossibleMetrics:
         """The best worst figures known for so many exposures; never below what these reach."""
-        return self._possible(self.coverage.worst, at_center=False)
+        best = possible_metrics(self.n, self.view, base=self.base.xy_arcsec)
+        return self._not_below(self.coverage.worst, best)
 
     @cached_property
     def possible_at_center(self) -> PossibleMetrics:
-        """The same where the target lands."""
-        return self._possible(self.coverage.center, at_center=True)
-
-    def _possible(self, reached: Metrics, *, at_center: bool) -> PossibleMetrics:
+        """The best figures known where the target lands; never below what these reach."""
         base = self.base.xy_arcsec
-        best = possible_metrics(self.n, self.view, base=base, at_center=at_center)
+        best = possible_metrics(self.n, self.view, base=base, at_center=True)
+        return self._not_below(self.coverage.center, best)
+
+    @staticmethod
+    def _not_below(reached: Metrics, best: PossibleMetrics) -> PossibleMetrics:
         return replace(
             best,
             packing=max(best.packing, reached.packing),

@@ -102,12 +102,12 @@ def _limit(group: DitherGroup | JoinedSet) -> str:
     losses = (
         (
             "the number of exposures",
-            1 - group.evaluation.possible.efficiency,
+            1 - group.evaluation.possible_at_worst.efficiency,
             "take more exposures",
         ),
         (
             "the pattern",
-            group.evaluation.possible.efficiency - group.coverage.worst.efficiency,
+            group.evaluation.possible_at_worst.efficiency - group.coverage.worst.efficiency,
             "a better pattern would help",
         ),
         (
