@@ -14,6 +14,7 @@ from aptdither.errors import AptDitherError
 from aptdither.findings import Severity
 from aptdither.planning.plan import Options, Plan, make_plan
 from aptdither.planning.refusals import SetOptions
+from aptdither.planning.strip import strip_proposal
 from aptdither.review.acceptance import accept_plan
 from aptdither.review.reviewer import Reviewer
 from tests.made import exposure, group, proposal, visit
@@ -78,8 +79,10 @@ def test_visits_of_a_set_have_all_phases(source: bytes, phases: int) -> None:
     assert len(joined.evaluation.distinct_phases) == joined.n == phases
     assert joined.coverage.worst.packing_of_limit > 0.6
     assert joined.pointing.orbits == len(plan.groups)
-    # Applied again no byte changes, and check is content with the file.
+    # Applied again no byte changes, strip gives the file back, and check is content with it.
     assert applied(new)[1] == new
+    was_current = source.replace(b"Current>true", b"Current>false")
+    assert strip_proposal(parse_proposal(new)).new == was_current
     assert not [
         one
         for one in Reviewer().review(parse_proposal(new)).findings

@@ -165,7 +165,9 @@ class _Visit:
                 )
             if not self._loses_lines(exposure):
                 continue
-            is_moved = receipt is not None and receipt.total > 1
+            is_moved = receipt is not None and (
+                receipt.is_dither or exposure.pos_targ == base_of(receipt)
+            )
             becomes[exposure.node] = [
                 NewExposure(
                     source=exposure,
