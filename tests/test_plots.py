@@ -208,9 +208,7 @@ def test_the_border_of_the_region_moves_a_phase_as_coverage_says() -> None:
     (border,) = geometry.outline(one)
     np.testing.assert_allclose((border.x_pix[0], border.y_pix[0]), (1014, 1014))
     whole = coverage_map(one, 2)
-    at = np.flatnonzero((whole.field.x_pix == 1014) & (whole.field.y_pix == 1014))[0]
-    moved = geometry.offsets_over(one, border)[0] % 1
-    apart = moved - whole.phases[at]
+    apart = geometry.offsets_over(one, whole.field) - whole.phases
     np.testing.assert_allclose(apart - np.rint(apart), 0, atol=1e-9)
 
 
@@ -226,7 +224,8 @@ def test_maps_hold_the_coverage_of_every_place() -> None:
     assert found.values[0, 0, -1] == pytest.approx(expected)
     # Figure 5 of the ISR: the pattern is worst in the lower left corner.
     assert found.worst == pytest.approx(0.09, abs=0.01)
-    assert found.where == "pixel (1, 1)"
+    assert found.worst_place.x_pix[0] < 50
+    assert found.worst_place.y_pix[0] < 50
 
 
 def test_two_patterns_share_one_scale() -> None:
