@@ -51,7 +51,6 @@ LONG = {
     "optics/aperture.py": "frames, chips and the transforms between them",
     "planning/choice.py": "one pattern for the sets of a request, from the catalog or the search",
     "planning/evaluation.py": "the one evaluation of a set, with its numpydoc",
-    "planning/selection.py": "from tags to sets, with what contradicts in them",
     "planning/pointings.py": "where each exposure of a proposal points",
 }
 
