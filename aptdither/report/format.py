@@ -188,5 +188,5 @@ FIGURE = {figure.name: figure for figure in FIGURES}
 LEGEND = (
     *((figure.label.partition(",")[0], figure.meaning) for figure in FIGURES),
     ("worst", "the worst value over the region, for each figure on its own"),
-    ("possible", "the best worst values that are known for so many exposures"),
+    ("possible", "the best known for so many exposures at one place"),
 )

@@ -89,7 +89,8 @@ def headline(group: DitherGroup | JoinedSet) -> list[tuple[str, str]]:
     phases = ""
     if getattr(group, "clusters", 0) == 1:  # those of several are apart by chance
         phases = f"; phases {worst.packing_of_limit:.0%} of the maximum apart (d/d_N)"
-    lines.append(("margin", f"E {low} to {high} with HST's pointing errors{phases}"))
+    expected = low if low == high else f"{low} to {high}"
+    lines.append(("margin", f"E {expected} with HST's pointing errors{phases}"))
     lost = worst.lost_fraction
     bright = f"; {lost:.0%} of the spatial frequencies are unrecoverable, which counts at high S/N"
     return [*lines, ("limit", _limit(group) + (bright if lost > MANY_LOST else ""))]
