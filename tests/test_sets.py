@@ -192,6 +192,7 @@ def test_each_tile_gets_the_pattern_about_its_base(expands: bool) -> None:
         )
     assert len(parse_proposal(new).visits[0].exposures) == 16
     assert min(one.coverage.worst.efficiency for one in plan.groups) > 0.99
+    assert not any(one.code == "ADT307" for one in Reviewer().review(parse_proposal(new)).findings)
     assert applied(new)[1] == new
 
 
@@ -307,3 +308,11 @@ def test_a_mosaic_of_several_exposures_is_refused() -> None:
         AptDitherError, match="mosaic of 4 tiles, and 2 exposures are taken at each"
     ):
         applied(mosaic(60, count=2, tag="@dither"), replace_patterns=True)
+
+
+def test_very_many_visits_are_not_joined() -> None:
+    visits = [
+        four(f"{k:02}", tag="@dither id=a n=9 pattern=tight-9", points=[None]) for k in range(30)
+    ]
+    with pytest.raises(AptDitherError, match=r"270 exposures .* at most 256 are joined"):
+        applied(proposal(*visits))

@@ -111,6 +111,11 @@ class DitherSet:
         """Where its coverage matters."""
         return self.request.size or Region.full()
 
+    @property
+    def is_mosaic(self) -> bool:
+        """Whether it has exposures about several bases."""
+        return len({share.base for share in self.shares}) > 1
+
     def is_joined(self, share: Share) -> bool:
         """Tell whether other visits have exposures about the base of a share."""
         return sum(other.base == share.base for other in self.shares) > 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -23,7 +24,7 @@ from aptdither.planning.joint import (
 from aptdither.planning.pointings import ExposureSet, Pointing
 from aptdither.planning.points import assign_points, cluster_sizes
 from aptdither.planning.refusals import is_supported
-from aptdither.types import Progress, Region, Setup
+from aptdither.types import PosTarg, Progress, Region, Setup
 
 DOUBTFUL_TAG = Rule(
     code="ADT107",
@@ -34,6 +35,10 @@ DOUBTFUL_TAG = Rule(
     "exposures with id=, or put the tag in the Visit's Comments.",
     source="aptdither README, The tag",
 )
+
+#: Most exposures of a setup over all visits of a set: evaluating them costs the square. Chosen: the
+#: pixel is full of phases with a fourth of them.
+MAX_JOINED = 256
 
 #: What a tag of a single exposure at one point does.
 SINGLE_POINT = (
@@ -97,6 +102,17 @@ class Planner:
         errors: list[AptDitherError] = []
         sharing = [self._sharing(dither_set, share, errors) for share in shares]
         raise_all(errors)
+        together: Counter[tuple[PosTarg, Setup]] = Counter()
+        for share, own in zip(shares, sharing, strict=True):
+            for sizes, alike in own.items():
+                together.update({(share.base, setup): sum(sizes) for setup in alike})
+        most = max(together.values())
+        if len(shares) > 1 and most > MAX_JOINED:
+            raise RefusalError(
+                f"the visits have {most} exposures of one setup together, and at most {MAX_JOINED} "
+                "are joined: give some visits another id",
+                location=dither_set.location,
+            )
         if only_check:
             return []
         clusters = [
