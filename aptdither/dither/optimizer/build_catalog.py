@@ -1,14 +1,19 @@
-"""Write the project's own patterns: ``python -m aptdither.dither.optimizer.build_catalog``.
+"""Write the project's own patterns: ``python -m aptdither.dither.optimizer.build_catalog --write``.
 
-``tight-2`` to ``tight-9`` are for the whole field, with points at least 2 pixels apart (the rule of
-ISR WFC3 2016-14, section 5); ``wide-2`` to ``wide-9`` are for the central half, a disc whose
-diameter is half of the detector's side, with points as far apart as a stated loss of efficiency
-allows (section 6). All are designed for aperture IR, in POS TARGs; F125W decides for four points
-and more, F160W for two and three, whose band they cannot recover in any bluer filter.
+For each detector, with 2 to 9 points: ``tight`` patterns are for the whole field, with points at
+least the detector's tight spacing apart (the rule of ISR WFC3 2016-14, section 5); ``wide`` ones are
+for the central half, a disc whose diameter is half of the detector's side, with points as far apart
+as a stated loss of efficiency allows (section 6). ``ir-wfc`` and ``uvis-wfc`` are tight patterns for
+a prime and its coordinated parallel, both whole fields: the worst of both decides. All are POS TARGs.
 
-The command prints the text of ``data/patterns-designed.json``; ``--write`` replaces that file. The
-same seed and effort give the same patterns. It takes some ten minutes; ``--only tight-6 wide-6``
-designs these and keeps the others as they are.
+Each family is designed in a filter that is used much and whose band that many points can recover:
+a redder one for two and three points.
+
+The command prints the text of ``data/patterns-designed.json``; ``--write`` replaces that file, after
+each pattern. A search starts from the patterns of the file too, so that a rebuild keeps what it
+cannot better; the same file, seed and rounds give the same patterns. It takes half an hour;
+``--only tight-6 wide-6`` designs these alone, and ``--only`` without names none: notes are always
+those of today's figures.
 """
 
 from __future__ import annotations
@@ -16,31 +21,24 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aptdither.dither.catalog import DESIGNED_FILE, patterns_as_json, patterns_from_json
-from aptdither.dither.optimizer.optimize import (
-    WIDE_TOLERANCE,
-    OptimizeResult,
-    optimize,
-    widest_spacing,
-)
+from aptdither.dither.coverage import evaluate
+from aptdither.dither.optimizer.optimize import WIDE_TOLERANCE, optimize, widest_spacing
 from aptdither.dither.optimizer.strategy import Effort
 from aptdither.dither.pattern import Pattern
+from aptdither.dither.phases import min_separation, span
 from aptdither.dither.views import View
 from aptdither.optics.aperture import get_aperture
+from aptdither.optics.detector import get_detector
 from aptdither.optics.filters import get_element
 from aptdither.types import Region
 from aptdither.version import __version__
 
-CONFIG = "WFC3/IR"
-APERTURE = "IR"
-CENTRAL_HALF_PIX = 507.0
-"""Diameter of the central half: half of the 1014 pixels of the detector's side."""
-ROUNDS = 8
+ROUNDS = 4
 POINTS = range(2, 10)
-NAMES = tuple(f"{kind}-{n}" for kind in ("tight", "wide") for n in POINTS)
 COMMAND = "python -m aptdither.dither.optimizer.build_catalog --write"
 DESCRIPTION = (
     "Patterns designed by this project's optimizer by the rules of ISR WFC3 2016-14, sections 5 "
@@ -49,75 +47,109 @@ DESCRIPTION = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Job:
-    kind: str
-    n: int
-    seed: int
-    rounds: int
+class Family:
+    """Patterns of one kind for one detector, or for a prime and its parallel.
 
-    @property
-    def element(self) -> str:
-        return "F160W" if self.n < 4 else "F125W"
+    Attributes
+    ----------
+    configs : tuple of str
+        The detectors, the prime first; their default apertures count.
+    few, many : tuple of str
+        Spectral elements of the detectors, for two and three points and for four and more.
+    wide : bool
+        Whether points are as far apart as can be, in the central half.
+    """
 
-    def pattern(self) -> Pattern:
-        aperture = get_aperture(APERTURE, self.element, config=CONFIG)
-        element = get_element(self.element, CONFIG)
-        if self.kind == "tight":
-            spacing_pix = aperture.detector.tight_spacing_pix
-            view = View(aperture, element, Region.full())
-            effort = Effort(rounds=self.rounds)
-            result = optimize(self.n, view, spacing_pix, seed=self.seed, effort=effort)
-            where = f"the whole field, points at least {spacing_pix:g} pixels apart"
-        else:
-            view = View(aperture, element, Region.disc(diameter_pix=CENTRAL_HALF_PIX))
-            effort = Effort(rounds=max(1, self.rounds // 4))
-            result = widest_spacing(self.n, view, seed=self.seed, effort=effort).result
-            where = (
-                f"the central half (a disc of {CENTRAL_HALF_PIX:g} pixels), points as far apart as "
-                f"a loss of {WIDE_TOLERANCE:g} in efficiency allows"
-            )
-        return Pattern(
-            name=f"{self.kind}-{self.n}",
-            points=result.postargs,
-            frame="postarg",
-            designed_for=f"{self.n} exposures, {where}; aperture {APERTURE}, {self.element}",
-            source="aptdither's optimizer, by the rules of ISR WFC3 2016-14; not a pattern of it",
-            version=__version__,
-            rebuild=f"{COMMAND} --seed {self.seed} --rounds {self.rounds}",
-            meaning="POS TARG offsets from the first point, arcsec",
-            note=_note(result),
+    configs: tuple[str, ...]
+    few: tuple[str, ...]
+    many: tuple[str, ...]
+    wide: bool = False
+
+    def views(self, n: int) -> tuple[View, ...]:
+        """Return what sees a pattern of `n` points."""
+        views: list[View] = []
+        for config, name in zip(self.configs, self.few if n < 4 else self.many, strict=True):
+            detector = get_detector(config)
+            aperture = get_aperture(detector.default_aperture, name, config=config)
+            prime = views[0].aperture.frame if views else None
+            half = Region.disc(diameter_pix=max(detector.image_pix) / 2)
+            region = half if self.wide else Region.full()
+            views.append(View(aperture, get_element(name, config), region, prime))
+        return tuple(views)
+
+
+_IR = Family(configs=("WFC3/IR",), few=("F160W",), many=("F125W",))
+_UVIS = Family(configs=("WFC3/UVIS",), few=("F606W",), many=("F438W",))
+_WFC = Family(configs=("ACS/WFC",), few=("F814W",), many=("F606W",))
+FAMILIES = {
+    "tight": _IR,
+    "wide": replace(_IR, wide=True),
+    "uvis-tight": _UVIS,
+    "uvis-wide": replace(_UVIS, wide=True),
+    "wfc-tight": _WFC,
+    "wfc-wide": replace(_WFC, wide=True),
+    "ir-wfc": Family(
+        configs=("WFC3/IR", "ACS/WFC"), few=("F160W", "F814W"), many=("F125W", "F814W")
+    ),
+    "uvis-wfc": Family(
+        configs=("WFC3/UVIS", "ACS/WFC"), few=("F606W", "F814W"), many=("F606W", "F814W")
+    ),
+}
+NAMES = tuple(f"{family}-{n}" for family in FAMILIES for n in POINTS)
+
+
+def views_of(name: str) -> tuple[View, ...]:
+    """Return what the pattern of one of `NAMES` is designed for."""
+    family, _, n = name.rpartition("-")
+    return FAMILIES[family].views(int(n))
+
+
+def designed(name: str, *, seed: int = 0, rounds: int = ROUNDS) -> Pattern:
+    """Return the pattern of one of `NAMES`, designed anew."""
+    family, _, n = name.rpartition("-")
+    views = views_of(name)
+    spacing_pix = views[0].aperture.detector.tight_spacing_pix
+    if FAMILIES[family].wide:
+        effort = Effort(rounds=max(1, rounds // 4))
+        result = widest_spacing(int(n), views, seed=seed, effort=effort).result
+        region = views[0].region.text
+        where = (
+            f"the central half (a disc of {region}), points as far apart as a loss of "
+            f"{WIDE_TOLERANCE:g} in efficiency allows"
         )
-
-
-def _note(result: OptimizeResult) -> str:
-    return (
-        f"In {result.element}, at the center and the worst place: efficiency "
-        f"{result.efficiency_center:.3f} and {result.efficiency_worst:.3f}, packing distance "
-        f"{result.packing_of_limit_center:.0%} and {result.packing_of_limit_worst:.0%} of the "
-        f"limit. Points {result.separation_pix:.1f} to {result.span_pix:.1f} pixels apart."
+    else:
+        result = optimize(int(n), views, spacing_pix, seed=seed, effort=Effort(rounds=rounds))
+        where = f"the whole field, points at least {spacing_pix:g} pixels apart"
+    seen = " and ".join(f"{view.aperture.name}, {view.element.name}" for view in views)
+    return Pattern(
+        name=name,
+        points=result.postargs,
+        frame="postarg",
+        config=views[0].aperture.config,
+        parallel=views[1].aperture.config if len(views) > 1 else "",
+        designed_for=f"{n} exposures, {where}; aperture {seen}",
+        source="aptdither's optimizer, by the rules of ISR WFC3 2016-14; not a pattern of it",
+        version=__version__,
+        rebuild=f"{COMMAND} --only {name} --seed {seed} --rounds {rounds}",
+        meaning="POS TARG offsets from the first point, arcsec",
     )
 
 
-def design(
-    names: Sequence[str], kept: Sequence[Pattern], *, seed: int = 0, rounds: int = ROUNDS
-) -> tuple[Pattern, ...]:
-    """Return the patterns of the catalog, those of `names` designed anew.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Of `NAMES`.
-    kept : sequence of Pattern
-        Where the others come from.
-    seed, rounds : int
-        As for :func:`~aptdither.dither.optimizer.optimize.optimize`.
-    """
-    have = {pattern.name: pattern for pattern in kept}
-    for name in names:
-        kind, n = name.split("-")
-        have[name] = _Job(kind=kind, n=int(n), seed=seed, rounds=rounds).pattern()
-        print(f"{name}: {have[name].note}", file=sys.stderr, flush=True)
-    return tuple(have[name] for name in NAMES if name in have)
+def note_of(pattern: Pattern) -> str:
+    """Return the figures of a designed pattern, in words."""
+    views = views_of(pattern.name)
+    aperture = views[0].aperture
+    figures = [evaluate(pattern.postargs(aperture), view) for view in views]
+    pixels = pattern.offsets_pix(aperture)
+    words = [
+        f"In {view.element.name}, at the center and the worst place: efficiency "
+        f"{one.center.efficiency:.3f} and {one.worst.efficiency:.3f}, packing distance "
+        f"{one.center.packing_of_limit:.0%} and {one.worst.packing_of_limit:.0%} of the limit."
+        for view, one in zip(views, figures, strict=True)
+    ]
+    return " ".join(
+        [*words, f"Points {min_separation(pixels):.1f} to {span(pixels):.1f} pixels apart."]
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -126,23 +158,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m aptdither.dither.optimizer.build_catalog", description=__doc__
     )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="searches that are pooled")
-    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="searches, one after the other")
+    parser.add_argument("--only", nargs="*", choices=NAMES, default=NAMES, metavar="NAME")
     parser.add_argument("--write", action="store_true", help="replace the data file")
     options = parser.parse_args(arguments)
     file = Path(__file__).parents[2] / "data" / DESIGNED_FILE
-    kept = patterns_from_json(file.read_text(encoding="utf-8")) if file.exists() else ()
-    patterns = design(options.only, kept, seed=options.seed, rounds=options.rounds)
-    text = patterns_as_json(
-        patterns,
-        description=DESCRIPTION,
-        generated={"command": COMMAND, "seed": options.seed, "rounds": options.rounds},
-    )
+    have = {p.name: p for p in patterns_from_json(file.read_text(encoding="utf-8"))}
+    for name in options.only:
+        new = designed(name, seed=options.seed, rounds=options.rounds)
+        if name not in have or new.points != have[name].points:
+            have[name] = new
+        have[name] = replace(have[name], note=note_of(have[name]))
+        print(f"{name}: {have[name].note}", file=sys.stderr, flush=True)
+        if options.write:
+            _write(file, have)
+    have = {name: replace(pattern, note=note_of(pattern)) for name, pattern in have.items()}
     if options.write:
-        file.write_text(text, encoding="utf-8", newline="\n")
+        _write(file, have)
     else:
-        print(text, end="")
+        print(_text(have), end="")
     return 0
+
+
+def _text(patterns: dict[str, Pattern]) -> str:
+    listed = [patterns[name] for name in NAMES if name in patterns]
+    return patterns_as_json(listed, description=DESCRIPTION, generated={"command": COMMAND})
+
+
+def _write(file: Path, patterns: dict[str, Pattern]) -> None:
+    file.write_text(_text(patterns), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

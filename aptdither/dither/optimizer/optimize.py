@@ -192,10 +192,11 @@ def widest_spacing(
             bad = steps
         # A pattern that is wider than asked for is one at the tighter spacing too: quality falls.
         steps = (good + bad) // 2
-    # No more of the tolerance is given than the spacing needs.
-    frugal = searching.at(spacing, least_efficiency=least)
+    if spacing == widest:  # then no more of the tolerance is given than counts as equal
+        frugal = searching.at(spacing, least_efficiency=least)
+        best = frugal if is_good(frugal) else best
     return WidestResult(
-        result=searching.result(frugal if is_good(frugal) else best, spacing),
+        result=searching.result(best, spacing),
         tightest_efficiency=tightest.best_efficiency,
         tolerance=tolerance,
     )

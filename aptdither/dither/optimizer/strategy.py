@@ -61,6 +61,8 @@ _WORK = 100_000
 """Elements of all matrices of one evaluation of all climbers, at most: more aliases and more places
 mean fewer climbers."""
 
+_LEAST_CLIMBERS = 4
+"""As few climb even then; the places become fewer instead."""
 _MANY_ALIASES = 1500
 """Elements of all matrices at one place beyond which fewer frequencies are taken."""
 _ROUNDING_TRIALS = 24
@@ -92,7 +94,7 @@ class Effort:
     polished: int = 4
 
 
-QUICK = Effort(layouts=480, climbers=12, moves=0, polished=2)
+QUICK = Effort(layouts=400, climbers=10, moves=0, polished=1)
 NORMAL = Effort()
 
 
@@ -216,8 +218,15 @@ class DesignProblem:
     def coarse(self, spacing_pix: float) -> Objective:
         """Return the objective over the few places that patterns climb on."""
         extent_pix = self._extent_pix(spacing_pix)
-        field = self.places(extent_pix, _COARSE_STEP_PIX, _MOST_COARSE)
+        field = self.places(extent_pix, _COARSE_STEP_PIX, self.most_places)
         return self.objective(spacing_pix, field, cells=6)
+
+    @cached_property
+    def most_places(self) -> int:
+        """Places on a side of the grid that patterns climb on: fewer where that would take long."""
+        field = field_points(self.views, base=self.base, grid=_MOST_COARSE)
+        cost = self.objective(0.0, field, cells=6).cost
+        return _MOST_COARSE if cost * _LEAST_CLIMBERS <= _WORK else 3
 
     def places(self, extent_pix: float, step_pix: float, most: int) -> FieldPoints:
         """Return a grid on which phases of a pattern change by some step from place to place."""
@@ -266,7 +275,10 @@ class DesignProblem:
 def _band(views: Views, field: FieldPoints, cells: int) -> AliasingModel:
     """Return the aliasing model; where there are many aliases it needs fewer frequencies."""
     band = band_at(views, field, cells=cells)
-    return band if band.cost < _MANY_ALIASES else band_at(views, field, cells=cells - 2)
+    while band.cost > _MANY_ALIASES and cells > 4:
+        cells -= 2
+        band = band_at(views, field, cells=cells)
+    return band
 
 
 def decisive(views: Views) -> tuple[View, ...]:
@@ -353,7 +365,7 @@ def search(
         )
     coarse = site.coarse(spacing_pix)
     share = min(1.0, _WORK / (effort.climbers * coarse.cost))
-    climbers = max(4, round(effort.climbers * share))
+    climbers = max(_LEAST_CLIMBERS, round(effort.climbers * share))
     layouts = max(96, round(effort.layouts * share))
     polished = max(1, round(effort.polished * share))
     wide = [f for f in known if f.separation_pix >= spacing_pix]
@@ -375,12 +387,15 @@ def search(
         finished += _polished(site, spacing_pix, pool.pattern[: (polished + 1) // 2], None)
         floor = max(floor, max(f.efficiency for f in _keeping(finished, spacing_pix)) - equal)
     report(0.55)
-    able = int(np.clip(np.sum(pool.score > floor - EQUAL_EFFICIENCY), 1, climbers))
-    packed = _packed(coarse, np.concatenate([pool.pattern[:able], started]), floor)
-    candidates = _layouts(site, coarse, sets, layouts, rng)
-    for _ in range(effort.moves + 1 if pool.score[0] > floor - EQUAL_EFFICIENCY else 0):
-        packed = packed.join(_packed(coarse, _packable(coarse, candidates, floor, climbers), floor))
-        candidates = rng.permutation(_neighbors(packed.pattern[:4], coarse))[: 2 * layouts]
+    packed = Pool.of(pool.pattern[:0], pool.score[:0])
+    if pool.score[0] > floor - EQUAL_EFFICIENCY:
+        able = pool.pattern[pool.score > floor - EQUAL_EFFICIENCY][:climbers]
+        packed = _packed(coarse, np.concatenate([able, started]), floor)
+        candidates = _layouts(site, coarse, sets, layouts, rng)
+        for _ in range(effort.moves + 1):
+            near = _packable(coarse, candidates, floor, climbers)
+            packed = packed.join(_packed(coarse, near, floor))
+            candidates = rng.permutation(_neighbors(packed.pattern[:4], coarse))[: 2 * layouts]
     report(0.75)
     holds = packed.pattern[packed.score > 0]
     finished += _polished(site, spacing_pix, holds[:polished], floor)
@@ -457,14 +472,36 @@ def _packed(objective: Objective, pattern: FloatArray, floor: float) -> Pool:
 def _polished(
     site: DesignProblem, spacing_pix: float, pattern: FloatArray, floor: float | None
 ) -> list[Finished]:
-    """Climb on, in packing distance above a floor or in `E`, and round to what is written.
-
-    The climbs add the places where the patterns are worst.
-    """
+    """Climb on, in packing distance above a floor or in `E`, and round to what is written."""
     if not len(pattern):
         return []
+    pattern, objective = polish(site, spacing_pix, pattern, floor)
+    return [site.finished(_rounded(site, objective, one, floor)) for one in pattern]
+
+
+def polish(
+    site: DesignProblem, spacing_pix: float, pattern: FloatArray, floor: float | None
+) -> tuple[FloatArray, Objective]:
+    """Climb with patterns (C, N, 2), and more places each time: those where they are worst.
+
+    Parameters
+    ----------
+    site : DesignProblem
+    spacing_pix : float
+        Smallest distance between two points.
+    pattern : (C, N, 2) array, pixels
+    floor : float or None
+        Worst-case `E` above which they climb in packing distance; None: they climb in `E`.
+
+    Returns
+    -------
+    pattern : (C, N, 2) array, pixels
+        Not rounded.
+    objective : Objective
+        Over all the places.
+    """
     extent = max(map(span, pattern))
-    field = site.places(extent, 1.5 * _FINE_STEP_PIX, _MOST_COARSE)
+    field = site.places(extent, 1.5 * _FINE_STEP_PIX, site.most_places)
     fine = site.places(extent, _FINE_STEP_PIX, _MOST_FINE)
     everywhere = site.objective(spacing_pix, fine)
     missing = np.zeros(len(pattern))
@@ -481,8 +518,7 @@ def _polished(
             missing += np.maximum(reserved - efficiency.min(axis=-1), -0.0001)
         worst = np.concatenate([efficiency.argmin(axis=-1), packing.argmin(axis=-1)])
         field = field.join(fine.at(np.unique(worst)))
-    objective = site.objective(spacing_pix, field)
-    return [site.finished(_rounded(site, objective, one, floor)) for one in pattern]
+    return pattern, site.objective(spacing_pix, field)
 
 
 def _rounded(
