@@ -31,7 +31,7 @@ from aptdither.dither.optimizer.starts import lattices, lay_out, move_one_point
 from aptdither.dither.optimizer.strategy import QUICK, DesignProblem, Effort, decisive
 from aptdither.dither.phases import min_separation, packing_distance, packing_limit
 from aptdither.dither.sampling import AliasingModel
-from aptdither.dither.views import View, field_points
+from aptdither.dither.views import View, field_points, offsets_at
 from aptdither.errors import UsageError
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.detector import WFC3_IR
@@ -99,12 +99,11 @@ def test_layouts_keep_phases_and_spacing(n: int, spacing: float, seed: int) -> N
 def test_the_field_map_is_the_distortion_model() -> None:
     site = DesignProblem(n=9, views=(View(IR, F125W, Region.full()),))
     pattern = np.random.default_rng(0).uniform(-5, 5, size=(9, 2))
-    objective = site.objective(2.0, field_points(site.views, grid=5))
-    x, y = IR.postarg_from_offset(pattern[:, 0], pattern[:, 1])
-    coverage = evaluate(np.stack([x, y], axis=-1), View(IR, F125W, Region.full()), grid=5)
-    offsets = objective.field.offsets(pattern[None])[0]
-    error = offsets - coverage.phases
-    assert np.max(np.abs(error - np.round(error))) < 1e-4
+    field = field_points(site.views, grid=5)
+    objective = site.objective(2.0, field)
+    exact = offsets_at(site.views[0].postargs_of(pattern), site.views, field)
+    error = objective.field.offsets(pattern[None])[0] - exact
+    assert np.max(np.abs(error)) < 1e-4
 
 
 @pytest.mark.parametrize("kind", ["efficiency", "packing"])
@@ -165,9 +164,12 @@ def test_what_is_returned_is_what_it_says(n: int, spacing: float) -> None:
 
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_pattern_and_another_may_not() -> None:
-    again = optimize(4, View(IR, F125W, Region.full()), seed=0, effort=SMALL)
-    assert again == small(4)
-    assert small(4, seed=1).postargs != again.postargs
+    view = View(IR, F125W, Region.full())
+    first, again, other = (
+        optimize(7, view, seed=seed, effort=SMALL, known=()) for seed in (0, 0, 1)
+    )
+    assert again == first
+    assert other.postargs != first.postargs
 
 
 @pytest.mark.slow
@@ -345,7 +347,7 @@ def test_the_designed_patterns_are_what_they_claim(name: str) -> None:
     assert np.all(np.abs(np.subtract(now, claimed)) <= tolerance), (now, claimed)
     assert now[-2] >= views[0].aperture.detector.tight_spacing_pix
     packing = min(now[3:-2:4])
-    assert packing >= (49 if "wide" in name else 60)
+    assert packing >= (60 if "tight" in name else 49 if "wide" in name else 35)
     assert pattern.name in pattern.rebuild or "--rounds 8" in pattern.rebuild
 
 
@@ -353,15 +355,13 @@ def figures_in(note: str) -> list[float]:
     return [float(number) for number in re.findall(r"(?<![\w.])\d+(?:\.\d+)?(?![\w])", note)]
 
 
-@pytest.mark.parametrize("n", [3, 6])
-def test_what_is_designed_is_never_worse_than_the_catalog(n: int) -> None:
-    element = F160W if n < 4 else F125W
-    own = evaluate(load_catalog().get(f"tight-{n}").postargs(IR), View(IR, element, Region.full()))
-    result = small(n) if n >= 4 else optimize(3, View(IR, F160W, Region.full()), effort=SMALL)
-    assert result.efficiency_worst >= own.worst.efficiency - EQUAL_EFFICIENCY
-    assert result.packing_worst >= own.worst.packing - 0.01 * packing_limit(n) - 1e-9
-    alone = optimize(n, View(IR, element, Region.full()), effort=SMALL, known=())
-    assert alone.postargs != result.postargs
+def test_what_is_designed_is_never_worse_than_the_catalog() -> None:
+    view = View(IR, F125W, Region.full())
+    own = evaluate(load_catalog().get("tight-6").postargs(IR), view).worst
+    result, alone = small(6), optimize(6, view, effort=SMALL, known=())
+    assert alone.packing_worst < own.packing - 0.01 * packing_limit(6)  # so little effort
+    assert result.efficiency_worst >= own.efficiency - EQUAL_EFFICIENCY
+    assert result.packing_worst >= own.packing - 0.01 * packing_limit(6)
 
 
 def test_the_command_that_designs_keeps_what_it_is_not_asked_for(

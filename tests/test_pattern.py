@@ -158,7 +158,7 @@ def test_catalog_by_size() -> None:
     eight = load_catalog().of_size(8, "WFC3/IR")
     assert [pattern.name for pattern in eight] == ["go-13417", "tight-8", "wide-8"]
     four = [pattern.name for pattern in load_catalog().of_size(4, "ACS/WFC")]
-    assert four == ["ACS-WFC-DITHER-BOX", "acs-wfc-udf-box"]
+    assert four == ["ACS-WFC-DITHER-BOX", "acs-wfc-udf-box", "wfc-tight-4", "wfc-wide-4"]
 
 
 def test_a_pattern_of_any_detector_and_one_of_a_prime_with_its_parallel() -> None:

@@ -353,12 +353,12 @@ class PatternChooser:
 
     def _measured(self, pattern: Pattern) -> _Candidate:
         postargs = pattern.postargs(self.aperture)
-        worst = [evaluate(postargs, view, base=self.base.xy_arcsec).worst for view in self.views]
+        worst = evaluate(postargs, self.views, base=self.base.xy_arcsec).worst
         pixels = pattern.offsets_pix(self.aperture)
         return _Candidate(
             pattern=pattern,
-            efficiency=min(metrics.efficiency for metrics in worst),
-            packing_of_limit=min(metrics.packing_of_limit for metrics in worst),
+            efficiency=worst.efficiency,
+            packing_of_limit=worst.packing_of_limit,
             separation_pix=min_separation(pixels),
             span_pix=span(pixels),
             fits=self._scale_to_fit(postargs) == 1.0,

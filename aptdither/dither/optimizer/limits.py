@@ -26,7 +26,7 @@ class Closeness:
         There, if POS TARGs were not rounded: the same pattern after a climb in packing distance
         that may give a quarter of `EQUAL_EFFICIENCY`. What lacks to it is the cost of rounding.
     efficiency_center, packing_center : float
-        Where the target lands. What `packing_worst` lacks to it is the cost of distortion.
+        Where the target lands in the first view. What `packing_worst` lacks to it is the cost of distortion.
     efficiency_bound : float
         What no phases exceed at the most undersampled place; 1 is that of the packing distance.
     """
@@ -61,18 +61,18 @@ def closeness(pattern: Pattern, views: Views) -> Closeness:
     """
     site = DesignProblem(n=pattern.n, views=decisive(views))
     postargs = pattern.postargs(site.views[0].aperture)
-    coverages = [evaluate(postargs, view) for view in site.views]
-    efficiency = min(one.worst.efficiency for one in coverages)
+    coverage = evaluate(postargs, site.views)
+    efficiency = coverage.worst.efficiency
     pixels = site.to_pixels(postargs - postargs[0])
     spacing_pix = min(site.detector.tight_spacing_pix, min_separation(pixels))
     climbed, objective = polish(site, spacing_pix, pixels[None], efficiency - EQUAL_EFFICIENCY / 4)
     return Closeness(
         n=pattern.n,
         efficiency_worst=efficiency,
-        packing_worst=min(one.worst.packing_of_limit for one in coverages),
+        packing_worst=coverage.worst.packing_of_limit,
         efficiency_unrounded=float(objective.efficiency(climbed).min()),
         packing_unrounded=float(objective.packing(climbed).min()) / packing_limit(pattern.n),
-        efficiency_center=coverages[0].center.efficiency,
-        packing_center=min(one.center.packing_of_limit for one in coverages),
+        efficiency_center=coverage.center.efficiency,
+        packing_center=coverage.center.packing_of_limit,
         efficiency_bound=max(efficiency, possible_efficiency(pattern.n, site.views)),
     )

@@ -97,6 +97,7 @@ def optimize(
     seed: int = 0,
     base: tuple[float, float] = (0.0, 0.0),
     effort: Effort = NORMAL,
+    equal: float = EQUAL_EFFICIENCY,
     known: Iterable[Pattern] | None = None,
     progress: Progress | None = None,
 ) -> OptimizeResult:
@@ -117,6 +118,8 @@ def optimize(
         POS TARG that the pattern is added to, arcsec.
     effort : Effort
         How much is tried.
+    equal : float
+        Differences of worst-case `E` that do not count.
     known : iterable of Pattern, optional
         Patterns of `n` points that the result must not be worse than; the catalog's when left out.
     progress : callable, optional
@@ -140,7 +143,7 @@ def optimize(
         spacing_pix = site.detector.tight_spacing_pix
     _check_spacing(spacing_pix)
     searching = _Searches(site, seed, effort, known, progress)
-    return searching.result(searching.at(spacing_pix), spacing_pix)
+    return searching.result(searching.at(spacing_pix, equal=equal), spacing_pix)
 
 
 def widest_spacing(
@@ -295,16 +298,15 @@ class _Searches:
         """Return what was found with its figures, as the evaluation of a plan gives them."""
         self._progress(1.0, "done")
         chosen, site = found.chosen, self.site
-        coverages = [evaluate(chosen.postargs, view, base=site.base) for view in site.views]
-        worst = min(range(len(coverages)), key=lambda i: coverages[i].worst.efficiency)
-        efficiency = coverages[worst].worst.efficiency
+        coverage = evaluate(chosen.postargs, site.views, base=site.base)
+        efficiency = coverage.worst.efficiency
         return OptimizeResult(
             postargs=tuple((float(x), float(y)) for x, y in chosen.postargs),
-            element=site.views[worst].element.name,
-            efficiency_center=coverages[0].center.efficiency,
+            element=site.views[coverage.worst_place.view].element.name,
+            efficiency_center=coverage.center.efficiency,
             efficiency_worst=efficiency,
-            packing_center=coverages[0].center.packing,
-            packing_worst=min(coverage.worst.packing for coverage in coverages),
+            packing_center=coverage.center.packing,
+            packing_worst=coverage.worst.packing,
             best_efficiency=max(found.best_efficiency, efficiency),
             possible_efficiency=max(
                 possible_efficiency(site.n, site.views, base=site.base), efficiency
