@@ -134,6 +134,15 @@ def test_a_completed_visit_gives_its_phases_and_stays_as_it_is(
     assert applied(new)[1] == new
 
 
+def test_a_completed_mosaic_gives_each_tile_its_phases() -> None:
+    typed = [(f"{float(x) + 60 * tile:.3f}", y) for tile in (0, 1) for x, y in BOX]
+    bases = [("0", "0")] * 4 + [("60", "0")] * 4
+    source = proposal(four("01", status="completed", points=typed), four("02", points=bases))
+    plan, new = applied(source)
+    assert visit_bytes(new, "01") == visit_bytes(source, "01")
+    assert [len(one.evaluation.distinct_phases) for one in plan.sets] == [8, 8]
+
+
 def test_a_visit_completed_after_the_dither_changes_nothing() -> None:
     _, new = applied(proposal(four("01"), four("02")))
     done = new.replace(b'"01" Status="implementation"', b'"01" Status="completed"')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
@@ -18,7 +18,8 @@ from aptdither.findings import Finding, Rule, Severity
 from aptdither.planning.choice import PatternChoice
 from aptdither.planning.dither_sets import DitherSet, Share
 from aptdither.planning.evaluation import DitherGroup, Evaluation, Evaluator
-from aptdither.planning.pointings import ExposureSet, observe
+from aptdither.planning.pointings import ExposureSet, Pointing, observe
+from aptdither.planning.receipts import TILE_ARCSEC
 from aptdither.types import NO_OFFSET, FloatArray, PosTarg, Setup
 
 #: Clusters whose shifts are searched; later ones repeat them. Chosen: 8 clusters of 4 have 32
@@ -146,13 +147,18 @@ def completed_sets(
     RefusalError
         If that does not follow from the file.
     """
-    shares = [one for each in dither_sets for one in each.shares if one.is_completed]
+    shares = [
+        (dither_set, share)
+        for dither_set in dither_sets
+        for share in dither_set.shares
+        if share.is_completed
+    ]
     if not shares:
         return {}
-    numbers = {share.visit.number for share in shares}
+    numbers = {share.visit.number for _, share in shares}
     observed = {one.visit.node: one for one in observe(proposal, visits=numbers)}
     found: dict[int, list[ExposureSet]] = {}
-    for share in shares:
+    for dither_set, share in shares:
         nodes = {exposure.node for exposure in share.exposures}
         visit = observed[share.visit.node]
         for unknown in visit.unresolved:
@@ -162,10 +168,26 @@ def completed_sets(
                     f"{unknown.reason}; take its tag away",
                     location=share.location,
                 )
-        found.setdefault(share.visit.node, []).extend(
-            one for one in visit.sets if any(exposure.node in nodes for exposure in one.exposures)
-        )
+        bases = [one.base for one in dither_set.shares]
+        for one in visit.sets:
+            if any(exposure.node in nodes for exposure in one.exposures):
+                found.setdefault(share.visit.node, []).extend(_by_tile(one, bases))
     return found
+
+
+def _by_tile(exposures: ExposureSet, bases: Sequence[PosTarg]) -> Iterator[ExposureSet]:
+    """Yield what exposures have at each tile."""
+    tiles: dict[PosTarg, list[Pointing]] = {}
+    for one in exposures.pointings:
+        tiles.setdefault(_nearest(one.pos_targ, bases), []).append(one)
+    for base, pointings in tiles.items():
+        yield replace(exposures, base=base, pointings=tuple(pointings))
+
+
+def _nearest(at: PosTarg, bases: Sequence[PosTarg]) -> PosTarg:
+    """Return the base of the tile that a POS TARG belongs to; itself where it belongs to none."""
+    base = min(bases, key=lambda base: (at - base).length_arcsec)
+    return base if (at - base).length_arcsec < TILE_ARCSEC else at
 
 
 def interleave(

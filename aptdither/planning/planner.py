@@ -151,7 +151,7 @@ class Planner:
             for share in dither_set.shares
             if share.is_completed
             for one in self.completed.get(share.visit.node, ())
-            if one.share is None or one.exposures[0] in share.exposures
+            if one.exposures[0] in share.exposures
         ]
 
     def join(self, dither_set: DitherSet, groups: Sequence[DitherGroup]) -> Iterator[JoinedSet]:
