@@ -32,6 +32,16 @@ def comparison() -> str:
     return printed("patterns", "--config", "WFC3/IR", "--element", "F125W")
 
 
+def comparison_uvis() -> str:
+    """Return the same for WFC3/UVIS."""
+    return printed("patterns", "--config", "WFC3/UVIS", "--element", "F438W")
+
+
+def comparison_wfc() -> str:
+    """Return the same for ACS/WFC."""
+    return printed("patterns", "--config", "ACS/WFC", "--element", "F606W")
+
+
 def codes() -> str:
     """Return the table of review codes."""
     result = CliRunner().invoke(app, ["check", "--codes"])
@@ -41,6 +51,8 @@ def codes() -> str:
 SECTIONS: dict[str, Callable[[], str]] = {
     "summary": summary,
     "comparison": comparison,
+    "comparison-uvis": comparison_uvis,
+    "comparison-wfc": comparison_wfc,
     "codes": codes,
 }
 

@@ -16,6 +16,7 @@ MODULES = [
     "aptdither.dither.coverage",
     "aptdither.dither.phases",
     "aptdither.dither.region",
+    "aptdither.dither.optimizer.limits",
     "aptdither.dither.optimizer.optimize",
 ]
 

@@ -62,8 +62,8 @@ def list_patterns(
             own = replace(groups, patterns=[one.name for one in wanted[config, parallel]])
             own = own if parallel else replace(own, config=config)
             seen = own.groups(with_plan=False)
-            # As the prime sees them, and as a parallel does.
-            views = 2 if parallel else 1
+            # As the prime sees them, and as a parallel does where no detector was chosen.
+            views = len(seen) // len(wanted[config, parallel])
             tables += [comparison_table(seen[k::views]) for k in range(views)]
     for table in tables:
         opt.stdout_console().print(table)

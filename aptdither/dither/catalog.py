@@ -1,8 +1,8 @@
 """The catalog of patterns: the built-in one, and an observer's own patterns after it.
 
 The built-in catalog is two data files: ``patterns-known.json`` holds what others designed or
-observed, each with its source; ``patterns-designed.json`` holds this project's own ``tight-N`` and
-``wide-N`` and is written by :mod:`aptdither.dither.optimizer.build_catalog`. An observer's own file
+observed, each with its source; ``patterns-designed.json`` holds this project's own, for each
+detector and for two at once, and is written by :mod:`aptdither.dither.optimizer.build_catalog`. An observer's own file
 is ECSV, see :mod:`aptdither.dither.catalog_ecsv`.
 """
 
