@@ -50,7 +50,7 @@ def export_groups(
     ] = None,
     force: opt.ForceOption = False,
 ) -> None:
-    """Write POS TARGs as a table or as text to paste, or footprints as DS9 regions."""
+    """Write POS TARGs as tables or text, or footprints as DS9 regions."""
     from aptdither.io import files
     from aptdither.report import tables
 
