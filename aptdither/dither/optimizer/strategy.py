@@ -61,7 +61,7 @@ _WORK = 100_000
 """Elements of all matrices of one evaluation of all climbers, at most: more aliases and more places
 mean fewer climbers."""
 
-_LEAST_CLIMBERS = 4
+_LEAST_CLIMBERS = 3
 """As few climb even then; the places become fewer instead."""
 _MANY_ALIASES = 1500
 """Elements of all matrices at one place beyond which fewer frequencies are taken."""
@@ -370,14 +370,14 @@ def search(
     polished = max(1, round(effort.polished * share))
     wide = [f for f in known if f.separation_pix >= spacing_pix]
     wide.sort(key=lambda f: -f.efficiency)
-    started = np.array([site.to_pixels(f.postargs) for f in wide[:6]]).reshape(-1, site.n, 2)
+    started = np.array([site.to_pixels(f.postargs) for f in wide[: max(2, climbers // 4)]]).reshape(-1, site.n, 2)
 
     pool = _efficient(coarse, _layouts(site, coarse, sets, layouts, rng), climbers)
     if len(started):
         pool = pool.join(_efficient(coarse, started, len(started)))
     report(0.2)
     for _ in range(effort.moves):
-        near = _neighbors(pool.pattern[: max(4, climbers // 4)], coarse)
+        near = _neighbors(pool.pattern[: max(3, climbers // 4)], coarse)
         near = rng.permutation(near)[: 2 * layouts]
         pool = pool.join(_efficient(coarse, near, climbers))
     report(0.4)
@@ -438,7 +438,7 @@ def _efficient(objective: Objective, patterns: FloatArray, climbers: int) -> Poo
     for sharpness, steps, share in ((300.0, 30, 2), (2000.0, 40, 1)):
         pattern, _ = ascend(objective.worst_efficiency(sharpness), best.pattern, steps=steps)
         score = objective.efficiency(pattern).min(axis=-1)
-        best = Pool.of(pattern, score, max(4, len(pattern) // share))
+        best = Pool.of(pattern, score, max(3, len(pattern) // share))
     # What the penalty could not push apart is no pattern.
     return Pool.of(best.pattern, np.where(objective.keeps_spacing(best.pattern), best.score, 0.0))
 
