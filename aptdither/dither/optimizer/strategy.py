@@ -370,7 +370,8 @@ def search(
     polished = max(1, round(effort.polished * share))
     wide = [f for f in known if f.separation_pix >= spacing_pix]
     wide.sort(key=lambda f: -f.efficiency)
-    started = np.array([site.to_pixels(f.postargs) for f in wide[: max(2, climbers // 4)]]).reshape(-1, site.n, 2)
+    first = [site.to_pixels(f.postargs) for f in wide[: max(2, climbers // 4)]]
+    started = np.array(first).reshape(-1, site.n, 2)
 
     pool = _efficient(coarse, _layouts(site, coarse, sets, layouts, rng), climbers)
     if len(started):
