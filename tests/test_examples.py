@@ -44,6 +44,6 @@ def test_diff_tells_every_line_that_changed(proposal: Path) -> None:
 
 def test_every_exposure_of_the_examples_is_dithered() -> None:
     for proposal in PROPOSALS:
-        (only,) = parse_proposal((OUTPUTS / proposal.name).read_bytes()).visits
-        receipts = sum("@dithered" in exposure.comments for exposure in only.exposures)
-        assert receipts >= 4
+        for visit in parse_proposal((OUTPUTS / proposal.name).read_bytes()).visits:
+            receipts = sum("@dithered" in exposure.comments for exposure in visit.exposures)
+            assert receipts >= 4
