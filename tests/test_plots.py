@@ -11,6 +11,9 @@ from typer.testing import CliRunner, Result
 
 from aptdither.apt.tags import parse_size
 from aptdither.cli import app
+from aptdither.dither.catalog import load_catalog
+from aptdither.dither.optimizer.build_catalog import views_of
+from aptdither.dither.optimizer.limits import Closeness, closeness
 from aptdither.dither.views import View
 from aptdither.planning.evaluation import DitherGroup, Evaluator
 from aptdither.types import Region, Setup
@@ -26,11 +29,11 @@ from aptdither.optics.filters import get_element
 from aptdither.optics.pointing_fit import Measured, fit_dithers
 from aptdither.planning.choice import PatternChoice
 from aptdither.planning.evaluation import coverage_map
-from aptdither.report.plots import curves, field, geometry, maps, pattern, style
+from aptdither.report.plots import curves, field, geometry, limits, maps, pattern, style
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 GO_13417 = "0,0 0.612,0 0.307,0.273 0.919,0.273 0.002,0.547 0.614,0.547 0.309,0.820 0.921,0.820"
-KINDS = ("layout", "field", "map", "distortion", "fit", "scale")
+KINDS = ("layout", "field", "map", "distortion", "fit", "scale", "limits")
 
 
 def invoke(*words: object) -> Result:
@@ -43,6 +46,8 @@ def options(kind: str) -> list[str]:
         return ["--measured", str(EXAMPLES / "table2.ecsv"), "--aperture", "IR-FIX"]
     if kind == "distortion":
         return ["--aperture", "IR-FIX"]
+    if kind == "limits":
+        return ["--config", "ACS/WFC"]
     return ["--pattern", "WFC3-IR-DITHER-BOX-MIN", "--element", "F125W"]
 
 
@@ -320,10 +325,37 @@ def test_the_fit_picture_counts_from_the_first_prediction() -> None:
     assert f"rms {x_rms:.3f}, {y_rms:.3f} pixels" in texts_of(svg)
 
 
+def test_the_limits_picture_shows_the_closeness_of_the_catalogs_patterns(tmp_path: Path) -> None:
+    out = tmp_path / "l.svg"
+    assert invoke("plot", "limits", "--config", "WFC3/UVIS", "-o", out).exit_code == 0
+    svg = out.read_text(encoding="utf-8")
+    assert "WFC3/UVIS: F606W (2 and 3 points), F438W" in svg
+    assert "WFC3/IR" not in svg
+    for n in (2, 9):
+        near = closeness(load_catalog().get(f"uvis-tight-{n}"), views_of(f"uvis-tight-{n}"))
+        assert f"{near.efficiency_worst:.4f},{near.packing_worst:.4f}" in svg
+
+
+def test_limits_draws_a_bound_only_where_it_is_below_one() -> None:
+    shared = {"worst": 0.9, "unrounded": 0.91, "center": 0.95}
+    figures = {f"{what}_{at}": v for what in ("efficiency", "packing") for at, v in shared.items()}
+    found = [Closeness(n=n, efficiency_bound=bound, **figures) for n, bound in ((2, 0.96), (3, 1))]
+    figure = Figure()
+    limits.draw_limits(figure, {"a": found})
+    upper, lower = figure.axes
+    losses, packings = (
+        [np.asarray(line.get_ydata(), float) for line in axes.lines] for axes in (upper, lower)
+    )
+    np.testing.assert_allclose(losses, [(0.04, np.nan), (0.05,) * 2, (0.09,) * 2, (0.1,) * 2])
+    np.testing.assert_allclose(packings, [(1, 1), (0.95,) * 2, (0.91,) * 2, (0.9,) * 2])
+
+
 def test_usage_errors_say_what_is_missing(tmp_path: Path) -> None:
     out = tmp_path / "p.svg"
     assert "--measured" in invoke("plot", "fit", "-o", out).stderr
     assert invoke("plot", "layout", "-o", out).exit_code == 2
+    assert "WFC3/IR" in invoke("plot", "limits", "--config", "ACS/SBC", "-o", out).stderr
+    assert "--config" in invoke("plot", "limits", "--element", "F160W", "-o", out).stderr
     both = invoke("plot", "layout", "--pattern", "tight-2", "--pattern", "tight-3", "-o", out)
     assert both.exit_code == 2
     assert "--group" in both.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import astuple
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,7 @@ class Picture(StrEnum):
     TRADEOFF = "tradeoff"
     FIT = "fit"
     SCALE = "scale"
+    LIMITS = "limits"
 
 
 class PlotSpec(NamedTuple):
@@ -49,7 +51,7 @@ def draw_plot(
             "coverage over the detector. reconstruction: stars at the worst place, drizzled and "
             "measured. distortion: how a step varies over the detector. "
             "tradeoff: coverage against spacing. fit: predicted and observed positions. scale: A "
-            "and B of each dataset."
+            "and B of each dataset. limits: how close the tight patterns are to the best possible."
         ),
     ],
     output: Annotated[Path, option("-o --output", "A .png, .svg or .pdf file.", metavar="FILE")],
@@ -84,6 +86,8 @@ def draw_plot(
             spec = _spec_tradeoff(inputs, n)
         case Picture.FIT | Picture.SCALE:
             spec = _spec_fit(kind, inputs, measured)
+        case Picture.LIMITS:
+            spec = _spec_limits(inputs)
     data = render(
         spec.draw,
         spec.size_in,
@@ -191,3 +195,33 @@ def _spec_fit(kind: Picture, inputs: GroupInputs, measured: Path | None) -> Plot
         raise UsageError(f"{measured} has {len(fits)} datasets; fit shows at most {MOST_ROWS}")
     draw = partial(curves.draw_fits, fits=fits, facts=facts)
     return PlotSpec(draw, curves.size_of_fit(fits), numbers)
+
+
+def _spec_limits(inputs: GroupInputs) -> PlotSpec:
+    from aptdither.dither.catalog import load_catalog
+    from aptdither.dither.optimizer.build_catalog import POINTS, TIGHT
+    from aptdither.dither.optimizer.limits import closeness
+    from aptdither.report.plots import limits
+
+    if any((inputs.aperture, inputs.element, inputs.views, inputs.size, inputs.snr)):
+        raise UsageError(
+            "limits takes no option about what is seen but --config: each pattern is shown for the "
+            "aperture, spectral element and region that it is designed for"
+        )
+    shown = {
+        name: family for name, family in TIGHT.items() if inputs.config in (None, *family.configs)
+    }
+    if not shown:
+        allowed = ", ".join(family.configs[0] for family in TIGHT.values())
+        raise UsageError(f"limits has no detector {inputs.config}; allowed: {allowed}")
+    catalog, detectors = load_catalog(), {}
+    for name, family in shown.items():
+        title = f"{family.configs[0]}: {family.few[0]} (2 and 3 points), {family.many[0]}"
+        detectors[title] = [closeness(catalog.get(f"{name}-{n}"), family.views(n)) for n in POINTS]
+    numbers = "; ".join(
+        f"{title}: "
+        + " ".join(",".join(f"{value:.4f}" for value in astuple(one)[1:]) for one in found)
+        for title, found in detectors.items()
+    )
+    draw = partial(limits.draw_limits, detectors=detectors)
+    return PlotSpec(draw, limits.size_of(len(detectors)), numbers)

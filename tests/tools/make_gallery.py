@@ -75,6 +75,17 @@ def gallery_page() -> str:
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
         *(_gallery_row(name, n) for name, n in _names()),
         "",
+        "## How close to the limit",
+        "",
+        "The tight patterns of each detector, at a signal to noise of 10 per exposure. Above, the efficiency",
+        "that is lost; below, the packing distance over its maximum. From circles to squares is the cost of",
+        "rounding POS TARGs to 0.001 arcsec, from circles to triangles that of distortion; bars are bounds,",
+        "which need not be within reach.",
+        "",
+        f"    aptdither plot limits --dpi {DPI} -o limits.png",
+        "",
+        "![Loss of efficiency and packing distance against N for three detectors](limits.png)",
+        "",
     ]
     for name, n in _names():
         size = "" if name.startswith("tight") else f" --size {WIDE_SIZE_PIX}pix"

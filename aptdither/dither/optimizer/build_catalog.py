@@ -104,6 +104,7 @@ FAMILIES = {
         configs=("WFC3/UVIS", "ACS/WFC"), few=("F606W", "F814W"), many=("F606W", "F814W")
     ),
 }
+TIGHT = {name: one for name, one in FAMILIES.items() if name.endswith("tight")}
 NAMES = tuple(f"{family}-{n}" for family in FAMILIES for n in POINTS)
 
 
