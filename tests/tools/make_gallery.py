@@ -100,6 +100,20 @@ def gallery_page() -> str:
             f"![{name}: offsets, phases and POS TARGs]({name}.png)",
             "",
         ]
+    parts += [
+        "## Two chips",
+        "",
+        "A pattern of WFC3/UVIS and one of ACS/WFC, and the coverage over both chips of the latter. The",
+        "figures of all their patterns are in the README.",
+        "",
+    ]
+    for kind, name, element in CCD_PICTURES:
+        parts += [
+            f"    aptdither plot {kind} --pattern {name} --element {element} --dpi {DPI} -o {name}-{kind}.png",
+            "",
+            f"![{name}: {kind}]({name}-{kind}.png)",
+            "",
+        ]
     return "\n".join(parts)
 
 
@@ -230,6 +244,13 @@ Points farther apart help against blobs and persistence. The cost for a target o
 ![Efficiency against spacing](tradeoff.png)
 """
 
+
+#: Pictures of detectors with two chips.
+CCD_PICTURES = (
+    ("layout", "uvis-tight-4", "F606W"),
+    ("layout", "wfc-tight-4", "F814W"),
+    ("map", "wfc-tight-4", "F814W"),
+)
 
 #: Patterns whose stars are measured, stock or published ones first.
 COMPARED = (
