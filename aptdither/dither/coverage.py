@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -187,41 +188,27 @@ def evaluate(
     >>> print(f"{coverage.center.efficiency:.2f} {coverage.worst.packing_of_limit:.2f}")
     1.00 0.81
     """
+    return search_for(postargs, views, base=base, grid=grid, refine=refine).coverage
+
+
+def search_for(
+    postargs: Any, views: Views, *, base: Any = (0.0, 0.0), grid: int = 9, refine: bool = True
+) -> Search:
+    """Return the search whose coverage :func:`evaluate` returns; for equal parameters the same."""
     offsets = plain(postargs, "arcsec")
     if offsets.ndim != 2 or offsets.shape[1] != 2 or len(offsets) < 1:
         raise ValueError(f"POS TARGs must have the shape (N, 2), not {offsets.shape}")
     if not np.all(np.isfinite(offsets)):
         raise RefusalError("a POS TARG must be two finite numbers of arcsec")
-    search = _Search(offsets, as_views(views), base, grid)
-    start, found = search.start, search.found(refine=refine)
-    every = [start, found.only(np.arange(1, len(found.packing)))] if refine else [start]
-    holes = found.only(np.array([0, -1])).hole
-    packing, of_limit, efficiency, moved = (
-        np.concatenate([getattr(one, name) for one in every])
-        for name in ("packing", "packing_of_limit", "efficiency", "offsets")
-    )
-    return Coverage(
-        center=Metrics(
-            packing=float(found.packing[0]),
-            packing_of_limit=float(found.packing_of_limit[0]),
-            hole=float(holes[0]),
-            efficiency=float(found.efficiency[0]),
-            amplification=_finite(found.amplification[0, 0]),
-            lost_fraction=float(found.amplification[1, 0]),
-        ),
-        worst=Metrics(
-            packing=float(packing.min()),
-            packing_of_limit=float(of_limit.min()),
-            hole=float(holes.max()),
-            efficiency=float(efficiency.min()),
-            amplification=_finite(found.amplification[0].max()),
-            lost_fraction=float(found.amplification[1].max()),
-        ),
-        field=start.field.join(*(one.field for one in every[1:])),
-        phases=wrap(moved),
-        packing=packing,
-        efficiency=efficiency,
-    )
+    x_arcsec, y_arcsec = map(float, plain(base, "arcsec"))
+    return _search(offsets.tobytes(), as_views(views), (x_arcsec, y_arcsec), grid, refine)
+
+
+@lru_cache(maxsize=64)
+def _search(
+    rows: bytes, views: tuple[View, ...], base: tuple[float, float], grid: int, refine: bool
+) -> Search:
+    return Search(np.frombuffer(rows).reshape(-1, 2), views, base, grid, refine=refine)
 
 
 def _finite(value: float) -> float | None:
@@ -238,22 +225,57 @@ _BAD: tuple[tuple[Callable[[Places], FloatArray], int, int], ...] = (
 )
 
 
-class _Search:
+class Search:
     """The search for the places where the figures of POS TARGs are worst.
 
     It takes each place's alias tables from the nearest place of a grid that all patterns share,
     since they cost more than everything else; the places that it finds are evaluated exactly.
     """
 
-    def __init__(self, postargs: FloatArray, views: tuple[View, ...], base: Any, grid: int) -> None:
-        self.postargs, self.views, self.grid = postargs, views, grid
+    def __init__(
+        self, postargs: FloatArray, views: tuple[View, ...], base: Any, grid: int, *, refine: bool
+    ) -> None:
+        self.postargs, self.views, self.grid, self.refine = postargs, views, grid, refine
         whole = sampled(footprints(views, base=base), grid)
         self.footprints = footprints(views, base=base, postargs=postargs)
         self.known, self.tables = whole, band_at(views, whole, cells=_COARSE_CELLS)
         field = sampled(self.footprints, grid)
         self.start = self._places(field, band_at(views, field))
 
-    def nearly(self, field: FieldPoints) -> Places:
+    @cached_property
+    def coverage(self) -> Coverage:
+        """What was found: the first look and the worst places."""
+        start, found = self.start, self._found()
+        every = [start, found.only(np.arange(1, len(found.packing)))] if self.refine else [start]
+        holes = found.only(np.array([0, -1])).hole
+        packing, of_limit, efficiency, moved = (
+            np.concatenate([getattr(one, name) for one in every])
+            for name in ("packing", "packing_of_limit", "efficiency", "offsets")
+        )
+        return Coverage(
+            center=Metrics(
+                packing=float(found.packing[0]),
+                packing_of_limit=float(found.packing_of_limit[0]),
+                hole=float(holes[0]),
+                efficiency=float(found.efficiency[0]),
+                amplification=_finite(found.amplification[0, 0]),
+                lost_fraction=float(found.amplification[1, 0]),
+            ),
+            worst=Metrics(
+                packing=float(packing.min()),
+                packing_of_limit=float(of_limit.min()),
+                hole=float(holes.max()),
+                efficiency=float(efficiency.min()),
+                amplification=_finite(found.amplification[0].max()),
+                lost_fraction=float(found.amplification[1].max()),
+            ),
+            field=start.field.join(*(one.field for one in every[1:])),
+            phases=wrap(moved),
+            packing=packing,
+            efficiency=efficiency,
+        )
+
+    def _nearly(self, field: FieldPoints) -> Places:
         """Return places with the bands of the nearest places of the shared grid."""
         known = self.known
         apart = np.abs(field.x_pix[:, None] - known.x_pix)
@@ -261,11 +283,11 @@ class _Search:
         apart[(field.view[:, None] != known.view) | (field.chip[:, None] != known.chip)] = np.inf
         return self._places(field, self.tables, np.argmin(apart, axis=1))
 
-    def found(self, *, refine: bool) -> Places:
+    def _found(self) -> Places:
         """Return the center and the worst place of each figure, between the grid's if so wished."""
         first, grid = self.start, self._fine_grid()
-        if refine and grid > self.grid:
-            first = self.nearly(sampled(self.footprints, grid))
+        if self.refine and grid > self.grid:
+            first = self._nearly(sampled(self.footprints, grid))
         looks, values = [], []
         for bad, starts, _ in _BAD:
             of_first = bad(first)
@@ -275,10 +297,10 @@ class _Search:
         worst = [look.at(np.argmax(v, axis=-1)) for look, v in zip(looks, values, strict=True)]
         badness = [v.max(axis=-1) for v in values]
         spacings = np.array([footprint.spacing_pix(grid) for footprint in self.footprints])
-        for look, closer in enumerate(_CLOSER if refine and spacings.any() else ()):
+        for look, closer in enumerate(_CLOSER if self.refine and spacings.any() else ()):
             again = [k for k, (_, _, often) in enumerate(_BAD) if look < often]
             near = [looks[k] for k in again]
-            every = self.nearly(self._about(near[0].join(*near[1:]), spacings / closer))
+            every = self._nearly(self._about(near[0].join(*near[1:]), spacings / closer))
             ends = np.cumsum([len(one.x_pix) * len(_ABOUT) for one in near])
             for k, members in zip(again, np.split(np.arange(ends[-1]), ends[:-1]), strict=True):
                 part = every.only(members)

@@ -19,7 +19,7 @@ import numpy as np
 from aptdither.apt.tags import DitherRequest
 from aptdither.dither.catalog import Catalog
 from aptdither.dither.clusters import offset_clusters, split_counts
-from aptdither.dither.coverage import evaluate
+from aptdither.dither.coverage import Search, search_for
 from aptdither.dither.optimizer.optimize import (
     EQUAL_EFFICIENCY,
     EQUAL_PACKING,
@@ -342,23 +342,24 @@ class PatternChooser:
         ]
         if not candidates:
             return None
+        # The worst place costs a search: only those are searched that can come near the best.
+        tolerance = WIDE_TOLERANCE if self._is_wide else EQUAL_EFFICIENCY
+        least = max(candidates, key=lambda c: c.efficiency_of_grid).efficiency - tolerance
+        candidates = [c for c in candidates if c.efficiency_of_grid >= least]
         best = max(candidate.efficiency for candidate in candidates)
+        good = [c for c in candidates if c.efficiency >= best - tolerance]
         if self._is_wide:
-            good = [c for c in candidates if c.efficiency >= best - WIDE_TOLERANCE]
             return max(good, key=lambda c: min(c.separation_pix, self._widest_pix))
-        good = [c for c in candidates if c.efficiency >= best - EQUAL_EFFICIENCY]
         packing = max(candidate.packing_of_limit for candidate in good)
         good = [c for c in good if c.packing_of_limit >= packing - EQUAL_PACKING]
         return min(good, key=lambda candidate: candidate.span_pix)
 
     def _measured(self, pattern: Pattern) -> _Candidate:
         postargs = pattern.postargs(self.aperture)
-        worst = evaluate(postargs, self.views, base=self.base.xy_arcsec).worst
         pixels = pattern.offsets_pix(self.aperture)
         return _Candidate(
             pattern=pattern,
-            efficiency=worst.efficiency,
-            packing_of_limit=worst.packing_of_limit,
+            search=search_for(postargs, self.views, base=self.base.xy_arcsec),
             separation_pix=min_separation(pixels),
             span_pix=span(pixels),
             fits=self._scale_to_fit(postargs) == 1.0,
@@ -471,11 +472,25 @@ class _Candidate:
     """A catalog pattern, measured over the region."""
 
     pattern: Pattern
-    efficiency: float
-    packing_of_limit: float
+    search: Search
     separation_pix: float
     span_pix: float
     fits: bool
+
+    @property
+    def efficiency_of_grid(self) -> float:
+        """The worst of the field points, which the worst place of all does not exceed."""
+        return float(self.search.start.efficiency.min())
+
+    @property
+    def efficiency(self) -> float:
+        """That of the worst place."""
+        return self.search.coverage.worst.efficiency
+
+    @property
+    def packing_of_limit(self) -> float:
+        """That of the worst place."""
+        return self.search.coverage.worst.packing_of_limit
 
 
 def sizes_of(pattern: str, total: int, catalog: Catalog) -> tuple[int, ...] | None:
