@@ -418,7 +418,9 @@ class Evaluator:
         OpticsError
             If the aperture or the spectral element is not known.
         """
-        return View(self.aperture(setup), self.element(setup), region, prime, snr or self.snr)
+        aperture, snr = self.aperture(setup), snr or self.snr
+        other = None if prime == aperture.frame else prime  # so that equal views are equal
+        return View(aperture, self.element(setup), region, other, snr)
 
     def evaluate(
         self,
