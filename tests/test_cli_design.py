@@ -234,7 +234,10 @@ def test_words_are_read_without_the_library_that_validates_numbers() -> None:
 
 
 def test_completion_is_offered() -> None:
-    assert "aptdither" in invoke("--show-completion", "bash").stdout
+    wanted = {"_APTDITHER_COMPLETE": "source_bash"}
+    script = CliRunner().invoke(app, [], prog_name="aptdither", env=wanted).stdout
+    assert "aptdither" in script
+    assert "complete" in script
     assert "--install-completion" in invoke("--help").stdout
 
 
