@@ -1,10 +1,11 @@
 """Which pattern a set of exposures gets: one from the catalog, or one that is designed for it.
 
 Candidates are ranked by the optimizer's rule (:mod:`aptdither.dither.optimizer.optimize`):
-efficiency at the worst place of the region, then packing distance, then total extent.
-``method=auto`` takes a catalog pattern that lies within `AUTO_MARGIN` of what any pattern could
-have, without a search, or within `AUTO_MARGIN` of what a search finds; else the pattern that the
-search found.
+efficiency at the worst place of the region, then packing distance, then total extent. For a prime
+and its parallel those that are designed for both come before all others.
+``method=auto`` takes a catalog pattern that lies within `AUTO_MARGIN` (of two detectors, what counts
+as equal) of what any pattern could have, without a search, or within it of what a search finds; else
+the pattern that the search found.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from aptdither.dither.catalog import Catalog
 from aptdither.dither.clusters import offset_clusters, split_counts
 from aptdither.dither.coverage import Search, search_for
 from aptdither.dither.optimizer.optimize import (
-    EQUAL_EFFICIENCY,
     EQUAL_PACKING,
     WIDE_TOLERANCE,
     OptimizeResult,
     TradeoffPoint,
+    equal_efficiency,
     optimize,
     possible_efficiency,
     tradeoff,
@@ -299,7 +300,7 @@ class PatternChooser:
             bound = max(self._bound(n), candidate.efficiency)
             return self._take(
                 candidate,
-                f"its worst-place efficiency {candidate.efficiency:.3f} is within {AUTO_MARGIN:g} "
+                f"its worst-place efficiency {candidate.efficiency:.3f} is within {self._margin:g} "
                 f"of {bound:.3f}, the maximum for {n} exposures",
             )
         result, why = self._search(n)
@@ -309,7 +310,7 @@ class PatternChooser:
             found = max(result.efficiency_worst, candidate.efficiency)
             return self._take(
                 candidate,
-                f"its worst-place efficiency {candidate.efficiency:.3f} is within {AUTO_MARGIN:g} "
+                f"its worst-place efficiency {candidate.efficiency:.3f} is within {self._margin:g} "
                 f"of the best that a search finds ({found:.3f})",
             )
         return self._designed(
@@ -342,8 +343,9 @@ class PatternChooser:
         ]
         if not candidates:
             return None
+        candidates = [c for c in candidates if c.pattern.parallel] or candidates
         # The worst place costs a search: only those are searched that can come near the best.
-        tolerance = WIDE_TOLERANCE if self._is_wide else EQUAL_EFFICIENCY
+        tolerance = WIDE_TOLERANCE if self._is_wide else equal_efficiency(self.views)
         least = max(candidates, key=lambda c: c.efficiency_of_grid).efficiency - tolerance
         candidates = [c for c in candidates if c.efficiency_of_grid >= least]
         best = max(candidate.efficiency for candidate in candidates)
@@ -371,6 +373,11 @@ class PatternChooser:
         scales = [largest_scale(postargs, view, base=self.base.xy_arcsec) for view in targets]
         return min(scales, default=1.0)
 
+    @property
+    def _margin(self) -> float:
+        """Worst-place efficiency that a catalog pattern may lack."""
+        return max(AUTO_MARGIN, equal_efficiency(self.views))
+
     def _bound(self, n: int) -> float:
         return possible_efficiency(n, self.views, base=self.base.xy_arcsec)
 
@@ -380,7 +387,7 @@ class PatternChooser:
             candidate.separation_pix < self._widest_pix - AUTO_SPACING_MARGIN_PIX
         ):
             return True
-        return candidate.efficiency < self._bound(candidate.pattern.n) - AUTO_MARGIN
+        return candidate.efficiency < self._bound(candidate.pattern.n) - self._margin
 
     def _is_near(self, candidate: _Candidate, result: OptimizeResult) -> bool:
         """Tell whether a catalog pattern is as good as what a search found, but for the margin."""
@@ -388,7 +395,7 @@ class PatternChooser:
             candidate.separation_pix < result.separation_pix - AUTO_SPACING_MARGIN_PIX
         ):
             return False
-        return candidate.efficiency >= result.efficiency_worst - AUTO_MARGIN
+        return candidate.efficiency >= result.efficiency_worst - self._margin
 
     def _take(self, candidate: _Candidate, why: str) -> PatternChoice:
         return PatternChoice.from_catalog(candidate.pattern, self.aperture, why)

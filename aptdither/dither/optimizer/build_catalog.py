@@ -43,9 +43,6 @@ from aptdither.optics.filters import get_element
 from aptdither.types import Region
 from aptdither.version import __version__
 
-JOINT_TOLERANCE = 0.02
-"""Worst-case `E` that counts as equal for two detectors at once, whose phases are hard to keep apart
-in both: what steps that repeat to 5 mas cost few points."""
 ROUNDS = 4
 POINTS = range(2, 10)
 COMMAND = "python -m aptdither.dither.optimizer.build_catalog --write"
@@ -128,11 +125,10 @@ def designed(name: str, *, seed: int = 0, rounds: int = ROUNDS) -> Pattern:
             f"{WIDE_TOLERANCE:g} in efficiency allows"
         )
     else:
-        effort, equal = Effort(rounds=rounds), EQUAL_EFFICIENCY
+        effort = Effort(rounds=rounds)
         if len(views) > 1:
             effort = Effort(rounds=rounds, layouts=4000, moves=4)
-            equal = JOINT_TOLERANCE
-        result = optimize(int(n), views, spacing_pix, seed=seed, effort=effort, equal=equal)
+        result = optimize(int(n), views, spacing_pix, seed=seed, effort=effort)
         where = f"the whole field, points at least {spacing_pix:g} pixels apart"
     seen = " and ".join(f"{view.aperture.name}, {view.element.name}" for view in views)
     return Pattern(

@@ -3,10 +3,10 @@
 The rule
 --------
 Of two patterns that keep the spacing, the one with the better de-aliasing efficiency at the worst
-place of the region wins; efficiencies within `EQUAL_EFFICIENCY` count as equal, and then the packing
-distance at its worst place (the margin for pointing errors) decides; distances within
-`EQUAL_PACKING` of the limit count as equal, and then the span. Of several views the worst place of
-all decides. What is returned is never worse by this rule than a pattern of the catalog.
+place of the region wins; efficiencies within `EQUAL_EFFICIENCY` (of two detectors at once,
+`JOINT_TOLERANCE`) count as equal, and then the packing distance at its worst place (the margin for
+pointing errors) decides; distances within `EQUAL_PACKING` of the limit count as equal, and then the
+span. Of several views the worst place of all decides. What is returned is never worse by this rule than a pattern of the catalog.
 
 Why not one objective
 ---------------------
@@ -67,6 +67,7 @@ from aptdither.dither.optimizer.strategy import (
     Found,
     candidate_phases,
     decisive,
+    equal_efficiency,
     search,
 )
 from aptdither.dither.pattern import Pattern, rounded
@@ -83,6 +84,7 @@ __all__ = [
     "OptimizeResult",
     "TradeoffPoint",
     "WidestResult",
+    "equal_efficiency",
     "optimize",
     "possible_efficiency",
     "tradeoff",
@@ -114,7 +116,6 @@ def optimize(
     seed: int = 0,
     base: tuple[float, float] = (0.0, 0.0),
     effort: Effort = NORMAL,
-    equal: float = EQUAL_EFFICIENCY,
     known: Iterable[Pattern] | None = None,
     progress: Progress | None = None,
 ) -> OptimizeResult:
@@ -135,8 +136,6 @@ def optimize(
         POS TARG that the pattern is added to, arcsec.
     effort : Effort
         How much is tried.
-    equal : float
-        Differences of worst-case `E` that do not count.
     known : iterable of Pattern, optional
         Patterns of `n` points that the result must not be worse than; the catalog's when left out.
     progress : callable, optional
@@ -160,7 +159,7 @@ def optimize(
         spacing_pix = site.detector.tight_spacing_pix
     _check_spacing(spacing_pix)
     searching = _Searches(site, seed, effort, known, progress)
-    return searching.result(searching.at(spacing_pix, equal=equal), spacing_pix)
+    return searching.result(searching.at(spacing_pix), spacing_pix)
 
 
 def widest_spacing(
@@ -286,7 +285,7 @@ class _Searches:
         self,
         spacing_pix: float,
         *,
-        equal: float = EQUAL_EFFICIENCY,
+        equal: float | None = None,
         least_efficiency: float = 0.0,
     ) -> Found:
         """Search at one spacing."""
@@ -295,6 +294,8 @@ class _Searches:
             done = min(1.0, (self._done + fraction) / self._expected)
             self._progress(done, f"spacing {spacing_pix:g} pixels")
 
+        if equal is None:
+            equal = equal_efficiency(self.site.views)
         for sets in self._sets:
             found = search(
                 self.site,

@@ -23,8 +23,8 @@ class OptimizeResult:
     packing_center, packing_worst : float
         Packing distance there, pixels; `packing_of_limit_worst` is over the largest possible.
     best_efficiency : float
-        Best worst-case `E` of all patterns that were found; what lies within `EQUAL_EFFICIENCY` of
-        it was given for packing distance.
+        Best worst-case `E` of all patterns that were found; what counts as equal to it
+        was given for packing distance.
     possible_efficiency : float
         Bound: the best `E` that any phases reach at the region's most undersampled place alone.
     asked_spacing_pix, separation_pix, span_pix : float

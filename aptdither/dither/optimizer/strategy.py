@@ -35,6 +35,10 @@ EQUAL_EFFICIENCY = 0.002
 """Worst-case efficiencies closer than this count as equal: packing distance decides. It is a fifth
 or less of what steps that repeat to 5 mas cost at any `N` (0.010 to 0.035)."""
 
+JOINT_TOLERANCE = 0.02
+"""Worst-case `E` that counts as equal for two detectors at once, whose phases are hard to keep apart
+in both: what steps that repeat to 5 mas cost few points."""
+
 EQUAL_PACKING = 0.01
 """Packing distances that differ by less, as a share of the limit, count as equal: span decides."""
 
@@ -65,6 +69,8 @@ _LEAST_CLIMBERS = 3
 """As few climb even then; the places become fewer instead."""
 _MANY_ALIASES = 1500
 """Elements of all matrices at one place beyond which fewer frequencies are taken."""
+_ROUNDING_REPEATS = 3
+"""Times that a pattern is polished while rounding takes it below the floor."""
 _ROUNDING_TRIALS = 24
 """Best packed of the neighbors of a rounded pattern whose `E` is looked at."""
 
@@ -281,6 +287,12 @@ def _band(views: Views, field: FieldPoints, cells: int) -> AliasingModel:
     return band
 
 
+def equal_efficiency(views: Views) -> float:
+    """Return the difference of worst-case `E` that does not count: more for two detectors at once."""
+    configs = {view.aperture.config for view in as_views(views)}
+    return JOINT_TOLERANCE if len(configs) > 1 else EQUAL_EFFICIENCY
+
+
 def decisive(views: Views) -> tuple[View, ...]:
     """Return the views that can have the worst place.
 
@@ -473,11 +485,23 @@ def _packed(objective: Objective, pattern: FloatArray, floor: float) -> Pool:
 def _polished(
     site: DesignProblem, spacing_pix: float, pattern: FloatArray, floor: float | None
 ) -> list[Finished]:
-    """Climb on, in packing distance above a floor or in `E`, and round to what is written."""
-    if not len(pattern):
-        return []
-    pattern, objective = polish(site, spacing_pix, pattern, floor)
-    return [site.finished(_rounded(site, objective, one, floor)) for one in pattern]
+    """Climb on, in packing distance above a floor or in `E`, and round to what is written.
+
+    What rounding takes below the floor climbs again, above a floor higher by that.
+    """
+    finished: list[Finished] = []
+    asked = floor
+    for _ in range(_ROUNDING_REPEATS):
+        if not len(pattern):
+            break
+        pattern, objective = polish(site, spacing_pix, pattern, asked)
+        written = [site.finished(_rounded(site, objective, one, floor)) for one in pattern]
+        finished += written
+        if floor is None or asked is None:
+            break
+        short = np.array([floor - one.efficiency for one in written])
+        pattern, asked = pattern[short > 0], asked + max(0.0, float(short.max()))
+    return finished
 
 
 def polish(
