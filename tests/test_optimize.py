@@ -173,6 +173,14 @@ def test_the_same_seed_gives_the_same_pattern_and_another_may_not() -> None:
 
 
 @pytest.mark.slow
+def test_no_two_of_many_exposures_fall_on_one_phase() -> None:
+    wfc, element = get_aperture("WFC", "F435W", config="ACS/WFC"), get_element("F435W", "ACS/WFC")
+    found = optimize(9, View(wfc, element, Region.full()))
+    assert found.efficiency_worst >= found.best_efficiency - EQUAL_EFFICIENCY - 1e-9
+    assert found.packing_of_limit_worst > 0.5  # 0.003 where rounding lost what the climb had
+
+
+@pytest.mark.slow
 def test_a_design_beats_the_stock_patterns() -> None:
     stock = load_catalog()
     for n, element, name in (
@@ -347,7 +355,7 @@ def test_the_designed_patterns_are_what_they_claim(name: str) -> None:
     assert np.all(np.abs(np.subtract(now, claimed)) <= tolerance), (now, claimed)
     assert now[-2] >= views[0].aperture.detector.tight_spacing_pix
     packing = min(now[3:-2:4])
-    assert packing >= (60 if "tight" in name else 49 if "wide" in name else 0)
+    assert packing >= (60 if "tight" in name else 49 if "wide" in name else 40)
     assert pattern.name in pattern.rebuild or "--rounds 8" in pattern.rebuild
 
 
