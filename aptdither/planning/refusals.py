@@ -9,7 +9,9 @@ from itertools import combinations
 from aptdither.apt.patterns import AptPattern, is_pattern_group, pattern_points, points_of
 from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal
 from aptdither.errors import AptDitherError, Location, ProposalError, RefusalError
+from aptdither.optics.aperture import get_aperture
 from aptdither.optics.detector import supported_configs
+from aptdither.optics.filters import get_element
 from aptdither.planning.containers import first_of, is_unclear_parallel
 from aptdither.planning.receipts import TILE_ARCSEC
 from aptdither.planning.visit_tags import Covered, VisitTags
@@ -82,6 +84,13 @@ def refusals(
     yield from _group_refusals(covered, patterns, options)
     for exposure in covered.exposures:
         yield from _exposure_refusals(exposure, covered.tags, options)
+    for setup, exposure in {one.setup: one for one in reversed(covered.exposures)}.items():
+        try:
+            if is_supported(exposure):
+                get_aperture(setup.aperture, setup.element, config=setup.config)
+                get_element(setup.element, config=setup.config)
+        except AptDitherError as error:
+            yield error.located(covered.tags.location(exposure))
 
 
 def _exposure_refusals(
