@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from aptdither.planning import choice, evaluation
+from aptdither.planning import evaluation
 
 #: Examples of each property: for the desk, for CI, and for a night.
 for profile, examples in {"quick": 30, "ci": 100, "nightly": 2000}.items():
@@ -79,7 +79,6 @@ def remembered() -> Iterator[None]:
             (evaluation, "evaluate"),
             (evaluation, "expect"),
             (evaluation, "possible_metrics"),
-            (choice, "evaluate"),
         ):
             patch.setattr(module, name, once(getattr(module, name)))
         yield
