@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -325,3 +326,17 @@ def test_very_many_visits_are_not_joined() -> None:
     ]
     with pytest.raises(AptDitherError, match=r"270 exposures .* at most 256 are joined"):
         applied(proposal(*visits))
+
+
+def test_a_copied_visit_is_said_to_repeat() -> None:
+    """A third visit that is a copy of the second adds nothing, though two visits differ."""
+    source = Path(__file__).parents[1] / "examples" / "dithered" / "uvis-two-visits.apt"
+    text = source.read_text("utf-8")
+    start, end = text.rindex("      <Visit\n"), text.rindex("   </Visits>")
+    copy = text[start:end].replace('Number="02"', 'Number="03"')
+    parsed = parse_proposal((text[:end] + copy + text[end:]).encode())
+    codes = [one.code for one in Reviewer().review(parsed).findings]
+    assert "ADT206" in codes
+    assert "ADT206" not in [
+        one.code for one in Reviewer().review(parse_proposal(text.encode())).findings
+    ]

@@ -42,19 +42,29 @@ def repeated_visits(groups: Iterable[DitherGroup], _context: ReviewContext) -> I
             continue
         if any(a and b and is_turned(a, b) for a, b in combinations(visits.values(), 2)):
             continue
-        phases = np.concatenate([group.coverage.center_phases for group in own])
         reach_pix = own[0].aperture.detector.same_phase_pix
-        distinct = len(chains(phases, reach_pix, torus=True))
-        if distinct > max(len(group.evaluation.distinct_phases) for group in own):
+        phases, distinct = np.empty((0, 2)), 0
+        repeated: list[DitherGroup] = []
+        # The fullest first: what it holds already, a smaller one repeats.
+        for group in sorted(own, key=lambda one: -len(one.evaluation.distinct_phases)):
+            phases = np.concatenate([phases, group.coverage.center_phases])
+            before, distinct = distinct, len(chains(phases, reach_pix, torus=True))
+            if distinct == before:
+                repeated.append(group)
+        if not repeated:
             continue
-        numbers = [group.visit or "" for group in own]
+        numbers = dict.fromkeys(
+            group.visit or "" for group in own if not any(group is one for one in repeated)
+        )
+        again = dict.fromkeys(group.visit or "" for group in repeated)
         yield (
             own[0].exposures.location,
             (
-                f"visits {joined(numbers)} observe {own[0].exposures.target} through "
+                f"visits {joined([*numbers, *again])} observe {own[0].exposures.target} through "
                 f"{own[0].exposures.setup.text} at the same {distinct} pixel phases: "
-                f"{len(phases)} exposures have the sampling of {distinct}; give the tags of these "
-                "visits one id= and run aptdither apply"
+                f"{len(phases)} exposures have the sampling of {distinct}, since {joined([*again])} "
+                "repeats what the others have; give the tags of these visits one id= and run "
+                "aptdither apply"
             ),
         )
 
