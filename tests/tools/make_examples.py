@@ -15,7 +15,10 @@ from aptdither.report.diff import unified_diff
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 OUTPUTS = EXAMPLES / "dithered"
-PROPOSALS = tuple(sorted(EXAMPLES.glob("*.apt")))
+#: Without the outputs that the README's first command leaves beside them.
+PROPOSALS = tuple(
+    sorted(path for path in EXAMPLES.glob("*.apt") if not path.stem.endswith(".dithered"))
+)
 
 
 def dither(proposal: Path, output: Path) -> None:
