@@ -555,7 +555,7 @@ def test_coverage_read_back_is_coverage_reported(made: Tagged) -> None:
         by_number = {e.number: e for e in visits[str(group.visit)].exposures}
         members = [by_number[point.number] for point in group.points]
         receipts = [parse_comments(e.comments).receipts[0] for e in members]
-        (base,) = {(r.base_x_arcsec, r.base_y_arcsec) for r in receipts}
+        (base,) = {r.base.xy_arcsec for r in receipts}
         assert [r.index for r in receipts] == list(range(1, len(members) + 1))
         assert {r.total for r in receipts} == {len(members)}
         assert {(e.aperture, e.spectral_element) for e in members} == {

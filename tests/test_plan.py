@@ -109,7 +109,7 @@ def test_a_base_with_many_digits_survives_in_the_receipt() -> None:
     )
     _, after = planned(source)
     receipt = parse_comments(after.visits[0].exposures[1].comments).receipts[0]
-    assert (receipt.base_x_arcsec, receipt.base_y_arcsec) == (0.61181, -0.00001)
+    assert receipt.base.xy_arcsec == (0.61181, -0.00001)
     assert pos_targs(after)[1] == (1.086, 0.424)
 
 

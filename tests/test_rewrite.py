@@ -20,7 +20,7 @@ from aptdither.apt.tags import parse_comments
 from aptdither.apt.verify import verify_rewrite
 from aptdither.apt.writer import is_unedited_copy
 from aptdither.errors import ProposalError, RewriteError
-from aptdither.types import PosTarg
+from aptdither.types import NO_OFFSET, PosTarg
 from tests.strategies import Made, changes_of, proposals
 from tests.wishes import Position, Wish, rewrite, spans_outside
 
@@ -32,8 +32,7 @@ def receipt(index: int = 1, total: int = 2, made_by: MadeBy = MadeBy.OBSERVER) -
         index=index,
         total=total,
         pattern="tight-2",
-        base_x_arcsec=0.0,
-        base_y_arcsec=0.0,
+        base=NO_OFFSET,
         version="0.1.0",
         made_by=made_by,
     )

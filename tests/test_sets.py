@@ -102,7 +102,7 @@ def test_each_visit_has_its_own_pattern_and_a_receipt_that_says_the_shift() -> N
         for each in parse_proposal(new).visits
         for one in each.exposures
     ]
-    assert [one.shift_x_arcsec for one in receipts] == [0.0] * 4 + [other[0, 0]] * 4
+    assert [one.shift.x_arcsec for one in receipts] == [0.0] * 4 + [other[0, 0]] * 4
     edited = re.sub(rb"shift=\S+ ", b"", new)
     with pytest.raises(AptDitherError, match="moved by"):
         applied(edited)

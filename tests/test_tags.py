@@ -27,7 +27,7 @@ from aptdither.apt.tags import (
     parse_tag,
 )
 from aptdither.errors import ManyErrors, TagError
-from aptdither.types import TIGHT, LengthUnit, Region, RegionKind, Spacing
+from aptdither.types import TIGHT, LengthUnit, PosTarg, Region, RegionKind, Spacing
 from tests.strategies import NAMES
 
 READ = [
@@ -234,8 +234,7 @@ FINITE = st.floats(allow_nan=False, allow_infinity=False)
             index=index,
             total=index + more,
             pattern=pattern,
-            base_x_arcsec=x,
-            base_y_arcsec=y,
+            base=PosTarg(x_arcsec=x, y_arcsec=y),
             version="0.1.0",
             made_by=made_by,
         ),
@@ -257,8 +256,7 @@ def test_how_a_receipt_is_written() -> None:
         index=3,
         total=6,
         pattern="tight-6",
-        base_x_arcsec=-0.0,
-        base_y_arcsec=0.61181,
+        base=PosTarg(x_arcsec=-0.0, y_arcsec=0.61181),
         version="0.1.0",
         made_by=MadeBy.COPY,
     )

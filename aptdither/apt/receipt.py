@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from aptdither.types import NO_OFFSET, PosTarg
+
 #: A decimal number, and the name of a pattern or of a set, as tags and receipts have them.
 NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 NAME = r"[A-Za-z0-9._+-]{1,100}"
@@ -38,32 +40,26 @@ class Receipt:
     ----------
     index, total : int
         Which point of how many, 1-based.
-    pattern : str
-        Name of the pattern.
-    base_x_arcsec, base_y_arcsec : float
-        POS TARG that the exposure had before, arcsec.
+    base : PosTarg
+        The POS TARG that the exposure had before.
     version : str
         The version of aptdither that wrote it.
-    made_by : MadeBy
-        How the exposure came to be.
-    shift_x_arcsec, shift_y_arcsec : float
-        Offset of the whole pattern, arcsec: that of a visit between those of others.
+    shift : PosTarg
+        Offset of the whole pattern: that of a visit between those of others.
     """
 
     index: int
     total: int
     pattern: str
-    base_x_arcsec: float
-    base_y_arcsec: float
+    base: PosTarg
     version: str
     made_by: MadeBy = MadeBy.OBSERVER
-    shift_x_arcsec: float = 0.0
-    shift_y_arcsec: float = 0.0
+    shift: PosTarg = NO_OFFSET
 
     @property
     def is_dither(self) -> bool:
         """Whether it is of more than one point: a single one is not dithered unless shifted."""
-        return self.total > 1 or bool(self.shift_x_arcsec or self.shift_y_arcsec)
+        return self.total > 1 or self.shift != NO_OFFSET
 
     @property
     def is_copy(self) -> bool:
@@ -73,12 +69,11 @@ class Receipt:
     @property
     def text(self) -> str:
         """The receipt's line."""
-        base = f"{format_base(self.base_x_arcsec)},{format_base(self.base_y_arcsec)}"
-        words = f"@dithered {self.index}/{self.total} {self.pattern} base={base}"
-        if self.shift_x_arcsec or self.shift_y_arcsec:
-            words += f" shift={format_base(self.shift_x_arcsec)},{format_base(self.shift_y_arcsec)}"
-        made_by = f" {self.made_by}" if self.made_by else ""
-        return f"{words} aptdither={self.version}{made_by}"
+        words = [f"@dithered {self.index}/{self.total} {self.pattern} base={_exact(self.base)}"]
+        if self.shift != NO_OFFSET:
+            words.append(f"shift={_exact(self.shift)}")
+        words.append(f"aptdither={self.version}")
+        return " ".join([*words, self.made_by] if self.made_by else words)
 
     def equals_ignoring_version(self, other: Receipt) -> bool:
         """Whether both are equal except for the version of aptdither that wrote them."""
@@ -91,21 +86,17 @@ def parse_receipt(line: str) -> Receipt | None:
     if match is None:
         return None
     index, total = int(match[1]), int(match[2])
-    x_arcsec, y_arcsec, shift_x, shift_y = (float(match[k] or 0.0) for k in (4, 5, 6, 7))
-    if not 1 <= index <= total or not all(
-        map(math.isfinite, (x_arcsec, y_arcsec, shift_x, shift_y))
-    ):
+    numbers = [float(match[k] or 0.0) for k in (4, 5, 6, 7)]
+    if not 1 <= index <= total or not all(map(math.isfinite, numbers)):
         return None
     return Receipt(
         index=index,
         total=total,
         pattern=match[3],
-        base_x_arcsec=x_arcsec,
-        base_y_arcsec=y_arcsec,
+        base=PosTarg(x_arcsec=numbers[0], y_arcsec=numbers[1]),
         version=match[8],
         made_by=MadeBy((match[9] or "").lower()),
-        shift_x_arcsec=shift_x,
-        shift_y_arcsec=shift_y,
+        shift=PosTarg(x_arcsec=numbers[2], y_arcsec=numbers[3]),
     )
 
 
@@ -114,3 +105,7 @@ def format_base(arcsec: float) -> str:
     arcsec += 0.0
     short = f"{arcsec:.3f}"
     return short if float(short) == arcsec else repr(arcsec)
+
+
+def _exact(pos_targ: PosTarg) -> str:
+    return ",".join(map(format_base, pos_targ.xy_arcsec))

@@ -12,7 +12,7 @@ from aptdither.apt.receipt import Receipt
 from aptdither.dither.catalog import Catalog
 from aptdither.errors import AptDitherError, ProposalError, ReceiptError, RefusalError
 from aptdither.optics.aperture import Aperture, get_aperture
-from aptdither.planning.receipts import base_of, offset_of
+from aptdither.planning.receipts import offset_of
 from aptdither.planning.visit_tags import VisitTags
 from aptdither.types import NO_OFFSET, PosTarg
 
@@ -62,7 +62,7 @@ def observed_base(pos_targ: PosTarg, receipt: Receipt | None) -> PosTarg:
     observer chose; a smaller one belongs to a dither about the reference point.
     """
     if receipt is not None:
-        return base_of(receipt)
+        return receipt.base
     return NO_OFFSET if pos_targ.length_arcsec < SMALL_ARCSEC else pos_targ
 
 
@@ -108,12 +108,12 @@ class BaseFinder:
         receipt = self.tags.receipt(exposure)
         if receipt is not None and exposure.node in self.claimed:
             if not self.rebase or exposure not in self.exposures:
-                return base_of(receipt)
+                return receipt.base
             aperture = aperture_of(
                 dithered_for(self.tags, self.exposures, receipt), self.distortion
             )
             if aperture is None:
-                return base_of(receipt)
+                return receipt.base
             offset = offset_of(receipt, self.catalog, aperture)
             if offset is None:
                 raise ReceiptError(

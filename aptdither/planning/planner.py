@@ -272,7 +272,7 @@ class Planner:
             if new.source.node in planned.becomes
             and new.source.node not in together
             and new.receipt is not None
-            and (new.receipt.base_x_arcsec, new.receipt.base_y_arcsec) == share.base.xy_arcsec
+            and new.receipt.base == share.base
         ]
         yield self._group(planned, planned.setup, None, map(_pointing, written))
         number_of = {new.source.node: new.number for new in new_exposures}

@@ -73,11 +73,6 @@ class ReceiptProblem:
     way_out: str
 
 
-def base_of(receipt: Receipt) -> PosTarg:
-    """Return the POS TARG that an exposure had before it was dithered."""
-    return PosTarg(x_arcsec=receipt.base_x_arcsec, y_arcsec=receipt.base_y_arcsec)
-
-
 def offset_of(receipt: Receipt, catalog: Catalog, aperture: Aperture) -> PosTarg | None:
     """Return the offset that a receipt stands for; None where the pattern is not known.
 
@@ -94,11 +89,7 @@ def offset_of(receipt: Receipt, catalog: Catalog, aperture: Aperture) -> PosTarg
     if offsets is not None:
         return offsets[receipt.index - 1]
     is_known = receipt.index == 1 and receipt.pattern.startswith(("optimized-", "single"))
-    return _shift_of(receipt) if is_known else None
-
-
-def _shift_of(receipt: Receipt) -> PosTarg:
-    return PosTarg(x_arcsec=receipt.shift_x_arcsec, y_arcsec=receipt.shift_y_arcsec)
+    return receipt.shift if is_known else None
 
 
 def _offsets_of(
@@ -114,11 +105,11 @@ def _offsets_of(
     else:
         try:
             offsets = offset_clusters(
-                [by_size[n] for n in sizes], aperture, base=base_of(receipt).xy_arcsec
+                [by_size[n] for n in sizes], aperture, base=receipt.base.xy_arcsec
             )
         except AptDitherError:
             return None
-    shift = _shift_of(receipt)
+    shift = receipt.shift
     return tuple(PosTarg(x_arcsec=float(x), y_arcsec=float(y)) + shift for x, y in offsets)
 
 
@@ -150,8 +141,7 @@ def lost_receipts(
                 index=1,
                 total=len(exposures),
                 pattern=pattern.name,
-                base_x_arcsec=base.x_arcsec,
-                base_y_arcsec=base.y_arcsec,
+                base=base,
                 version=__version__,
             )
             for pattern in catalog.of_size(len(exposures), aperture.config)
@@ -163,7 +153,7 @@ def lost_receipts(
         used = {one.index for one in receipts.values()}
         found: dict[Exposure, Receipt] = {}
         for exposure in exposures:
-            at = (exposure.pos_targ or NO_OFFSET) - base_of(receipt)
+            at = (exposure.pos_targ or NO_OFFSET) - receipt.base
             for index, offset in enumerate(offsets, start=1):
                 if index not in used and (at - offset).length_arcsec <= EQUAL_ARCSEC:
                     if exposure not in receipts:
@@ -220,7 +210,7 @@ def uncovered_receipts(receipts: Mapping[Exposure, Receipt]) -> Iterator[tuple[E
     dithers: dict[object, dict[Exposure, Receipt]] = {}
     for exposure, one in receipts.items():
         if one.is_dither:
-            key = exposure.setup, exposure.target_name, one.pattern, one.total, base_of(one)
+            key = exposure.setup, exposure.target_name, one.pattern, one.total, one.base
             dithers.setdefault(key, {})[exposure] = one
     for dither in dithers.values():
         first, receipt = next(iter(dither.items()))
@@ -235,11 +225,11 @@ def uncovered_receipts(receipts: Mapping[Exposure, Receipt]) -> Iterator[tuple[E
 
 def by_tile(receipts: Mapping[Exposure, Receipt]) -> Iterator[dict[Exposure, Receipt]]:
     """Yield the receipts of each setup and tile of a mosaic, by the bases that they tell."""
-    tiles = tiles_of(map(base_of, receipts.values()))
+    tiles = tiles_of(one.base for one in receipts.values())
     tile_of = {base: first for first, bases in tiles.items() for base in bases}
     alike: dict[object, dict[Exposure, Receipt]] = {}
     for exposure, receipt in receipts.items():
-        key = exposure.setup, tile_of[base_of(receipt)]
+        key = exposure.setup, tile_of[receipt.base]
         alike.setdefault(key, {})[exposure] = receipt
     yield from alike.values()
 
@@ -266,7 +256,7 @@ def tiles_of(bases: Iterable[PosTarg]) -> dict[PosTarg, list[PosTarg]]:
 def _disagreeing(receipts: Mapping[Exposure, Receipt]) -> Iterator[ReceiptProblem]:
     """Yield a problem for each receipt that says something else than most of its set."""
     said = {
-        exposure: (one.pattern, one.total, base_of(one), _shift_of(one))
+        exposure: (one.pattern, one.total, one.base, one.shift)
         for exposure, one in receipts.items()
     }
     (usual, count), *_ = Counter(said.values()).most_common(1)
@@ -302,7 +292,7 @@ def _moved(
         if offset is None:
             continue
         known += 1
-        wanted = base_of(receipt) + offset
+        wanted = receipt.base + offset
         shift = (exposure.pos_targ or NO_OFFSET) - wanted
         if shift.length_arcsec > EQUAL_ARCSEC:
             shifts[exposure] = (wanted, shift)

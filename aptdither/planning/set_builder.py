@@ -23,7 +23,6 @@ from aptdither.planning.containers import parallels_of
 from aptdither.planning.dither_sets import DitherSet, Member, Share
 from aptdither.planning.receipts import (
     ProblemKind,
-    base_of,
     by_tile,
     lost_receipts,
     receipt_problems,
@@ -371,7 +370,7 @@ class SetBuilder:
     ) -> Iterator[AptDitherError]:
         """Yield an error where exposures outside the set have receipts of the same dither."""
         first, receipt = next(iter(own.items()))
-        dither = (receipt.pattern, receipt.total, base_of(receipt))
+        dither = (receipt.pattern, receipt.total, receipt.base)
         strays = [
             exposure
             for exposure, _ in tags.slots
@@ -379,7 +378,7 @@ class SetBuilder:
             and exposure.setup == first.setup
             and exposure.target_name == first.target_name
             and (other := tags.receipt(exposure)) is not None
-            and (other.pattern, other.total, base_of(other)) == dither
+            and (other.pattern, other.total, other.base) == dither
         ]
         if strays:
             yield ReceiptError(

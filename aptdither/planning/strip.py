@@ -20,7 +20,7 @@ from aptdither.apt.writer import is_unedited_copy, rewrite_proposal
 from aptdither.dither.catalog import Catalog, load_catalog
 from aptdither.errors import AptDitherError, Location, ReceiptError, raise_all
 from aptdither.optics.aperture import get_aperture
-from aptdither.planning.receipts import ProblemKind, base_of, receipt_problems
+from aptdither.planning.receipts import ProblemKind, receipt_problems
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +130,7 @@ class _Visit:
                 )
         dithers: dict[object, dict[Exposure, Receipt]] = {}
         for exposure, receipt in self.receipts.items():
-            key = exposure.setup, receipt.pattern, receipt.total, base_of(receipt)
+            key = exposure.setup, receipt.pattern, receipt.total, receipt.base
             dithers.setdefault(key, {})[exposure] = receipt
         for receipts in dithers.values():
             first = next(iter(receipts))
@@ -166,12 +166,12 @@ class _Visit:
             if not self._loses_lines(exposure):
                 continue
             is_moved = receipt is not None and (
-                receipt.is_dither or exposure.pos_targ == base_of(receipt)
+                receipt.is_dither or exposure.pos_targ == receipt.base
             )
             becomes[exposure.node] = [
                 NewExposure(
                     source=exposure,
-                    pos_targ=base_of(receipt) if receipt is not None and is_moved else None,
+                    pos_targ=receipt.base if receipt is not None and is_moved else None,
                     same_pos_as=None if is_moved else exposure.same_pos_as,
                     dropped=self.dropped,
                 )

@@ -23,15 +23,15 @@ from aptdither.apt.reader import parse_proposal
 from aptdither.apt.changes import NewExposure, change_visit
 from aptdither.apt.writer import rewrite_proposal
 from aptdither.apt.receipt import Receipt
-from aptdither.types import PosTarg
+from aptdither.types import NO_OFFSET, PosTarg
 proposal = parse_proposal(open(sys.argv[1], "rb").read())
 changes = [
     change_visit(visit, {
         exposure.node: (NewExposure(
             source=exposure,
             pos_targ=PosTarg(x_arcsec=0.1 * i, y_arcsec=0.05 * i),
-            receipt=Receipt(index=i + 1, total=6, pattern="tight-6", base_x_arcsec=0.0,
-                            base_y_arcsec=0.0, version="0.1.0"),
+            receipt=Receipt(index=i + 1, total=6, pattern="tight-6", base=NO_OFFSET,
+                            version="0.1.0"),
         ),)
         for i, exposure in enumerate(visit.exposures)
     })
