@@ -369,3 +369,18 @@ def test_the_views_optics_are_the_detectors() -> None:
         amplify=False,
     )
     assert band_at(view, corner).efficiency(phases[None])[0] == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 9])
+def test_matrices_of_exposures_give_what_those_of_the_aliases_give(
+    n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = AliasingModel(Band((140.0, 150.0), np.diag((0.034, 0.03))), cells=4)
+    phases = np.random.default_rng(n).uniform(-3, 3, size=(3, 2, n, 2))
+    found = []
+    for share in (0.0, 10.0):
+        monkeypatch.setattr("aptdither.dither.sampling._FEW_EXPOSURES", share)
+        found.append(model.efficiency_and_gradient(phases))
+    for aliases, exposures in zip(*found, strict=True):
+        np.testing.assert_allclose(exposures, aliases, rtol=1e-9, atol=1e-10)
+    assert model.at(np.array([1])).efficiency(phases[:, 1:]) == pytest.approx(found[1][0][:, 1:])

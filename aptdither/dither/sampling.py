@@ -35,9 +35,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from aptdither.dither.band import Band
+from aptdither.dither.matrices import Complexes, invert_in_place, variance_of_few
 from aptdither.types import FloatArray
 
-Complexes = NDArray[np.complex128]
 Integers = NDArray[np.intp]
 
 SIGNAL_TO_NOISE = 10.0
@@ -51,6 +51,9 @@ FINE_CELLS_PER_AXIS = 48
 """The same for `A` and the lost fraction, whose integrands jump at the edge of the band."""
 
 _BLOCK_ELEMENTS = 30_000
+
+_FEW_EXPOSURES = 0.5
+"""Exposures, as a share of the aliases, up to which matrices of the exposures are quicker."""
 
 
 class AliasingModel:
@@ -92,6 +95,12 @@ class AliasingModel:
     def cost(self) -> int:
         """Elements of all matrices of one evaluation at one place: a measure of its time."""
         return sum(group.index.size for group in self._groups)
+
+    def work(self, n: int) -> int:
+        """Return about how many multiplications `n` exposures take at one place."""
+        if self._are_few(n):
+            return 3 * n * n * (n + 7) * len(_half_cell(self.cells)[0])
+        return sum(group.index.size * (group.aliases + 7) for group in self._groups)
 
     def at(self, places: Integers) -> AliasingModel:
         """Return the model at some of the field points, by their indices.
@@ -168,7 +177,7 @@ class AliasingModel:
             gram = sums[group.index]
             # A ridge far below snr**-2 keeps a singular G finite, and lost.
             gram[np.arange(group.aliases), np.arange(group.aliases)] += 1e-9 * n
-            _invert_in_place(gram)
+            invert_in_place(gram)
             trace = np.einsum("kk...->...", gram).real
             cost = np.moveaxis(trace.reshape((-1, *lead)), 0, -1) * ((of or n) / group.aliases)
             weight = group.share if self.size > 1 else group.share[0]
@@ -191,7 +200,8 @@ class AliasingModel:
         actual = np.empty(flat.shape[:2])
         slope = np.empty_like(flat) if gradient else None
         # In blocks whose matrices stay in the processor's cache.
-        block = max(1, _BLOCK_ELEMENTS // max(self.size * self._largest, 1))
+        largest = n * n * self.cells**2 // 2 if self._are_few(n) else self._largest
+        block = max(1, _BLOCK_ELEMENTS // (self.size * largest))
         for start in range(0, len(flat), block):
             part = slice(start, start + block)
             actual[part], change = self._actual_variance(flat[part], gradient=gradient)
@@ -211,6 +221,8 @@ class AliasingModel:
         self, flat: FloatArray, *, gradient: bool
     ) -> tuple[FloatArray, FloatArray | None]:
         """Return the variance summed over frequencies (C, F), and its derivative (C, F, N, 2)."""
+        if self._are_few(flat.shape[2]):
+            return variance_of_few(flat, self._shifts.astype(float), self._power, gradient=gradient)
         count, size = flat.shape[:2]
         powers = _powers(flat, self._reach)
         sums = _sums(powers)
@@ -224,7 +236,7 @@ class AliasingModel:
             matrix *= amplitude[None, :]
             diagonal = np.arange(group.aliases)
             matrix[diagonal, diagonal] += 1.0
-            _invert_in_place(matrix)
+            invert_in_place(matrix)
             matrix *= amplitude[:, None]
             matrix *= amplitude[None, :]
             actual += np.einsum("kkcps->ps", matrix).real
@@ -250,6 +262,27 @@ class AliasingModel:
                 f"(..., {self.size}, N, 2), not {offsets.shape}"
             )
         return offsets
+
+    def _are_few(self, n: int) -> bool:
+        """Tell whether matrices of `n` exposures cost less than those of the aliases."""
+        return n <= _FEW_EXPOSURES * max(group.aliases for group in self._groups)
+
+    @cached_property
+    def _power(self) -> FloatArray:
+        """`P` of every shift and frequency, and its square, (F, K, 2, cells)."""
+        if self._whole is not None:
+            whole, places = self._whole
+            return whole._power[places]
+        power = np.moveaxis(self._amplitude**2, (2, 1), (0, 1))
+        return np.stack([power, power * power], axis=2)
+
+    @cached_property
+    def _amplitude(self) -> FloatArray:
+        """`sqrt(P)` of every frequency and shift, (cells, K, F); 0 outside the band."""
+        x, y = _half_cell(self.cells)
+        u = x[:, None, None] + self._shifts[None, :, :1]
+        v = y[:, None, None] + self._shifts[None, :, 1:]
+        return np.asarray(self.snr * np.abs(self.band.transfer(u, v)))
 
     @cached_property
     def _largest(self) -> int:
@@ -277,10 +310,7 @@ class AliasingModel:
         if self._whole is not None:
             whole, places = self._whole
             return tuple(replace(g, amplitude=g.amplitude[..., places]) for g in whole._groups)
-        x, y = _half_cell(self.cells)
-        u = x[:, None, None] + self._shifts[None, :, :1]
-        v = y[:, None, None] + self._shifts[None, :, 1:]
-        amplitude = self.snr * np.abs(self.band.transfer(u, v))
+        amplitude = self._amplitude
         inside = np.any(amplitude > 0, axis=-1)
         groups = []
         for aliases in np.unique(inside.sum(axis=-1)):
@@ -418,19 +448,3 @@ def _chain(powers: tuple[Complexes, Complexes], slope: Complexes) -> FloatArray:
     along_y = np.matmul(x, weight) * y
     along_x = np.matmul(x * x_order, weight) * y
     return np.stack([along_x.sum(axis=-1).real, (along_y * y_order).sum(axis=-1).real], axis=-1)
-
-
-def _invert_in_place(matrix: Complexes) -> None:
-    """Invert Hermitian positive definite matrices (K, K, ...) by Gauss-Jordan steps.
-
-    The matrices are small and many: K steps over all of them at once cost a tenth of one LAPACK
-    call for each. Positive definite ones need no pivoting.
-    """
-    for k in range(len(matrix)):
-        pivot = 1.0 / matrix[k, k].real
-        column = matrix[:, k].copy()
-        row = matrix[k] * pivot
-        matrix -= column[:, None] * row[None, :]
-        matrix[k] = row
-        matrix[:, k] = -column * pivot
-        matrix[k, k] = pivot
