@@ -87,6 +87,10 @@ class AptDitherError(Exception):
         where = str(self.location)
         return f"{where}: {self.message}" if where else self.message
 
+    def each(self) -> tuple[AptDitherError, ...]:
+        """Return the errors that this one stands for: itself, or several."""
+        return getattr(self, "errors", (self,))
+
     def lines(self) -> tuple[str, ...]:
         """Return one line for each error."""
         return (str(self),)

@@ -17,8 +17,6 @@ class Member:
 
     Attributes
     ----------
-    exposure : Exposure
-        The exposure itself.
     copies : tuple of Exposure
         Copies that an earlier run made of it; they may be removed again.
     runs : int
@@ -32,9 +30,9 @@ class Member:
     """
 
     exposure: Exposure
-    copies: tuple[Exposure, ...]
-    runs: int
-    receipt: Receipt | None
+    copies: tuple[Exposure, ...] = ()
+    runs: int = 1
+    receipt: Receipt | None = None
     together: tuple[Exposure, ...] = ()
     parallels: tuple[Exposure, ...] = ()
 
@@ -50,8 +48,6 @@ class Share:
 
     Attributes
     ----------
-    visit : Visit
-        The visit they belong to.
     members : tuple of Member
         In document order.
     base : PosTarg
@@ -96,9 +92,7 @@ class DitherSet:
     request : DitherRequest
         What the tags ask for, with the defaults of the run.
     tag : str
-        The first tag as written.
-    location : Location
-        Where that tag stands.
+        The first tag as written; `location` is where it stands.
     """
 
     shares: tuple[Share, ...]

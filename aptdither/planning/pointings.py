@@ -23,9 +23,8 @@ from aptdither.dither.catalog import Catalog
 from aptdither.errors import AptDitherError, Location, ProposalError
 from aptdither.findings import Finding
 from aptdither.optics.detector import get_detector
-from aptdither.planning.bases import observed_base
-from aptdither.planning.containers import is_unclear_parallel
 from aptdither.planning.dither_sets import DitherSet, Share
+from aptdither.planning.receipts import observed_base
 from aptdither.planning.refusals import SetOptions, is_supported
 from aptdither.planning.selection import select_sets
 from aptdither.planning.visit_tags import VisitTags, visit_mentions_tag
@@ -398,7 +397,7 @@ class _VisitReader:
                 f"it is in a mosaic ({self.visit.kind}), whose tiles are not known here"
             )
         for group in groups:
-            if is_unclear_parallel(group):
+            if self.tags.is_unclear_parallel(group):
                 raise _CannotFollowError(
                     f"the group on line {group.line} may be a coordinated parallel, and which "
                     "exposures are the prime's is not known"

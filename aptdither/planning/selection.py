@@ -1,21 +1,22 @@
 """Which exposures are dithered together: from the tags of a proposal to disjoint sets.
 
-Reading order: :mod:`aptdither.planning.claims` says which exposures each tag covers;
-:mod:`aptdither.planning.set_builder` asks :mod:`aptdither.planning.refusals` what forbids each set,
-and builds those that may be dithered: in each visit, about each base
-(:mod:`aptdither.planning.bases`), a :class:`~aptdither.planning.dither_sets.Share`. Nothing is
-raised: errors are returned together, so that they can be corrected together.
+A tag on an exposure in a group is for the innermost group, on an ungrouped exposure for that
+exposure; in the Comments of a visit it is for each group and for the ungrouped exposures as one
+set. An ``id`` joins what bears it in the whole proposal. :class:`~aptdither.planning.set_builder.
+SetBuilder` builds the sets, or says what forbids one. Nothing is raised: errors are returned
+together, so that they can be corrected together.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from aptdither.apt.limits import MAX_VISIT_EXPOSURES
-from aptdither.apt.proposal import Proposal
+from aptdither.apt.proposal import Exposure, Proposal
+from aptdither.apt.receipt import MadeBy
 from aptdither.apt.tags import DitherRequest
 from aptdither.dither.catalog import Catalog, load_catalog
 from aptdither.errors import (
@@ -24,19 +25,14 @@ from aptdither.errors import (
     ProposalError,
     ReceiptError,
     RefusalError,
+    TagError,
 )
 from aptdither.findings import Finding, Rule, Severity
-from aptdither.planning.claims import claim_exposures
 from aptdither.planning.dither_sets import DitherSet
-from aptdither.planning.receipts import (
-    UNCOVERED_RECEIPTS,
-    uncovered_receipts,
-)
-from aptdither.planning.refusals import (
-    SetOptions,
-)
+from aptdither.planning.receipts import UNCOVERED_RECEIPTS, uncovered_receipts
+from aptdither.planning.refusals import CONFIGS, SetOptions, is_supported
 from aptdither.planning.set_builder import SetBuilder
-from aptdither.planning.visit_tags import VisitTags
+from aptdither.planning.visit_tags import Claim, VisitTags
 
 STRAY_TAG = Rule(
     code="ADT102",
@@ -47,6 +43,9 @@ STRAY_TAG = Rule(
     "tag was meant, write it as a line of the Comments.",
     source="aptdither README, The tag",
 )
+
+#: What a tag covers, or a set: a group, an exposure, a visit or an id.
+_Key = tuple[str, str | int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,30 +61,30 @@ class SelectedSets:
     errors : tuple of AptDitherError
         What forbids other sets, in document order.
     findings : tuple of Finding
-        Lines that look like a tag and are none.
+        Lines that look like a tag and are none, and receipts that no tag covers.
     """
 
-    visits: tuple[VisitTags, ...] = ()
-    sets: tuple[DitherSet, ...] = ()
-    errors: tuple[AptDitherError, ...] = ()
-    findings: tuple[Finding, ...] = ()
+    visits: tuple[VisitTags, ...]
+    sets: tuple[DitherSet, ...]
+    errors: tuple[AptDitherError, ...]
+    findings: tuple[Finding, ...]
 
 
 def select_sets(
     proposal: Proposal,
-    options: SetOptions | None = None,
+    options: SetOptions,
     *,
     defaults: DitherRequest | None = None,
     catalog: Catalog | None = None,
     distortion: Path | None = None,
 ) -> SelectedSets:
-    """Find the sets of exposures that tags ask to dither.
+    """Return the sets of exposures that tags ask to dither, and the errors of those that may not.
 
     Parameters
     ----------
     proposal : Proposal
         The proposal as read.
-    options : SetOptions, optional
+    options : SetOptions
         What is allowed beyond the default.
     defaults : DitherRequest, optional
         Values for tags that do not set them.
@@ -93,40 +92,54 @@ def select_sets(
         The patterns that receipts name; the built-in catalog when left out.
     distortion : Path, optional
         A distortion file in place of the SIAF's polynomials.
-
-    Returns
-    -------
-    SelectedSets
-        The sets that may be dithered, and the errors of those that may not.
     """
-    options = options or SetOptions()
     defaults = defaults or DitherRequest()
     visits = tuple(map(VisitTags, proposal.visits))
     visit_numbers = Counter(visit.number for visit in proposal.visits)
     errors: list[AptDitherError] = []
-    tagged: list[VisitTags] = []
+    candidates: dict[_Key, list[Claim]] = {}
+    seen: set[tuple[_Key, _Key, DitherRequest]] = set()
     for tags in visits:
-        errors.extend(tags.errors)
+        errors += tags.errors
         if not tags.has_tags:
             continue
         if len(tags.slots) > MAX_VISIT_EXPOSURES:
-            errors.append(_too_many_exposures(tags))
+            errors.append(
+                RefusalError(
+                    f"the visit has {len(tags.slots)} exposures; at most {MAX_VISIT_EXPOSURES} are "
+                    "handled: remove its tags, or split the visit",
+                    location=tags.location(),
+                )
+            )
             continue
-        errors.extend(_repeated_numbers(tags, visit_numbers))
-        tagged.append(tags)
-    candidates, problems = claim_exposures(tagged, defaults)
-    errors.extend(problems)
-    claimed = {node for candidate in candidates for node in candidate.nodes}
-    patterns = {pattern.number: pattern for pattern in proposal.patterns}
+        errors += _repeated_numbers(tags, visit_numbers)
+        for place, claim in _claims(tags, errors):
+            request = claim.tag.request
+            key = place if request.id is None else ("id", request.id)
+            # The same tag on each exposure of a group is one tag.
+            if (key, place, request) not in seen:
+                seen.add((key, place, request))
+                candidates.setdefault(key, []).append(claim)
+    errors += _overlaps(candidates)
+    errors += _not_joined(candidates, defaults)
+    claimed = {
+        one.node for claims in candidates.values() for claim in claims for one in claim.exposures
+    }
+    builder = SetBuilder(
+        proposal=proposal,
+        patterns={pattern.number: pattern for pattern in proposal.patterns},
+        options=options,
+        defaults=defaults,
+        catalog=catalog or load_catalog(),
+        distortion=distortion,
+        claimed=claimed,
+    )
     sets: list[DitherSet] = []
-    for candidate in candidates:
-        builder = SetBuilder(
-            candidate, patterns, options, defaults, catalog or load_catalog(), distortion, claimed
-        )
-        built = builder.build(proposal)
-        if built is not None:
-            sets.append(built)
-        errors.extend(builder.errors)
+    for claims in candidates.values():
+        try:
+            sets.append(builder.build(claims))
+        except AptDitherError as error:
+            errors += error.each()
     refused = {error.location for error in errors if isinstance(error, ReceiptError)}
     return SelectedSets(
         visits=visits,
@@ -138,6 +151,100 @@ def select_sets(
     )
 
 
+def _claims(tags: VisitTags, errors: list[AptDitherError]) -> Iterator[tuple[_Key, Claim]]:
+    """Yield what the tags of a visit cover, and the key of that place."""
+    innermost: defaultdict[_Key, list[Exposure]] = defaultdict(list)
+    for exposure, groups in tags.slots:
+        where = ("group", groups[-1].node) if groups else ("visit", tags.visit.node)
+        innermost[where].append(exposure)
+    families = _families(tags)
+    for exposure, groups in tags.slots:
+        location = tags.location(exposure)
+        for tag in tags.comments[exposure.node].tags:
+            place: _Key = ("group", groups[-1].node) if groups else ("alone", exposure.node)
+            if is_supported(exposure):
+                covered = innermost[place] if groups else families[exposure.node]
+                yield place, Claim(tag=tag, tags=tags, location=location, exposures=covered)
+                continue
+            errors.append(
+                RefusalError(
+                    f"{tag.text!r} stands on an exposure of {exposure.config or 'no Config'}; only "
+                    f"{' and '.join(CONFIGS)} can be dithered: move the tag",
+                    location=location,
+                )
+            )
+    wholes = sorted(innermost.items(), key=lambda whole: whole[0][0])  # groups first
+    wholes = [whole for whole in wholes if any(map(is_supported, whole[1]))]
+    for tag in tags.visit_comments.tags:
+        for place, covered in wholes:
+            yield place, Claim(tag=tag, tags=tags, location=tags.location(), exposures=covered)
+        if not wholes:
+            errors.append(
+                RefusalError(
+                    f"{tag.text!r} covers no {' or '.join(CONFIGS)} exposure: "
+                    "the visit has none; remove the tag",
+                    location=tags.location(),
+                )
+            )
+
+
+def _families(tags: VisitTags) -> dict[int, list[Exposure]]:
+    """Return each ungrouped exposure with those that an earlier run made of it, after it."""
+    families: dict[int, list[Exposure]] = {}
+    family: list[Exposure] = []
+    for exposure, groups in tags.slots:
+        if groups:
+            continue
+        receipt = tags.receipt(exposure)
+        is_made = receipt is not None and receipt.made_by is not MadeBy.OBSERVER
+        if not is_made or tags.comments[exposure.node].tags:
+            family = []
+        family.append(exposure)
+        families[exposure.node] = family if family[0] is exposure else [exposure]
+    return families
+
+
+def _overlaps(candidates: Mapping[_Key, Sequence[Claim]]) -> Iterator[AptDitherError]:
+    """Yield an error for each exposure that two sets claim."""
+    owners: dict[int, Sequence[Claim]] = {}
+    for claims in candidates.values():
+        places = {one.node: (claim.tags, one) for claim in claims for one in claim.exposures}
+        for node, (tags, exposure) in places.items():
+            other = owners.setdefault(node, claims)
+            if other is not claims:
+                yield TagError(
+                    f"two tags put it into different sets ({other[0].tag.text!r} and "
+                    f"{claims[0].tag.text!r}); an exposure belongs to one set: keep one",
+                    location=tags.location(exposure),
+                )
+
+
+def _not_joined(
+    candidates: dict[_Key, list[Claim]], defaults: DitherRequest
+) -> Iterator[AptDitherError]:
+    """Drop sets of one exposure at one point that share a setup and a target; yield errors."""
+    alike: defaultdict[object, list[tuple[_Key, Claim]]] = defaultdict(list)
+    for key, (claim, *_) in candidates.items():
+        request, first = claim.tag.request, claim.exposures[0]
+        is_one_point = (request.n or defaults.n or 1) == 1 and not request.pattern
+        if key[0] == "alone" and is_one_point and len(claim.exposures) == 1:
+            alike[claim.tags, first.setup, first.target_name].append((key, claim))
+    for lone in alike.values():
+        if len(lone) < 2:
+            continue
+        for key, _ in lone:
+            del candidates[key]
+        claim = lone[0][1]
+        numbers = ", ".join(one.exposures[0].number for _, one in lone[:12])
+        yield RefusalError(
+            f"exposures {numbers} of {claim.exposures[0].setup.text} are tagged one by one and are "
+            "not in a group, so each would be a dither of one point; to dither them together put "
+            "the tag in the Visit's Comments, or put them in a group in APT, or add id=a to each "
+            f"({claim.tag.text} id=a)",
+            location=claim.location,
+        )
+
+
 def _line_findings(
     tags: VisitTags, claimed: Collection[int], refused: Collection[Location]
 ) -> Iterator[Finding]:
@@ -147,20 +254,14 @@ def _line_findings(
     receipts = {
         exposure: receipt
         for exposure, _ in tags.slots
-        if exposure.node not in claimed and (receipt := tags.receipt(exposure)) is not None
+        if exposure.node not in claimed
+        and (receipt := tags.receipt(exposure)) is not None
+        and receipt.is_dither
     }
     for exposure, message in uncovered_receipts(receipts):
         location = tags.location(exposure)
         if location not in refused:
             yield UNCOVERED_RECEIPTS.finding(message, location)
-
-
-def _too_many_exposures(tags: VisitTags) -> AptDitherError:
-    return RefusalError(
-        f"the visit has {len(tags.slots)} exposures; at most {MAX_VISIT_EXPOSURES} are handled: "
-        "remove its tags, or split the visit",
-        location=tags.location(),
-    )
 
 
 def _repeated_numbers(
@@ -172,8 +273,7 @@ def _repeated_numbers(
             f"two visits are numbered {number}; give each its own number in APT",
             location=tags.location(),
         )
-    counts = Counter(exposure.number for exposure, _ in tags.slots)
-    repeated = sorted(number for number, count in counts.items() if count > 1)
+    repeated = sorted(number for number, own in tags.by_number.items() if len(own) > 1)
     if repeated:
         yield ProposalError(
             f"exposure number {', '.join(map(repr, repeated))} occurs more than once in "

@@ -1,31 +1,38 @@
-"""From the exposures that tags cover to a set with shares, or what forbids it."""
+"""From the exposures that tags claim to a set with shares, or what forbids it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from aptdither.apt.patterns import AptPattern
+from aptdither.apt.patterns import AptPattern, is_pattern_group
 from aptdither.apt.proposal import Exposure, Proposal
 from aptdither.apt.receipt import Receipt
 from aptdither.apt.tags import DitherRequest
 from aptdither.dither.catalog import Catalog
 from aptdither.errors import (
     AptDitherError,
+    ProposalError,
     ReceiptError,
     RefusalError,
     TagError,
+    raise_all,
 )
-from aptdither.planning.bases import BaseFinder, aperture_of, dithered_for, observed_base
-from aptdither.planning.claims import SetCandidate
-from aptdither.planning.containers import parallels_of
+from aptdither.optics.aperture import Aperture, get_aperture
 from aptdither.planning.dither_sets import DitherSet, Member, Share
+from aptdither.planning.points import cluster_sizes
 from aptdither.planning.receipts import (
-    ProblemKind,
+    RESTORE,
     by_tile,
+    disagreeing,
+    dither_of,
+    dithered_for,
     lost_receipts,
-    receipt_problems,
+    moved,
+    observed_base,
+    offset_of,
     tiles_of,
     to_paste,
 )
@@ -37,18 +44,19 @@ from aptdither.planning.refusals import (
     runs_of,
     tile_points,
 )
-from aptdither.planning.visit_tags import Covered, VisitTags
+from aptdither.planning.visit_tags import Claim, VisitTags
 from aptdither.types import NO_OFFSET, PosTarg, Setup
 
+#: An exposure that is dithered about a base, and the claim on its visit.
+_Placed = tuple[Claim, Member, PosTarg]
 
-@dataclass(slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetBuilder:
-    """Builds the set of one candidate, or gathers what forbids it.
+    """Builds the sets of a proposal, one after the other.
 
     Attributes
     ----------
-    candidate : SetCandidate
-        The exposures that tags cover.
     patterns : Mapping of str to AptPattern
         The proposal's APT patterns by their number.
     options : SetOptions
@@ -59,184 +67,133 @@ class SetBuilder:
         The patterns that receipts name.
     distortion : path or None
         The distortion file of the run.
-    claimed : set of int
-        The nodes of all exposures that tags cover.
-    errors : list of AptDitherError
-        What forbids the set.
+    claimed : collection of int
+        The nodes of all exposures that tags cover; the receipts of others count for nothing.
     """
 
-    candidate: SetCandidate
+    proposal: Proposal
     patterns: Mapping[str, AptPattern]
     options: SetOptions
     defaults: DitherRequest
     catalog: Catalog
     distortion: Path | None
-    claimed: set[int]
-    errors: list[AptDitherError] = field(default_factory=list)
+    claimed: Collection[int]
 
-    def build(self, proposal: Proposal) -> DitherSet | None:
-        """Return the set; None where something forbids it."""
-        request = self._request()
-        parts = [self._covered(tags) for tags in self.candidate.exposures]
-        parts = [part for part in parts if self._has_exposures(part)]
-        to_dither = [part for part in parts if not self._is_completed(part)]
-        for part in to_dither:
-            self.errors += refusals(part, proposal, self.patterns, self.options)
-        self._require_one_target(parts)
-        if self.errors:
-            return None
-        members = [(part, self._members(part)) for part in to_dither]
-        if not self.errors:
-            for part, own in members:
-                self.errors += self._receipt_errors(part.tags, own)
-        if self.errors:
-            return None
-        shares = self._shares(members)
-        shares += [self._completed(part, shares) for part in parts if self._is_completed(part)]
-        if self.errors:
-            return None
-        first = self.candidate.tags[0]
-        return DitherSet(
-            shares=tuple(sorted(shares, key=lambda share: share.exposures[0].node)),
-            request=_with_defaults(request, self.defaults),
-            tag=first.tag.text,
-            location=first.location,
-        )
+    def build(self, claims: Sequence[Claim]) -> DitherSet:
+        """Return the set that claims make together.
 
-    def _has_exposures(self, part: Covered) -> bool:
-        """Tell whether a visit has exposures for the set; parallels alone are an error."""
-        if not part.exposures:
-            self.errors.append(
-                RefusalError(
-                    f"{part.tag!r} covers parallel exposures alone, and their prime cannot be "
-                    "dithered; remove the tag",
-                    location=part.location,
-                )
-            )
-        return bool(part.exposures)
-
-    def _covered(self, tags: VisitTags) -> Covered:
-        first = next(placed for placed in self.candidate.tags if placed.tags_of_visit is tags)
-        exposures = self.candidate.exposures[tags]
-        return Covered(
-            tags=tags,
-            exposures=tuple(
-                exposures[node]
-                for node in sorted(exposures)
-                if is_supported(exposures[node]) and tags.prime_of(exposures[node]) is None
-            ),
-            tag=first.tag.text,
-            location=first.location,
-        )
-
-    def _is_completed(self, part: Covered) -> bool:
-        return part.tags.visit.is_completed and not self.options.all_visits
-
-    def _request(self) -> DitherRequest:
-        """Return what the tags of the set ask for together."""
-        first, *others = self.candidate.tags
-        merged = first.tag.request
-        if others and not self.candidate.joins_by_id:
-            listed = "; ".join(
-                f"{one.tag.text!r} ({one.location if one.holder else 'Comments of the visit'})"
-                for one in self.candidate.tags
-            )
-            self.errors.append(
-                TagError(
-                    f"two tags for one set of exposures: {listed}; keep one",
-                    location=first.location,
-                )
-            )
-            return merged
-        for other in others:
-            for key in (one.name for one in fields(merged)):
-                new, old = getattr(other.tag.request, key), getattr(merged, key)
-                if new is not None and old is not None and new != old:
-                    self.errors.append(
-                        TagError(
-                            f"{other.tag.text!r} contradicts {first.tag.text!r} of the same id in "
-                            f"{key!r}; give it once",
-                            location=other.location,
-                        )
-                    )
-                    return merged
-                if old is None and new is not None:
-                    merged = replace(merged, **{key: new})
-        return merged
-
-    def _require_one_target(self, parts: Sequence[Covered]) -> None:
-        targets = dict.fromkeys(one.target_name for part in parts for one in part.exposures)
+        Raises
+        ------
+        AptDitherError
+            What forbids it, as much as can be said together.
+        """
+        errors: list[AptDitherError] = []
+        request = _request(claims, errors)
+        parts = _by_visit(claims, errors)
+        completed = [
+            one for one in parts if one.tags.visit.is_completed and not self.options.all_visits
+        ]
+        parts = [one for one in parts if one not in completed]
+        for part in parts:
+            errors += refusals(part, self.proposal, self.patterns, self.options, self.distortion)
+        targets = {one.target_name: None for part in (*parts, *completed) for one in part.exposures}
         if len(targets) > 1:
-            self.errors.append(
+            errors.append(
                 RefusalError(
                     f"the set points at several targets ({', '.join(map(repr, targets))}); "
                     "give each target its own group, or its own id",
-                    location=parts[0].location,
+                    location=claims[0].location,
                 )
             )
+        raise_all(errors)
+        members = [(part, self._members(part, errors)) for part in parts]
+        raise_all(errors)
+        for part in parts:
+            errors += self._receipt_errors(part)
+        raise_all(errors)
+        unset = {
+            key.name: getattr(self.defaults, key.name)
+            for key in fields(request)
+            if getattr(request, key.name) is None
+        }
+        request = replace(request, **unset)
+        shares = self._shares(members, request)
+        shares += [_completed(part, shares) for part in completed]
+        return DitherSet(
+            shares=tuple(sorted(shares, key=lambda share: share.exposures[0].node)),
+            request=request,
+            tag=claims[0].tag.text,
+            location=claims[0].location,
+        )
 
-    def _members(self, part: Covered) -> tuple[Member, ...]:
+    def _members(self, claim: Claim, errors: list[AptDitherError]) -> list[Member]:
         members: list[Member] = []
         containers: dict[int, int] = {}
-        for exposure in part.exposures:
-            receipt = part.tags.receipt(exposure)
-            container = part.tags.container(exposure)
+        for exposure in claim.exposures:
+            receipt = claim.tags.receipt(exposure)
+            container = claim.tags.container(exposure)
             if container is not None and container.node in containers:
                 at = containers[container.node]
                 members[at] = replace(members[at], together=(*members[at].together, exposure))
-                continue
-            if receipt is None or not receipt.is_copy:
-                runs = runs_of(exposure, part.tags.groups_of[exposure.node], self.patterns)
-                parallels = parallels_of(container) if container is not None else ()
+            elif receipt is None or not receipt.is_copy:
+                parallels: tuple[Exposure, ...] = ()
                 if container is not None:
                     containers[container.node] = len(members)
+                    inside = claim.tags.inside[container.node]
+                    parallels = tuple(one for one in inside if claim.tags.prime_of(one))
                 members.append(
                     Member(
                         exposure=exposure,
-                        copies=(),
-                        runs=runs,
+                        runs=runs_of(exposure, claim.tags.groups_of[exposure.node], self.patterns),
                         receipt=receipt,
                         parallels=parallels,
                     )
                 )
-                continue
-            last = members[-1] if members else None
-            if (
-                last is None
-                or last.receipt is None
-                or receipt.index != last.receipt.index + len(last.copies) + 1
-                or last.exposure.setup != exposure.setup
+            elif (
+                members
+                and (last := members[-1]).receipt is not None
+                and receipt.index == last.receipt.index + len(last.copies) + 1
+                and last.exposure.setup == exposure.setup
             ):
-                self.errors.append(
+                members[-1] = replace(last, copies=(*last.copies, exposure))
+            else:
+                errors.append(
                     ReceiptError(
                         "its receipt says that it is a copy made by an earlier run, but it does not"
                         " follow the exposure it was copied from; remove the last word of the "
                         "receipt to keep it as an exposure of its own, or delete it",
-                        location=part.tags.location(exposure),
+                        location=claim.tags.location(exposure),
                     )
                 )
-                continue
-            members[-1] = replace(last, copies=(*last.copies, exposure))
-        return tuple(members)
+        return members
 
-    def _shares(self, parts: Sequence[tuple[Covered, tuple[Member, ...]]]) -> list[Share]:
+    def _shares(
+        self, parts: Sequence[tuple[Claim, Sequence[Member]]], request: DitherRequest
+    ) -> list[Share]:
         """Return the shares of the visits that are dithered: one for each visit and base."""
-        placed = [
-            (part, member, base + tile)
-            for part, members in parts
-            for member, base in zip(members, self._bases(part, members), strict=False)
-            for tile in self._tiles(part, member)
-        ]
-        if self.errors:
-            return []
-        tiles = tiles_of([base for _, _, base in placed])
-        tile_of = {base: first for first, bases in tiles.items() for base in bases}
-        for first, bases in tiles.items():
+        errors: list[AptDitherError] = []
+        placed: list[_Placed] = []
+        for part, members in parts:
+            for member in members:
+                try:
+                    base = self._base_of_member(part, member)
+                except AptDitherError as error:
+                    errors.append(error.located(part.tags.location(member.exposure)))
+                    continue
+                tiles = [NO_OFFSET]
+                for group in part.tags.groups_of[member.exposure.node]:
+                    points = tile_points(group, self.patterns)
+                    tiles = [tile + point for tile in tiles for point in points]
+                placed += [(part, member, base + tile) for tile in tiles]
+        raise_all(errors)
+        members_of: defaultdict[tuple[int, PosTarg], list[Member]] = defaultdict(list)
+        for first, bases in tiles_of(base for *_, base in placed).items():
+            of_tile = [one for one in placed if one[2] in bases]
             if len(bases) > 1 and not self.options.replace:
-                self.errors.append(self._different_bases(placed, first, bases))
-        members: dict[tuple[int, PosTarg], list[Member]] = {}
-        for part, member, base in placed:
-            members.setdefault((part.tags.visit.node, tile_of[base]), []).append(member)
+                errors.append(self._different_bases(of_tile, request))
+            for part, member, _ in of_tile:
+                members_of[part.tags.visit.node, first].append(member)
+        raise_all(errors)
         part_of = {part.tags.visit.node: part for part, _ in parts}
         return [
             Share(
@@ -246,154 +203,230 @@ class SetBuilder:
                 location=part_of[node].location,
                 unwrapped=pattern_groups(part_of[node]),
             )
-            for (node, base), own in members.items()
+            for (node, base), own in members_of.items()
         ]
 
-    def _tiles(self, part: Covered, member: Member) -> list[PosTarg]:
-        """Return the offsets of the tiles that the APT patterns around an exposure make of it."""
-        tiles = [NO_OFFSET]
-        for group in part.tags.groups_of[member.exposure.node]:
-            points = tile_points(group, self.patterns)
-            tiles = [tile + point for tile in tiles for point in points]
-        return tiles
+    # The POS TARG that an exposure has without its dither ---------------------------------------
 
-    def _bases(self, part: Covered, members: Sequence[Member]) -> list[PosTarg]:
-        """Return the POS TARG that each member had before it was dithered."""
-        finder = BaseFinder(
-            tags=part.tags,
-            catalog=self.catalog,
-            exposures=[exposure for member in members for exposure in member.exposures],
-            claimed=self.claimed,
-            distortion=self.distortion,
-            rebase=self.options.rebase,
+    def _base_of_member(self, claim: Claim, member: Member) -> PosTarg:
+        base, *others = (self._base(claim, one) for one in (member.exposure, *member.together))
+        if any(other != base for other in others):
+            raise RefusalError(
+                "the prime exposures of its container have different POS TARGs, and a container is "
+                "one pointing; make them equal"
+            )
+        return base
+
+    def _base(self, claim: Claim, exposure: Exposure) -> PosTarg:
+        receipt = claim.tags.receipt(exposure)
+        if receipt is not None and exposure.node in self.claimed:
+            if self.options.rebase and exposure in claim.exposures:
+                return self._new_base(claim, exposure, receipt)
+            return receipt.base
+        if exposure.same_pos_as is None:
+            return exposure.pos_targ or NO_OFFSET
+        if exposure.pos_targ is not None:
+            raise ProposalError(
+                f"it has a POS TARG and SamePosAs {exposure.same_pos_as!r}; which one holds is not "
+                "known: keep one"
+            )
+        source = claim.tags.visit.resolve_same_pos_as(exposure, claim.tags.by_number)
+        _require_same_origin(claim.tags, exposure, source)
+        return self._base(claim, source)
+
+    def _new_base(self, claim: Claim, exposure: Exposure, receipt: Receipt) -> PosTarg:
+        """Return the base that makes a receipt agree with the POS TARG that the file has now."""
+        aperture = self._aperture(dithered_for(claim.tags, claim.exposures, receipt))
+        offset = offset_of(receipt, self.catalog, aperture)
+        if offset is None:
+            raise ReceiptError(
+                f"the offset of point {receipt.index} of {receipt.pattern} is not known here, so "
+                "--rebase cannot tell its base; delete the receipt and set the POS TARG that the "
+                "exposure shall have without the dither"
+            )
+        return ((exposure.pos_targ or NO_OFFSET) - offset).rounded()
+
+    def _aperture(self, exposure: Exposure) -> Aperture:
+        return get_aperture(
+            exposure.aperture,
+            exposure.spectral_element,
+            config=exposure.config,
+            distortion_file=self.distortion,
         )
-        bases: list[PosTarg] = []
-        for member in members:
-            try:
-                base, *others = map(finder.base_of, (member.exposure, *member.together))
-            except AptDitherError as error:
-                self.errors.append(error.located(part.tags.location(member.exposure)))
-                continue
-            bases.append(base)
-            if any(other != base for other in others):
-                self.errors.append(
-                    RefusalError(
-                        "the prime exposures of its container have different POS TARGs, and a "
-                        "container is one pointing; make them equal",
-                        location=part.tags.location(member.exposure),
-                    )
-                )
-        return bases
 
-    def _different_bases(
-        self,
-        placed: Sequence[tuple[Covered, Member, PosTarg]],
-        first: PosTarg,
-        bases: Sequence[PosTarg],
-    ) -> AptDitherError:
-        of_tile = [one for one in placed if one[2] in bases]
-        visits = {part.tags for part, _, _ in of_tile}
+    def _different_bases(self, placed: Sequence[_Placed], request: DitherRequest) -> AptDitherError:
+        visits = {part.tags for part, _, _ in placed}
         listed = "; ".join(
             (f"visit {part.tags.visit.number}, " if len(visits) > 1 else "")
             + f"exposure {member.exposure.number}: {base.x_arcsec:g},{base.y_arcsec:g}"
-            for part, member, base in of_tile
+            for part, member, base in placed
         )
-        lost = self._lost_receipts(of_tile)
-        part, member, _ = of_tile[0]
+        lost = self._lost_receipts(placed, request)
+        restore = f"if these were dithered before, {to_paste(lost)}; or " if lost else ""
+        part, member, _ = placed[0]
         return RefusalError(
-            f"the exposures of the set start from different POS TARGs ({listed}); {lost}make "
+            f"the exposures of the set start from different POS TARGs ({listed}); {restore}make "
             "them equal, or give --replace to start all from the first's",
             location=part.tags.location(member.exposure),
         )
 
-    def _lost_receipts(self, placed: Sequence[tuple[Covered, Member, PosTarg]]) -> str:
-        """Tell which receipts to restore, where the POS TARGs are those of an earlier dither."""
+    def _lost_receipts(
+        self, placed: Sequence[_Placed], request: DitherRequest
+    ) -> dict[Exposure, Receipt]:
+        """Return the receipts to restore, where the POS TARGs are those of an earlier dither."""
         lost: dict[Exposure, Receipt] = {}
-        alike: dict[tuple[VisitTags, Setup], list[Exposure]] = {}
+        alike: defaultdict[tuple[VisitTags, Setup], list[Member]] = defaultdict(list)
         for part, member, _ in placed:
-            key = (part.tags, member.exposure.setup)
-            alike.setdefault(key, []).extend(member.exposures)
-        for (tags, _), own in alike.items():
-            aperture = aperture_of(placed[0][1].exposure, self.distortion)
+            alike[part.tags, member.exposure.setup].append(member)
+        aperture = self._aperture(placed[0][1].exposure)
+        for (tags, setup), members in alike.items():
+            own = [exposure for member in members for exposure in member.exposures]
             receipts = {one: found for one in own if (found := tags.receipt(one)) is not None}
-            if aperture is not None:
-                lost |= lost_receipts(own, receipts, self.catalog, aperture)
-        return f"if these were dithered before, {to_paste(lost)}; or " if lost else ""
+            try:
+                sizes = cluster_sizes(request, setup, members, self.catalog)
+            except AptDitherError:
+                continue
+            lost |= lost_receipts(own, receipts, sizes, self.catalog, aperture)
+        return lost
 
-    def _completed(self, part: Covered, shares: Sequence[Share]) -> Share:
-        """Return what a visit that was executed has of the set: as it is, whatever it is."""
-        first = part.exposures[0]
-        receipt = part.tags.receipt(first)
-        base = observed_base(first.pos_targ or NO_OFFSET, receipt)
-        if receipt is None and shares:  # its own POS TARGs are the dither
-            base = min(shares, key=lambda share: (share.base - base).length_arcsec).base
-        members = (
-            Member(exposure=one, copies=(), runs=1, receipt=part.tags.receipt(one))
-            for one in part.exposures
-        )
-        return Share(
-            visit=part.tags.visit,
-            members=tuple(members),
-            base=base,
-            location=part.location,
-            is_completed=True,
-        )
+    # Receipts that contradict --------------------------------------------------------------------
 
-    def _receipt_errors(
-        self, tags: VisitTags, members: Sequence[Member]
-    ) -> Iterator[AptDitherError]:
+    def _receipt_errors(self, claim: Claim) -> Iterator[AptDitherError]:
         """Yield what contradicts in the receipts of the set, or of exposures beside it."""
+        tags = claim.tags
         receipts = {
             exposure: receipt
-            for member in members
-            for exposure in member.exposures
+            for exposure in claim.exposures
             if (receipt := tags.receipt(exposure)) is not None and receipt.is_dither
         }
         for own in by_tile(receipts):
-            aperture = aperture_of(
-                dithered_for(tags, receipts, next(iter(own.values()))), self.distortion
-            )
-            if aperture is None:
-                continue
-            for problem in receipt_problems(own, self.catalog, aperture, must_be_complete=False):
-                is_moved = problem.kind is ProblemKind.MOVED
-                if problem.kind is ProblemKind.INCOMPLETE or (is_moved and self.options.rebase):
-                    continue
+            first, receipt = next(iter(own.items()))
+            problems = list(disagreeing(own))
+            if not problems and not self.options.rebase:
+                aperture = self._aperture(dithered_for(tags, receipts, receipt))
+                problems = [
+                    (exposure, f"{message}; {RESTORE}")
+                    for exposure, message in moved(own, self.catalog, aperture)
+                ]
+            for exposure, message in problems:
+                yield ReceiptError(message, location=tags.location(exposure))
+            strays = [
+                one
+                for one, _ in tags.slots
+                if one.node not in self.claimed
+                and (other := tags.receipt(one)) is not None
+                and dither_of(one, other) == dither_of(first, receipt)
+            ]
+            if strays:
                 yield ReceiptError(
-                    f"{problem.message}; {problem.way_out}",
-                    location=tags.location(problem.exposure),
+                    f"exposures {', '.join(one.number for one in strays[:12])} have receipts of the "
+                    f"same dither ({receipt.total} points of {receipt.pattern}), but no tag covers "
+                    "them; put them into the set again (a group in APT, the tag in the Visit's "
+                    "Comments, or id=), or delete their receipts, or delete the exposures",
+                    location=tags.location(strays[0]),
                 )
-            yield from self._stray_receipts(tags, own)
 
-    def _stray_receipts(
-        self, tags: VisitTags, own: Mapping[Exposure, Receipt]
-    ) -> Iterator[AptDitherError]:
-        """Yield an error where exposures outside the set have receipts of the same dither."""
-        first, receipt = next(iter(own.items()))
-        dither = (receipt.pattern, receipt.total, receipt.base)
-        strays = [
-            exposure
-            for exposure, _ in tags.slots
-            if exposure.node not in self.claimed
-            and exposure.setup == first.setup
-            and exposure.target_name == first.target_name
-            and (other := tags.receipt(exposure)) is not None
-            and (other.pattern, other.total, other.base) == dither
-        ]
-        if strays:
-            yield ReceiptError(
-                f"exposures {', '.join(one.number for one in strays[:12])} have receipts of the "
-                f"same dither ({receipt.total} points of {receipt.pattern}), but no tag covers "
-                "them; put them into the set again (a group in APT, the tag in the Visit's "
-                "Comments, or id=), or delete their receipts, or delete the exposures",
-                location=tags.location(strays[0]),
+
+def _request(claims: Sequence[Claim], errors: list[AptDitherError]) -> DitherRequest:
+    """Return what the tags of a set ask for together."""
+    first, *others = claims
+    merged = first.tag.request
+    if others and merged.id is None:
+        listed = "; ".join(
+            f"{one.tag.text!r} ({one.location if one.location.exposure else 'Comments of the visit'})"
+            for one in claims
+        )
+        message = f"two tags for one set of exposures: {listed}; keep one"
+        errors.append(TagError(message, location=first.location))
+        return merged
+    for other in others:
+        for key in (one.name for one in fields(merged)):
+            new, old = getattr(other.tag.request, key), getattr(merged, key)
+            if new is not None and old is not None and new != old:
+                message = (
+                    f"{other.tag.text!r} contradicts {first.tag.text!r} of the same id in {key!r}; "
+                    "give it once"
+                )
+                errors.append(TagError(message, location=other.location))
+                return merged
+            if old is None:
+                merged = replace(merged, **{key: new})
+    return merged
+
+
+def _by_visit(claims: Sequence[Claim], errors: list[AptDitherError]) -> list[Claim]:
+    """Return one claim for each visit: the first, on all that can be dithered."""
+    visits: defaultdict[VisitTags, list[Claim]] = defaultdict(list)
+    for claim in claims:
+        visits[claim.tags].append(claim)
+    joined: list[Claim] = []
+    for tags, own in visits.items():
+        exposures = {
+            one.node: one
+            for claim in own
+            for one in claim.exposures
+            if is_supported(one) and tags.prime_of(one) is None
+        }
+        first = own[0]
+        joined.append(replace(first, exposures=[exposures[node] for node in sorted(exposures)]))
+        if not exposures:
+            errors.append(
+                RefusalError(
+                    f"{first.tag.text!r} covers parallel exposures alone, and their prime cannot be "
+                    "dithered; remove the tag",
+                    location=first.location,
+                )
             )
+    return joined
 
 
-def _with_defaults(request: DitherRequest, defaults: DitherRequest) -> DitherRequest:
-    unset = {
-        key.name: getattr(defaults, key.name)
-        for key in fields(request)
-        if getattr(request, key.name) is None
-    }
-    return replace(request, **unset)
+def _completed(claim: Claim, shares: Sequence[Share]) -> Share:
+    """Return what a visit that was executed has of the set: as it is, whatever it is."""
+    first = claim.exposures[0]
+    receipt = claim.tags.receipt(first)
+    base = observed_base(first.pos_targ or NO_OFFSET, receipt)
+    if receipt is None and shares:  # its own POS TARGs are the dither
+        base = min(shares, key=lambda share: (share.base - base).length_arcsec).base
+    return Share(
+        visit=claim.tags.visit,
+        members=tuple(
+            Member(exposure=one, receipt=claim.tags.receipt(one)) for one in claim.exposures
+        ),
+        base=base,
+        location=claim.location,
+        is_completed=True,
+    )
+
+
+def _require_same_origin(tags: VisitTags, exposure: Exposure, source: Exposure) -> None:
+    """Refuse a SamePosAs whose position is not that of the same POS TARG.
+
+    A POS TARG counts from the aperture's reference point and from the target; an APT pattern
+    adds to it.
+    """
+
+    def origin(one: Exposure) -> object:
+        try:
+            return get_aperture(one.aperture, one.spectral_element, config=one.config).siaf_name
+        except AptDitherError:  # it is not known: that of no other exposure
+            return one.node
+
+    def patterns(one: Exposure) -> list[int]:
+        return [group.node for group in tags.groups_of[one.node] if is_pattern_group(group)]
+
+    named = f"SamePosAs {exposure.same_pos_as} names exposure {source.number}"
+    if source.target_name != exposure.target_name:
+        reason = f"{named} of another target ({source.target_name!r})"
+    elif origin(exposure) != origin(source):
+        reason = (
+            f"{named} through {source.config} {source.setup.text}, whose reference point is another "
+            "place on the sky"
+        )
+    elif patterns(exposure) != patterns(source):
+        reason = f"{named} of another APT pattern"
+    else:
+        return
+    raise RefusalError(
+        f"{reason}, so its POS TARG is not the same position; give this exposure a POS TARG of its "
+        "own and remove SamePosAs, or take it out of the set"
+    )

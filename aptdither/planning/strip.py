@@ -9,7 +9,7 @@ run again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from aptdither.apt.changes import NewExposure, VisitChange, change_visit, receipt_lines
@@ -20,7 +20,7 @@ from aptdither.apt.writer import is_unedited_copy, rewrite_proposal
 from aptdither.dither.catalog import Catalog, load_catalog
 from aptdither.errors import AptDitherError, Location, ReceiptError, raise_all
 from aptdither.optics.aperture import get_aperture
-from aptdither.planning.receipts import ProblemKind, receipt_problems
+from aptdither.planning.receipts import by_dither, moved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,114 +67,117 @@ def strip_proposal(
     AptDitherError
         Everything that forbids it, listed together: a POS TARG that its receipt does not explain.
     """
-    catalog = catalog or load_catalog()
+    dropped = frozenset({LineKind.RECEIPT, LineKind.TAG} if tags else {LineKind.RECEIPT})
     changes: list[VisitChange] = []
     notes: list[str] = []
     errors: list[AptDitherError] = []
     for visit in proposal.visits:
-        stripper = _Visit(proposal, visit, tags=tags)
-        if not stripper.has_work:
+        holders: list[Visit | Exposure] = [visit, *visit.exposures]
+        if not any(_loses_lines(one, dropped) for one in holders):
             continue
-        if visit.status.strip().lower() == "completed" and not all_visits:
+        if visit.is_completed and not all_visits:
             notes.append(f"visit {visit.number} is completed and stays as it is")
             continue
-        found = list(stripper.errors(catalog))
-        try:
-            changes += [] if found else [stripper.change()]
-        except AptDitherError as error:
-            found.append(error)
+        lines = {one: receipt_lines(one.comments) for one in visit.exposures}
+        receipts = {
+            exposure: receipt
+            for exposure, own in lines.items()
+            if own and (receipt := parse_receipt(own[0])) is not None
+        }
+        found = [
+            *_unclear(visit, lines, receipts),
+            *_moved(visit, receipts, catalog or load_catalog()),
+        ]
         errors += found
-        notes += stripper.notes
+        if found:
+            continue
+        becomes, stay = _becomes(proposal, visit, receipts, dropped)
+        notes += stay
+        try:
+            changes.append(change_visit(visit, becomes, dropped=dropped & {LineKind.TAG}))
+        except AptDitherError as error:
+            errors.append(error)
     raise_all(errors, note="nothing was written")
     return Stripped(
         new=rewrite_proposal(proposal, changes), changes=tuple(changes), notes=tuple(notes)
     )
 
 
-class _Visit:
-    """What one visit becomes without its dithers."""
+def _loses_lines(one: Visit | Exposure, dropped: frozenset[LineKind]) -> bool:
+    return any(kind in dropped for *_, kind in lines_of(one.comments))
 
-    def __init__(self, proposal: Proposal, visit: Visit, *, tags: bool) -> None:
-        self.proposal = proposal
-        self.visit = visit
-        self.dropped = frozenset({LineKind.RECEIPT, LineKind.TAG} if tags else {LineKind.RECEIPT})
-        self.notes: list[str] = []
-        self.lines = {one: receipt_lines(one.comments) for one in visit.exposures}
-        self.receipts: dict[Exposure, Receipt] = {}
-        for exposure, (first, *_) in ((one, lines) for one, lines in self.lines.items() if lines):
-            receipt = parse_receipt(first)
-            if receipt is not None:
-                self.receipts[exposure] = receipt
 
-    @property
-    def has_work(self) -> bool:
-        """Whether there is a line to drop."""
-        return self._loses_lines(self.visit) or any(map(self._loses_lines, self.visit.exposures))
+def _location(visit: Visit, exposure: Exposure) -> Location:
+    return Location(visit=visit.number, exposure=exposure.number, line=exposure.line)
 
-    def _loses_lines(self, one: Exposure | Visit) -> bool:
-        return any(kind in self.dropped for *_, kind in lines_of(one.comments))
 
-    def _location(self, exposure: Exposure) -> Location:
-        return Location(visit=self.visit.number, exposure=exposure.number, line=exposure.line)
-
-    def errors(self, catalog: Catalog) -> Iterator[AptDitherError]:
-        """Yield an error for each receipt whose exposure cannot go back to its base."""
-        for exposure, lines in self.lines.items():
-            if len(lines) > 1 or (lines and exposure not in self.receipts):
-                yield ReceiptError(
-                    f"{lines[-1].strip()[:120]!r} is "
-                    f"{'a second receipt' if len(lines) > 1 else 'not a receipt'}, so the POS TARG "
-                    "before the dither is not certain; delete that line, and set the POS TARG that "
-                    "the exposure shall have",
-                    location=self._location(exposure),
-                )
-        dithers: dict[object, dict[Exposure, Receipt]] = {}
-        for exposure, receipt in self.receipts.items():
-            key = exposure.setup, receipt.pattern, receipt.total, receipt.base
-            dithers.setdefault(key, {})[exposure] = receipt
-        for receipts in dithers.values():
-            first = next(iter(receipts))
-            try:
-                aperture = get_aperture(first.aperture, first.spectral_element, config=first.config)
-            except AptDitherError as error:
-                yield error.located(self._location(first))
-                continue
-            for problem in receipt_problems(receipts, catalog, aperture, must_be_complete=False):
-                if problem.kind is ProblemKind.MOVED:
-                    yield ReceiptError(
-                        f"{problem.message}; restore the POS TARG, or delete the receipt to keep "
-                        "the POS TARG that the file has now",
-                        location=self._location(problem.exposure),
-                    )
-
-    def change(self) -> VisitChange:
-        """Return what the visit becomes."""
-        becomes: dict[int, list[NewExposure]] = {}
-        source: Exposure | None = None
-        for exposure in self.visit.exposures:
-            receipt = self.receipts.get(exposure)
-            if receipt is None or not receipt.is_copy:
-                source = exposure
-            elif source is not None and is_unedited_copy(self.proposal, source, exposure):
-                becomes[exposure.node] = []
-                continue
-            else:
-                self.notes.append(
-                    f"visit {self.visit.number}, exposure {exposure.number}: this copy was edited "
-                    "since it was made, so it stays, at the POS TARG before the dither"
-                )
-            if not self._loses_lines(exposure):
-                continue
-            is_moved = receipt is not None and (
-                receipt.is_dither or exposure.pos_targ == receipt.base
+def _unclear(
+    visit: Visit, lines: Mapping[Exposure, list[str]], receipts: Mapping[Exposure, Receipt]
+) -> Iterator[AptDitherError]:
+    """Yield an error for each exposure whose base is not certain."""
+    for exposure, own in lines.items():
+        if len(own) > 1 or (own and exposure not in receipts):
+            yield ReceiptError(
+                f"{own[-1].strip()[:120]!r} is "
+                f"{'a second receipt' if len(own) > 1 else 'not a receipt'}, so the POS TARG "
+                "before the dither is not certain; delete that line, and set the POS TARG that "
+                "the exposure shall have",
+                location=_location(visit, exposure),
             )
+
+
+def _moved(
+    visit: Visit, receipts: Mapping[Exposure, Receipt], catalog: Catalog
+) -> Iterator[AptDitherError]:
+    """Yield an error for each POS TARG that its receipt does not explain."""
+    dithered = {exposure: one for exposure, one in receipts.items() if one.is_dither}
+    for own in by_dither(dithered):
+        first = next(iter(own))
+        try:
+            aperture = get_aperture(first.aperture, first.spectral_element, config=first.config)
+        except AptDitherError as error:
+            yield error.located(_location(visit, first))
+            continue
+        for exposure, message in moved(own, catalog, aperture):
+            yield ReceiptError(
+                f"{message}; restore the POS TARG, or delete the receipt to keep the POS TARG that "
+                "the file has now",
+                location=_location(visit, exposure),
+            )
+
+
+def _becomes(
+    proposal: Proposal,
+    visit: Visit,
+    receipts: Mapping[Exposure, Receipt],
+    dropped: frozenset[LineKind],
+) -> tuple[dict[int, list[NewExposure]], list[str]]:
+    """Return what the exposures of a visit become, and a note for each copy that stays."""
+    becomes: dict[int, list[NewExposure]] = {}
+    notes: list[str] = []
+    source: Exposure | None = None
+    for exposure in visit.exposures:
+        receipt = receipts.get(exposure)
+        if receipt is None or not receipt.is_copy:
+            source = exposure
+        elif source is not None and is_unedited_copy(proposal, source, exposure):
+            becomes[exposure.node] = []
+            continue
+        else:
+            notes.append(
+                f"visit {visit.number}, exposure {exposure.number}: this copy was edited since it "
+                "was made, so it stays, at the POS TARG before the dither"
+            )
+        if _loses_lines(exposure, dropped):
+            base = None
+            if receipt is not None and (receipt.is_dither or exposure.pos_targ == receipt.base):
+                base = receipt.base
             becomes[exposure.node] = [
                 NewExposure(
                     source=exposure,
-                    pos_targ=receipt.base if receipt is not None and is_moved else None,
-                    same_pos_as=None if is_moved else exposure.same_pos_as,
-                    dropped=self.dropped,
+                    pos_targ=base,
+                    same_pos_as=exposure.same_pos_as if base is None else None,
+                    dropped=dropped,
                 )
             ]
-        dropped = self.dropped & {LineKind.TAG}
-        return change_visit(self.visit, becomes, dropped=dropped)
+    return becomes, notes

@@ -1,35 +1,34 @@
-"""The tags and receipts of a visit, and the exposures of it that tags put into one set."""
+"""The tags and receipts of a visit, and its prime and parallel containers.
+
+APT's prime and parallel container is one pointing: the instrument of its first exposure is the
+prime, and the POS TARG of its exposures moves both instruments.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+from aptdither.apt.patterns import is_pattern_group
 from aptdither.apt.proposal import Exposure, ExposureGroup, Visit
 from aptdither.apt.receipt import Receipt
-from aptdither.apt.tags import (
-    CommentTags,
-    mentions_tag,
-    near_miss,
-    parse_comments,
-)
+from aptdither.apt.tags import CommentTags, Tag, mentions_tag, near_miss, parse_comments
 from aptdither.errors import AptDitherError, Location
-from aptdither.planning.containers import first_of, is_container
 
 
 class VisitTags:
     """The tags and receipts in the Comments of one visit, read once.
 
-    Parameters
-    ----------
-    visit : Visit
-
     Attributes
     ----------
     slots : tuple of (Exposure, tuple of ExposureGroup)
         Each exposure with the groups around it, in document order.
+    inside : dict of int to list of Exposure
+        By the node of each group, the exposures in it and in its groups.
     comments : dict of int to CommentTags
-        What the Comments of each exposure say, by its node; nothing for those that break the
+        By the node of each exposure, what its Comments say; nothing for those that break the
         grammar of tags.
     visit_comments : CommentTags
         What the Comments of the visit say.
@@ -40,19 +39,27 @@ class VisitTags:
     def __init__(self, visit: Visit) -> None:
         self.visit = visit
         self.errors: list[AptDitherError] = []
-        self._is_container: dict[int, bool] = {}
         self.slots = tuple(visit.walk())
         self.groups_of = {exposure.node: groups for exposure, groups in self.slots}
+        self.inside: defaultdict[int, list[Exposure]] = defaultdict(list)
+        for exposure, groups in self.slots:
+            for group in groups:
+                self.inside[group.node].append(exposure)
         self.visit_comments = self._read(visit.comments, None)
         self.comments = {
             exposure.node: self._read(exposure.comments, exposure) for exposure, _ in self.slots
+        }
+        # Two channels of the same instrument never observe at the same time, two instruments do.
+        self._instruments = {
+            node: {exposure.instrument for exposure in exposures}
+            for node, exposures in self.inside.items()
         }
 
     def _read(self, text: str, exposure: Exposure | None) -> CommentTags:
         try:
             return parse_comments(text)
         except AptDitherError as error:
-            self.errors.append(error.located(self.location(exposure)))
+            self.errors += error.located(self.location(exposure)).each()
             return CommentTags()
 
     @property
@@ -60,75 +67,84 @@ class VisitTags:
         """Whether a tag stands in the visit."""
         return any(read.tags for read in (self.visit_comments, *self.comments.values()))
 
+    @cached_property
+    def by_number(self) -> dict[str, list[Exposure]]:
+        """The exposures of each number."""
+        return self.visit.by_number()
+
     def location(self, exposure: Exposure | None = None) -> Location:
         """Return the location of the visit, or of one of its exposures."""
         if exposure is None:
             return Location(visit=self.visit.number, line=self.visit.line)
         return Location(visit=self.visit.number, exposure=exposure.number, line=exposure.line)
 
-    def container(self, exposure: Exposure) -> ExposureGroup | None:
-        """Return the innermost prime and parallel container around an exposure."""
-        for group in reversed(self.groups_of[exposure.node]):
-            if group.node not in self._is_container:
-                self._is_container[group.node] = is_container(group)
-            if self._is_container[group.node]:
-                return group
-        return None
-
-    def prime_of(self, exposure: Exposure) -> Exposure | None:
-        """Return the exposure whose pointing a parallel exposure has; None for any other one."""
-        container = self.container(exposure)
-        if container is None or first_of(container).instrument == exposure.instrument:
-            return None
-        return first_of(container)
-
     def receipt(self, exposure: Exposure) -> Receipt | None:
         """Return what an earlier run wrote into the exposure's Comments."""
         receipts = self.comments[exposure.node].receipts
         return receipts[0] if receipts else None
 
+    def is_container(self, group: ExposureGroup) -> bool:
+        """Tell whether a group around exposures is a prime and parallel container.
+
+        The words that APT uses for such a group are not known. One that holds two instruments and
+        does not run an APT pattern is taken for one.
+        """
+        return len(self._instruments[group.node]) > 1 and not is_pattern_group(group)
+
+    def is_unclear_parallel(self, group: ExposureGroup) -> bool:
+        """Tell whether a group says that it is a parallel, and does not show the prime."""
+        return "parallel" in (group.type or "").lower() and not self.is_container(group)
+
+    def container(self, exposure: Exposure) -> ExposureGroup | None:
+        """Return the innermost prime and parallel container around an exposure."""
+        groups = reversed(self.groups_of[exposure.node])
+        return next((group for group in groups if self.is_container(group)), None)
+
+    def prime_of(self, exposure: Exposure) -> Exposure | None:
+        """Return the exposure whose pointing a parallel exposure has; None for any other one."""
+        container = self.container(exposure)
+        if container is None:
+            return None
+        first = self.inside[container.node][0]
+        return None if first.instrument == exposure.instrument else first
+
     def near_misses(self) -> Iterator[tuple[Location, str]]:
         """Yield what may have been meant as a tag and is none: location and message."""
-        yield from self._near_misses(self.visit.label, self.visit_comments, self.location())
-        for exposure, _ in self.slots:
-            read = self.comments[exposure.node]
-            yield from self._near_misses(exposure.label, read, self.location(exposure))
-
-    @staticmethod
-    def _near_misses(
-        label: str, read: CommentTags, location: Location
-    ) -> Iterator[tuple[Location, str]]:
-        if mentions_tag(label):
-            yield location, f"no tag is read in a Label: move {label[:120]!r} into the Comments"
-        for stray in read.strays:
-            yield location, near_miss(stray)
+        holders = [(self.visit.label, self.visit_comments, self.location())]
+        holders += [
+            (exposure.label, self.comments[exposure.node], self.location(exposure))
+            for exposure, _ in self.slots
+        ]
+        for label, read, location in holders:
+            if mentions_tag(label):
+                yield location, f"no tag is read in a Label: move {label[:120]!r} into the Comments"
+            for stray in read.strays:
+                yield location, near_miss(stray)
 
 
 def visit_mentions_tag(visit: Visit) -> bool:
     """Tell whether a visit has anything for this tool in its Comments or Labels."""
-    texts = [visit.comments, visit.label]
-    for exposure in visit.exposures:
-        texts += (exposure.comments, exposure.label)
-    return any(map(mentions_tag, texts))
+    holders: list[Visit | Exposure] = [visit, *visit.exposures]
+    return any(mentions_tag(one.comments) or mentions_tag(one.label) for one in holders)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Covered:
-    """The exposures of one visit that tags put into one set.
+class Claim:
+    """A tag, and the exposures of one visit that it puts into a set.
 
     Attributes
     ----------
+    tag : Tag
+        What the line says.
     tags : VisitTags
-        Tags and receipts of the visit.
-    exposures : tuple of Exposure
-        Those that can be dithered, in document order.
-    tag : str
-        The first tag of the set, as written.
+        Those of the visit.
     location : Location
-        Where it stands; the visit itself where it stands in another one.
+        Where the tag stands.
+    exposures : sequence of Exposure
+        In document order.
     """
 
+    tag: Tag
     tags: VisitTags
-    exposures: tuple[Exposure, ...]
-    tag: str
     location: Location
+    exposures: Sequence[Exposure]

@@ -12,10 +12,16 @@ from aptdither.errors import AptDitherError, ReceiptError
 from aptdither.findings import Message, Severity, rule
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
-from aptdither.planning.bases import SMALL_ARCSEC, dithered_for
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.planning.pointings import VisitPointings, looks_at_no_sky
-from aptdither.planning.receipts import receipt_problems
+from aptdither.planning.receipts import (
+    RESTORE,
+    SMALL_ARCSEC,
+    disagreeing,
+    dithered_for,
+    incomplete,
+    moved,
+)
 from aptdither.planning.refusals import is_supported
 from aptdither.review.options import ReviewContext
 from aptdither.review.phrases import counted, location_of
@@ -167,7 +173,7 @@ def contradicting_receipts(visit: VisitPointings, context: ReviewContext) -> Ite
         receipts = {
             exposure: observed.receipts[exposure.node]
             for exposure in observed.exposures
-            if exposure.node in observed.receipts
+            if exposure.node in observed.receipts and observed.receipts[exposure.node].is_dither
         }
         if not receipts or observed.prime is not None:  # parallels have those of their primes
             continue
@@ -177,15 +183,14 @@ def contradicting_receipts(visit: VisitPointings, context: ReviewContext) -> Ite
             aperture = context.evaluator.aperture(made_for.setup)
         except AptDitherError:  # reported by ADT108
             continue
-        for problem in receipt_problems(
-            receipts,
-            context.catalog,
-            aperture,
-            must_be_complete=observed.share is not None,
-        ):
-            message = f"{problem.message}; {problem.way_out}"
+        problems = list(disagreeing(receipts))
+        if not problems:
+            for exposure, message in moved(receipts, context.catalog, aperture):
+                problems.append((exposure, f"{message}; {RESTORE}"))
+            problems += incomplete(receipts, must_be_complete=observed.share is not None)
+        for exposure, message in problems:
             reported.add(message)
-            yield location_of(visit.visit, problem.exposure), message
+            yield location_of(visit.visit, exposure), message
     for error in visit.errors:
         if isinstance(error, ReceiptError) and error.message not in reported:
             yield error.location.inside(location_of(visit.visit)), error.message
