@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
@@ -18,7 +19,7 @@ from typing import TypeAlias
 
 from aptdither.apt.limits import MAX_COMMENTS, MAX_POINTS, MAX_QUOTED
 from aptdither.apt.receipt import NAME, NUMBER, Receipt, parse_receipt
-from aptdither.errors import TagError, raise_all
+from aptdither.errors import TagError
 from aptdither.types import LengthUnit, Region, RegionKind, Spacing, SpacingKind
 
 #: How a line of a comment ends. XML has turned CRLF into LF, unless a CR was written as ``&#xD;``.
@@ -29,7 +30,6 @@ KEYS = ("n", "size", "pattern", "method", "spacing", "id", "snr", "parallel")
 
 _ALLOWED_SIZE = "full, point, or a diameter such as 30arcsec, 0.5arcmin, 150pix"
 _ALLOWED_SPACING = "tight, wide, or a distance such as 12pix, 1.5arcsec"
-_ALLOWED_NAME = "a word of letters, digits and . _ + -, at most 100 of them"
 
 # Larger and smaller lengths are mistakes, and would overflow in later computations.
 _LEAST, _MOST = 1e-6, 1e6  # arcsec or pixels
@@ -97,12 +97,7 @@ class Parallel(StrEnum):
 class DitherRequest:
     """What a tag requests; None for each key that it does not have.
 
-    Attributes
-    ----------
-    snr : float or None
-        Signal to noise of one exposure that the coverage is evaluated at.
-    parallel : Parallel or None
-        Which detectors of a prime and its parallel decide.
+    `snr` is the signal to noise of one exposure that the coverage is evaluated at.
     """
 
     n: int | None = None
@@ -117,15 +112,7 @@ class DitherRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tag:
-    """One ``@dither`` line.
-
-    Attributes
-    ----------
-    text : str
-        The line without white space at its ends.
-    request : DitherRequest
-        What it means.
-    """
+    """One ``@dither`` line without white space at its ends, and what it means."""
 
     text: str
     request: DitherRequest
@@ -133,46 +120,27 @@ class Tag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommentTags:
-    """The tags and receipts of a comment.
+    """The tags and receipts of a comment, in order, and the lines that are none.
 
     Attributes
     ----------
-    tags : tuple of Tag
-        Its tags.
-    receipts : tuple of Receipt
-        Its receipts.
     bad_receipts : tuple of str
         Lines that begin with ``@dithered`` and are no receipt.
     strays : tuple of str
         Lines that may have been meant as a tag: see :func:`near_miss`.
+    errors : tuple of TagError
+        One for each line that breaks the grammar of tags.
     """
 
     tags: tuple[Tag, ...] = ()
     receipts: tuple[Receipt, ...] = ()
     bad_receipts: tuple[str, ...] = ()
     strays: tuple[str, ...] = ()
-
-
-_NOTHING = CommentTags()
+    errors: tuple[TagError, ...] = ()
 
 
 def parse_comments(text: str) -> CommentTags:
-    r"""Read the tags and receipts of a comment.
-
-    Parameters
-    ----------
-    text : str
-        The whole comment.
-
-    Returns
-    -------
-    CommentTags
-        In order; empty for a comment without tags and receipts.
-
-    Raises
-    ------
-    TagError
-        For each line that breaks the grammar (several: :class:`aptdither.errors.ManyErrors`).
+    r"""Read the tags and receipts of a comment; nothing is raised.
 
     Examples
     --------
@@ -181,39 +149,32 @@ def parse_comments(text: str) -> CommentTags:
     (['@dither n=4'], ('see @dither',))
     """
     if "dith" not in text.lower():
-        return _NOTHING
+        return CommentTags()
     if len(text) > MAX_COMMENTS:
-        raise TagError(
+        error = TagError(
             f"the Comments hold {len(text)} characters; at most {MAX_COMMENTS} are read: keep the "
             "tag in short Comments"
         )
+        return CommentTags(errors=(error,))
     tags: list[Tag] = []
-    receipts: list[Receipt] = []
-    bad_receipts: list[str] = []
-    strays: list[str] = []
     errors: list[TagError] = []
-    for line in LINE_END.split(text):
-        match kind_of_line(line):
-            case LineKind.TAG | LineKind.TYPO:
-                try:
-                    tags.append(parse_tag(line))
-                except TagError as error:
-                    errors.append(error)
-            case LineKind.RECEIPT:
-                if receipt := parse_receipt(line):
-                    receipts.append(receipt)
-                else:
-                    bad_receipts.append(line.strip())
-            case LineKind.STRAY:
-                strays.append(line.strip())
-            case LineKind.OTHER:
-                pass
-    raise_all(errors)
+    others: defaultdict[LineKind, list[str]] = defaultdict(list)
+    for line in map(str.strip, LINE_END.split(text)):
+        kind = kind_of_line(line)
+        if kind not in (LineKind.TAG, LineKind.TYPO):
+            others[kind].append(line)
+            continue
+        try:
+            tags.append(parse_tag(line))
+        except TagError as error:
+            errors.append(error)
+    receipts = [(line, parse_receipt(line)) for line in others[LineKind.RECEIPT]]
     return CommentTags(
         tags=tuple(tags),
-        receipts=tuple(receipts),
-        bad_receipts=tuple(bad_receipts),
-        strays=tuple(strays),
+        receipts=tuple(receipt for _, receipt in receipts if receipt is not None),
+        bad_receipts=tuple(line for line, receipt in receipts if receipt is None),
+        strays=tuple(others[LineKind.STRAY]),
+        errors=tuple(errors),
     )
 
 
@@ -246,12 +207,7 @@ def near_miss(line: str) -> str:
 
 
 def parse_tag(line: str) -> Tag:
-    """Read one ``@dither`` line.
-
-    Parameters
-    ----------
-    line : str
-        The line; its first word begins with ``@dith``.
+    """Read one ``@dither`` line; its first word begins with ``@dith``.
 
     Raises
     ------
@@ -277,7 +233,7 @@ spacing=tight'
     if first.lower() != "@dither":
         complaints.append(f"{_quoted(first)} is not @dither")
     values: dict[str, _Value] = {}
-    corrected: list[str | None] = []
+    corrected: list[str | None] = []  # None for a word whose correction is not certain
     others: list[str] = []
     for match in _WORD.finditer(words):
         word, key, value = match[0], match[1], match[2] or ""
@@ -287,13 +243,13 @@ spacing=tight'
         complaint, known, parsed = _read_word(word, key.lower(), value, values)
         if complaint:
             complaints.append(complaint)
-        if known and parsed is not None:
+        if parsed is not None:
             values[known] = parsed
-        corrected.append(f"{known}={''.join(value.split())}" if parsed is not None else None)
+        corrected.append(None if parsed is None else f"{known}={''.join(value.split())}")
     if others:
         listed = _quoted(" ".join(others))
         hints = [_with_key(word) for word in others]
-        if "" not in hints and len(hints) <= len(KEYS):
+        if None not in hints and len(hints) <= len(KEYS):
             complaints.append(f"{listed} {'has' if len(others) == 1 else 'have'} no key")
             corrected += hints
         elif any(re.split(r"\W", word.lower())[0] in KEYS for word in others):
@@ -311,6 +267,36 @@ spacing=tight'
         raise TagError(f"{_quoted(text)} cannot be read: {'; '.join(complaints)}")
     request = replace(DitherRequest(), **values)  # type: ignore[arg-type]
     return Tag(text=text, request=request)
+
+
+def _read_word(
+    word: str, key: str, value: str, before: Collection[str]
+) -> tuple[str, str, _Value | None]:
+    """Return what is wrong with ``key=value``, the key that is meant, and the value if it is read."""
+    complaint = ""
+    if key not in KEYS:
+        near = get_close_matches(key[:MAX_QUOTED], KEYS, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        complaint = f"{_quoted(word)} has an unknown key{hint}; allowed: {', '.join(KEYS)}"
+        if not near:
+            return complaint, "", None
+        key = near[0]
+    if key in before:
+        return complaint or f"{_quoted(word)} repeats the key {key}; give it once", "", None
+    try:
+        return complaint, key, _READERS[key](value)
+    except TagError as error:
+        return complaint or f"{_quoted(word)}: {error.message}", "", None
+
+
+def _with_key(word: str) -> str | None:
+    """Return a bare word with the key that it can only belong to; None if there is none."""
+    lower = word.lower()
+    if lower in _KEY_OF_WORD:
+        return f"{_KEY_OF_WORD[lower]}={lower}"
+    if _LIKE_A_PATTERN.fullmatch(lower):
+        return f"pattern={word}"
+    return f"n={word}" if re.fullmatch(r"[0-9]{1,9}", word) else None
 
 
 def parse_size(text: str) -> Region:
@@ -345,67 +331,51 @@ def parse_spacing(text: str) -> Spacing:
     return Spacing.of(value, LengthUnit(unit))
 
 
-def _read_word(
-    word: str, key: str, value: str, before: Collection[str]
-) -> tuple[str, str, _Value | None]:
-    """Return what is wrong with ``key=value``, the key that is meant, and the value if it is read."""
-    complaint = ""
-    if key not in KEYS:
-        near = get_close_matches(key[:MAX_QUOTED], KEYS, n=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        complaint = f"{_quoted(word)} has an unknown key{hint}; allowed: {', '.join(KEYS)}"
-        if not near:
-            return complaint, "", None
-        key = near[0]
-    if key in before:
-        return complaint or f"{_quoted(word)} repeats the key {key}; give it once", "", None
-    try:
-        return complaint, key, _parse_value(key, value)
-    except TagError as error:
-        return complaint or f"{_quoted(word)}: {error.message}", "", None
-
-
-def _with_key(word: str) -> str:
-    """Return a bare word with the key that it can only belong to; empty if there is none."""
-    lower = word.lower()
-    if lower in ("tight", "wide"):
-        return f"spacing={lower}"
-    if lower in ("full", "point"):
-        return f"size={lower}"
-    if lower in tuple(Method):
-        return f"method={lower}"
-    if _LIKE_A_PATTERN.fullmatch(lower):
-        return f"pattern={word}"
-    return f"n={word}" if re.fullmatch(r"[0-9]{1,9}", word) else ""
-
-
-def _parse_value(key: str, value: str) -> _Value:
-    match key:
-        case "n":
-            return _parse_n(value)
-        case "size":
-            return parse_size(value)
-        case "spacing":
-            return parse_spacing(value)
-        case "method" | "parallel":
-            words = Method if key == "method" else Parallel
-            if value.lower() not in tuple(words):
-                raise TagError(f"allowed: {', '.join(words)}")
-            return words(value.lower())
-        case "snr":
-            if re.fullmatch(NUMBER, value) and _LEAST_SNR <= float(value) <= _MOST:
-                return float(value)
-            raise TagError(f"allowed: a number from {_LEAST_SNR} to {_MOST:.0f}, such as 10")
-        case _:
-            if not re.fullmatch(NAME, value):
-                raise TagError(f"allowed: {_ALLOWED_NAME}")
-            return value
-
-
-def _parse_n(value: str) -> int:
+def _read_n(value: str) -> int:
     if re.fullmatch(r"[0-9]{1,9}", value) and 1 <= int(value) <= MAX_POINTS:
         return int(value)
     raise TagError(f"allowed: a whole number from 1 to {MAX_POINTS}")
+
+
+def _read_name(value: str) -> str:
+    if re.fullmatch(NAME, value):
+        return value
+    raise TagError("allowed: a word of letters, digits and . _ + -, at most 100 of them")
+
+
+def _read_snr(value: str) -> float:
+    if re.fullmatch(NUMBER, value) and _LEAST_SNR <= float(value) <= _MOST:
+        return float(value)
+    raise TagError(f"allowed: a number from {_LEAST_SNR} to {_MOST:.0f}, such as 10")
+
+
+def _reader_of(words: type[Method | Parallel]) -> Callable[[str], Method | Parallel]:
+    def read(value: str) -> Method | Parallel:
+        if value.lower() in tuple(words):
+            return words(value.lower())
+        raise TagError(f"allowed: {', '.join(words)}")
+
+    return read
+
+
+#: What reads the value of each key.
+_READERS: dict[str, Callable[[str], _Value]] = {
+    "n": _read_n,
+    "size": parse_size,
+    "pattern": _read_name,
+    "method": _reader_of(Method),
+    "spacing": parse_spacing,
+    "id": _read_name,
+    "snr": _read_snr,
+    "parallel": _reader_of(Parallel),
+}
+
+#: Words that are the value of one key alone.
+_KEY_OF_WORD: dict[str, str] = {
+    **dict.fromkeys(("tight", "wide"), "spacing"),
+    **dict.fromkeys(("full", "point"), "size"),
+    **dict.fromkeys(map(str, Method), "method"),
+}
 
 
 def _with_unit(word: str, units: tuple[str, ...], allowed: str) -> tuple[float, str]:

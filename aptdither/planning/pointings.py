@@ -27,7 +27,7 @@ from aptdither.planning.dither_sets import DitherSet, Share
 from aptdither.planning.receipts import observed_base
 from aptdither.planning.refusals import SetOptions, is_supported
 from aptdither.planning.selection import select_sets
-from aptdither.planning.visit_tags import VisitTags, visit_mentions_tag
+from aptdither.planning.visit_tags import VisitTags
 from aptdither.types import NO_OFFSET, PosTarg, Region, Setup
 
 #: Targets that are inside the telescope, or the Earth: nothing there can be dithered.
@@ -260,7 +260,7 @@ def observe(
         visit = tags.visit
         if visits is not None and visit.number not in visits:
             continue
-        if any(map(is_supported, visit.exposures)) or visit_mentions_tag(visit):
+        if any(map(is_supported, visit.exposures)) or tags.has_text:
             reader = _VisitReader(tags, proposal, patterns, region or Region.full(), tagged)
             # Of two visits with one number the first has what is said of either.
             yield replace(

@@ -95,24 +95,24 @@ def by_dither(receipts: Mapping[Exposure, Receipt]) -> Iterable[dict[Exposure, R
 
 def by_tile(receipts: Mapping[Exposure, Receipt]) -> Iterable[dict[Exposure, Receipt]]:
     """Return the receipts of each setup and tile of a mosaic, by the bases that they tell."""
-    tiles = tiles_of(one.base for one in receipts.values())
-    tile_of = {base: first for first, bases in tiles.items() for base in bases}
+    tile_of = tiles_of(one.base for one in receipts.values())
     alike: dict[Hashable, dict[Exposure, Receipt]] = {}
     for exposure, receipt in receipts.items():
         alike.setdefault((exposure.setup, tile_of[receipt.base]), {})[exposure] = receipt
     return alike.values()
 
 
-def tiles_of(bases: Iterable[PosTarg]) -> dict[PosTarg, list[PosTarg]]:
-    """Return the first base of each tile of a mosaic, with all bases that belong to it.
-
-    A tile has more than one base where they differ by less than `TILE_ARCSEC`.
-    """
-    found: dict[PosTarg, list[PosTarg]] = {}
+def tiles_of(bases: Iterable[PosTarg]) -> dict[PosTarg, PosTarg]:
+    """Return for each base the first base of its tile: the first one within `TILE_ARCSEC`."""
+    tile_of: dict[PosTarg, PosTarg] = {}
     for base in dict.fromkeys(bases):
-        near = (first for first in found if (base - first).length_arcsec < TILE_ARCSEC)
-        found.setdefault(next(near, base), []).append(base)
-    return found
+        near = (
+            one
+            for one in dict.fromkeys(tile_of.values())
+            if (base - one).length_arcsec < TILE_ARCSEC
+        )
+        tile_of.setdefault(base, next(near, base))
+    return tile_of
 
 
 def offset_of(receipt: Receipt, catalog: Catalog, aperture: Aperture) -> PosTarg | None:

@@ -175,7 +175,7 @@ def _claims(tags: VisitTags, errors: list[AptDitherError]) -> Iterator[tuple[_Ke
             )
     wholes = sorted(innermost.items(), key=lambda whole: whole[0][0])  # groups first
     wholes = [whole for whole in wholes if any(map(is_supported, whole[1]))]
-    for tag in tags.visit_comments.tags:
+    for tag in tags.comments[tags.visit.node].tags:
         for place, covered in wholes:
             yield place, Claim(tag=tag, tags=tags, location=tags.location(), exposures=covered)
         if not wholes:
@@ -251,13 +251,7 @@ def _line_findings(
     """Yield a finding for lines that are no tag, and receipts without one that no error says."""
     for location, message in tags.near_misses():
         yield STRAY_TAG.finding(message, location)
-    receipts = {
-        exposure: receipt
-        for exposure, _ in tags.slots
-        if exposure.node not in claimed
-        and (receipt := tags.receipt(exposure)) is not None
-        and receipt.is_dither
-    }
+    receipts = {one: said for one, said in tags.receipts.items() if one.node not in claimed}
     for exposure, message in uncovered_receipts(receipts):
         location = tags.location(exposure)
         if location not in refused:

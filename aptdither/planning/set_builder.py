@@ -128,25 +128,21 @@ class SetBuilder:
 
     def _members(self, claim: Claim, errors: list[AptDitherError]) -> list[Member]:
         members: list[Member] = []
-        containers: dict[int, int] = {}
+        pointings: defaultdict[int, list[Exposure]] = defaultdict(list)
         for exposure in claim.exposures:
-            receipt = claim.tags.receipt(exposure)
             container = claim.tags.container(exposure)
-            if container is not None and container.node in containers:
-                at = containers[container.node]
-                members[at] = replace(members[at], together=(*members[at].together, exposure))
-            elif receipt is None or not receipt.is_copy:
-                parallels: tuple[Exposure, ...] = ()
-                if container is not None:
-                    containers[container.node] = len(members)
-                    inside = claim.tags.inside[container.node]
-                    parallels = tuple(one for one in inside if claim.tags.prime_of(one))
+            pointings[exposure.node if container is None else container.node].append(exposure)
+        for node, (exposure, *together) in pointings.items():
+            receipt = claim.tags.receipt(exposure)
+            if receipt is None or not receipt.is_copy:
+                inside = claim.tags.inside.get(node, ())
                 members.append(
                     Member(
                         exposure=exposure,
                         runs=runs_of(exposure, claim.tags.groups_of[exposure.node], self.patterns),
                         receipt=receipt,
-                        parallels=parallels,
+                        together=tuple(together),
+                        parallels=tuple(one for one in inside if claim.tags.prime_of(one)),
                     )
                 )
             elif (
@@ -180,19 +176,24 @@ class SetBuilder:
                 except AptDitherError as error:
                     errors.append(error.located(part.tags.location(member.exposure)))
                     continue
-                tiles = [NO_OFFSET]
+                bases = [base]
                 for group in part.tags.groups_of[member.exposure.node]:
                     points = tile_points(group, self.patterns)
-                    tiles = [tile + point for tile in tiles for point in points]
-                placed += [(part, member, base + tile) for tile in tiles]
+                    bases = [one + point for one in bases for point in points]
+                placed += [(part, member, one) for one in bases]
         raise_all(errors)
+        tile_of = tiles_of(base for *_, base in placed)
+        tiles: defaultdict[PosTarg, list[_Placed]] = defaultdict(list)
         members_of: defaultdict[tuple[int, PosTarg], list[Member]] = defaultdict(list)
-        for first, bases in tiles_of(base for *_, base in placed).items():
-            of_tile = [one for one in placed if one[2] in bases]
-            if len(bases) > 1 and not self.options.replace:
-                errors.append(self._different_bases(of_tile, request))
-            for part, member, _ in of_tile:
-                members_of[part.tags.visit.node, first].append(member)
+        for part, member, base in placed:
+            tiles[tile_of[base]].append((part, member, base))
+            members_of[part.tags.visit.node, tile_of[base]].append(member)
+        if not self.options.replace:
+            errors += [
+                self._different_bases(own, request)
+                for own in tiles.values()
+                if len({base for *_, base in own}) > 1
+            ]
         raise_all(errors)
         part_of = {part.tags.visit.node: part for part, _ in parts}
         return [
@@ -294,11 +295,7 @@ class SetBuilder:
     def _receipt_errors(self, claim: Claim) -> Iterator[AptDitherError]:
         """Yield what contradicts in the receipts of the set, or of exposures beside it."""
         tags = claim.tags
-        receipts = {
-            exposure: receipt
-            for exposure in claim.exposures
-            if (receipt := tags.receipt(exposure)) is not None and receipt.is_dither
-        }
+        receipts = {one: tags.receipts[one] for one in claim.exposures if one in tags.receipts}
         for own in by_tile(receipts):
             first, receipt = next(iter(own.items()))
             problems = list(disagreeing(own))
@@ -312,9 +309,8 @@ class SetBuilder:
                 yield ReceiptError(message, location=tags.location(exposure))
             strays = [
                 one
-                for one, _ in tags.slots
+                for one, other in tags.receipts.items()
                 if one.node not in self.claimed
-                and (other := tags.receipt(one)) is not None
                 and dither_of(one, other) == dither_of(first, receipt)
             ]
             if strays:

@@ -9,18 +9,18 @@ run again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from aptdither.apt.changes import NewExposure, VisitChange, change_visit, receipt_lines
+from aptdither.apt.changes import NewExposure, VisitChange, change_visit
 from aptdither.apt.proposal import Exposure, Proposal, Visit
-from aptdither.apt.receipt import Receipt, parse_receipt
 from aptdither.apt.tags import LineKind, lines_of
 from aptdither.apt.writer import is_unedited_copy, rewrite_proposal
 from aptdither.dither.catalog import Catalog, load_catalog
-from aptdither.errors import AptDitherError, Location, ReceiptError, raise_all
+from aptdither.errors import AptDitherError, ReceiptError, raise_all
 from aptdither.optics.aperture import get_aperture
 from aptdither.planning.receipts import by_dither, moved
+from aptdither.planning.visit_tags import VisitTags
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,28 +71,18 @@ def strip_proposal(
     changes: list[VisitChange] = []
     notes: list[str] = []
     errors: list[AptDitherError] = []
-    for visit in proposal.visits:
-        holders: list[Visit | Exposure] = [visit, *visit.exposures]
-        if not any(_loses_lines(one, dropped) for one in holders):
+    for read in map(VisitTags, proposal.visits):
+        visit = read.visit
+        if not any(_loses_lines(one, dropped) for one in read.holders):
             continue
         if visit.is_completed and not all_visits:
             notes.append(f"visit {visit.number} is completed and stays as it is")
             continue
-        lines = {one: receipt_lines(one.comments) for one in visit.exposures}
-        receipts = {
-            exposure: receipt
-            for exposure, own in lines.items()
-            if own and (receipt := parse_receipt(own[0])) is not None
-        }
-        found = [
-            *_unclear(visit, lines, receipts),
-            *_moved(visit, receipts, catalog or load_catalog()),
-        ]
+        found = [*_unclear(read), *_moved(read, catalog or load_catalog())]
         errors += found
         if found:
             continue
-        becomes, stay = _becomes(proposal, visit, receipts, dropped)
-        notes += stay
+        becomes = _becomes(proposal, read, dropped, notes)
         try:
             changes.append(change_visit(visit, becomes, dropped=dropped & {LineKind.TAG}))
         except AptDitherError as error:
@@ -107,57 +97,45 @@ def _loses_lines(one: Visit | Exposure, dropped: frozenset[LineKind]) -> bool:
     return any(kind in dropped for *_, kind in lines_of(one.comments))
 
 
-def _location(visit: Visit, exposure: Exposure) -> Location:
-    return Location(visit=visit.number, exposure=exposure.number, line=exposure.line)
-
-
-def _unclear(
-    visit: Visit, lines: Mapping[Exposure, list[str]], receipts: Mapping[Exposure, Receipt]
-) -> Iterator[AptDitherError]:
+def _unclear(read: VisitTags) -> Iterator[AptDitherError]:
     """Yield an error for each exposure whose base is not certain."""
-    for exposure, own in lines.items():
-        if len(own) > 1 or (own and exposure not in receipts):
+    for exposure, _ in read.slots:
+        comments = read.comments[exposure.node]
+        wrong = [f"{text[:120]!r} is not a receipt" for text in comments.bad_receipts]
+        wrong += [f"{one.text!r} is a second receipt" for one in comments.receipts[1:]]
+        for what in wrong:
             yield ReceiptError(
-                f"{own[-1].strip()[:120]!r} is "
-                f"{'a second receipt' if len(own) > 1 else 'not a receipt'}, so the POS TARG "
-                "before the dither is not certain; delete that line, and set the POS TARG that "
-                "the exposure shall have",
-                location=_location(visit, exposure),
+                f"{what}, so the POS TARG before the dither is not certain; delete that line, and "
+                "set the POS TARG that the exposure shall have",
+                location=read.location(exposure),
             )
 
 
-def _moved(
-    visit: Visit, receipts: Mapping[Exposure, Receipt], catalog: Catalog
-) -> Iterator[AptDitherError]:
+def _moved(read: VisitTags, catalog: Catalog) -> Iterator[AptDitherError]:
     """Yield an error for each POS TARG that its receipt does not explain."""
-    dithered = {exposure: one for exposure, one in receipts.items() if one.is_dither}
-    for own in by_dither(dithered):
+    for own in by_dither(read.receipts):
         first = next(iter(own))
         try:
             aperture = get_aperture(first.aperture, first.spectral_element, config=first.config)
         except AptDitherError as error:
-            yield error.located(_location(visit, first))
+            yield error.located(read.location(first))
             continue
         for exposure, message in moved(own, catalog, aperture):
             yield ReceiptError(
                 f"{message}; restore the POS TARG, or delete the receipt to keep the POS TARG that "
                 "the file has now",
-                location=_location(visit, exposure),
+                location=read.location(exposure),
             )
 
 
 def _becomes(
-    proposal: Proposal,
-    visit: Visit,
-    receipts: Mapping[Exposure, Receipt],
-    dropped: frozenset[LineKind],
-) -> tuple[dict[int, list[NewExposure]], list[str]]:
-    """Return what the exposures of a visit become, and a note for each copy that stays."""
+    proposal: Proposal, read: VisitTags, dropped: frozenset[LineKind], notes: list[str]
+) -> dict[int, list[NewExposure]]:
+    """Return what the exposures of a visit become; a note for each copy that stays."""
     becomes: dict[int, list[NewExposure]] = {}
-    notes: list[str] = []
     source: Exposure | None = None
-    for exposure in visit.exposures:
-        receipt = receipts.get(exposure)
+    for exposure, _ in read.slots:
+        receipt = read.receipt(exposure)
         if receipt is None or not receipt.is_copy:
             source = exposure
         elif source is not None and is_unedited_copy(proposal, source, exposure):
@@ -165,7 +143,7 @@ def _becomes(
             continue
         else:
             notes.append(
-                f"visit {visit.number}, exposure {exposure.number}: this copy was edited since it "
+                f"visit {read.visit.number}, exposure {exposure.number}: this copy was edited since it "
                 "was made, so it stays, at the POS TARG before the dither"
             )
         if _loses_lines(exposure, dropped):
@@ -180,4 +158,4 @@ def _becomes(
                     dropped=dropped,
                 )
             ]
-    return becomes, notes
+    return becomes

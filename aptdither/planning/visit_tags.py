@@ -14,7 +14,7 @@ from functools import cached_property
 from aptdither.apt.patterns import is_pattern_group
 from aptdither.apt.proposal import Exposure, ExposureGroup, Visit
 from aptdither.apt.receipt import Receipt
-from aptdither.apt.tags import CommentTags, Tag, mentions_tag, near_miss, parse_comments
+from aptdither.apt.tags import Tag, mentions_tag, near_miss, parse_comments
 from aptdither.errors import AptDitherError, Location
 
 
@@ -27,61 +27,63 @@ class VisitTags:
         Each exposure with the groups around it, in document order.
     inside : dict of int to list of Exposure
         By the node of each group, the exposures in it and in its groups.
+    holders : list of Visit or Exposure
+        What may bear a tag: the visit and its exposures.
     comments : dict of int to CommentTags
-        By the node of each exposure, what its Comments say; nothing for those that break the
-        grammar of tags.
-    visit_comments : CommentTags
-        What the Comments of the visit say.
-    errors : list of AptDitherError
-        Lines that break the grammar of tags.
+        By the node of each, what its Comments say.
     """
 
     def __init__(self, visit: Visit) -> None:
         self.visit = visit
-        self.errors: list[AptDitherError] = []
         self.slots = tuple(visit.walk())
         self.groups_of = {exposure.node: groups for exposure, groups in self.slots}
         self.inside: defaultdict[int, list[Exposure]] = defaultdict(list)
         for exposure, groups in self.slots:
             for group in groups:
                 self.inside[group.node].append(exposure)
-        self.visit_comments = self._read(visit.comments, None)
-        self.comments = {
-            exposure.node: self._read(exposure.comments, exposure) for exposure, _ in self.slots
-        }
         # Two channels of the same instrument never observe at the same time, two instruments do.
         self._instruments = {
             node: {exposure.instrument for exposure in exposures}
             for node, exposures in self.inside.items()
         }
+        self.holders: list[Visit | Exposure] = [visit, *(exposure for exposure, _ in self.slots)]
+        self.comments = {one.node: parse_comments(one.comments) for one in self.holders}
 
-    def _read(self, text: str, exposure: Exposure | None) -> CommentTags:
-        try:
-            return parse_comments(text)
-        except AptDitherError as error:
-            self.errors += error.located(self.location(exposure)).each()
-            return CommentTags()
+    @property
+    def errors(self) -> list[AptDitherError]:
+        """Lines that break the grammar of tags."""
+        return [
+            error.located(self.location(one))
+            for one in self.holders
+            for error in self.comments[one.node].errors
+        ]
 
     @property
     def has_tags(self) -> bool:
         """Whether a tag stands in the visit."""
-        return any(read.tags for read in (self.visit_comments, *self.comments.values()))
+        return any(read.tags for read in self.comments.values())
 
     @cached_property
     def by_number(self) -> dict[str, list[Exposure]]:
         """The exposures of each number."""
         return self.visit.by_number()
 
-    def location(self, exposure: Exposure | None = None) -> Location:
+    def location(self, one: Visit | Exposure | None = None) -> Location:
         """Return the location of the visit, or of one of its exposures."""
-        if exposure is None:
-            return Location(visit=self.visit.number, line=self.visit.line)
-        return Location(visit=self.visit.number, exposure=exposure.number, line=exposure.line)
+        if isinstance(one, Exposure):
+            return Location(visit=self.visit.number, exposure=one.number, line=one.line)
+        return Location(visit=self.visit.number, line=self.visit.line)
 
     def receipt(self, exposure: Exposure) -> Receipt | None:
         """Return what an earlier run wrote into the exposure's Comments."""
         receipts = self.comments[exposure.node].receipts
         return receipts[0] if receipts else None
+
+    @cached_property
+    def receipts(self) -> dict[Exposure, Receipt]:
+        """The receipts of dithers: a single exposure at one point is not dithered."""
+        found = {exposure: self.receipt(exposure) for exposure, _ in self.slots}
+        return {exposure: one for exposure, one in found.items() if one and one.is_dither}
 
     def is_container(self, group: ExposureGroup) -> bool:
         """Tell whether a group around exposures is a prime and parallel container.
@@ -110,22 +112,17 @@ class VisitTags:
 
     def near_misses(self) -> Iterator[tuple[Location, str]]:
         """Yield what may have been meant as a tag and is none: location and message."""
-        holders = [(self.visit.label, self.visit_comments, self.location())]
-        holders += [
-            (exposure.label, self.comments[exposure.node], self.location(exposure))
-            for exposure, _ in self.slots
-        ]
-        for label, read, location in holders:
-            if mentions_tag(label):
-                yield location, f"no tag is read in a Label: move {label[:120]!r} into the Comments"
-            for stray in read.strays:
-                yield location, near_miss(stray)
+        for one in self.holders:
+            if mentions_tag(one.label):
+                message = f"no tag is read in a Label: move {one.label[:120]!r} into the Comments"
+                yield self.location(one), message
+            for stray in self.comments[one.node].strays:
+                yield self.location(one), near_miss(stray)
 
-
-def visit_mentions_tag(visit: Visit) -> bool:
-    """Tell whether a visit has anything for this tool in its Comments or Labels."""
-    holders: list[Visit | Exposure] = [visit, *visit.exposures]
-    return any(mentions_tag(one.comments) or mentions_tag(one.label) for one in holders)
+    @property
+    def has_text(self) -> bool:
+        """Whether anything for this tool stands in its Comments or Labels."""
+        return any(mentions_tag(one.comments) or mentions_tag(one.label) for one in self.holders)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
