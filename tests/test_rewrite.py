@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aptdither.apt import writer
-from aptdither.apt.document import Document, Edit, in_order
+from aptdither.apt.document import Document, Edit
 from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal, Visit
 from aptdither.apt.reader import parse_proposal
 from aptdither.apt.receipt import MadeBy, Receipt, parse_receipt
@@ -694,7 +693,7 @@ def test_bytes_outside_the_edits_are_the_input_s(made: Made, data: st.DataObject
         patch.setattr(Document, "apply", apply)
         result = rewrite(before, changes)
     view = before.document.view
-    ordered = in_order(view, asked)
+    ordered = sorted(asked, key=lambda edit: edit[:2])
     codec, source_codec = before.document.encoding, before.document.source_encoding
     new_view = result.decode(source_codec).encode(codec)
     at = 0
@@ -792,29 +791,35 @@ SABOTAGE = [
 def test_the_proof_finds_an_edit_that_nobody_planned(
     sabotage: Callable[[bytes], Edit], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = writer._VisitWriter.edits
+    honest = Document.apply
 
-    def edits(self: writer._VisitWriter) -> list[Edit]:
-        return [*honest(self), sabotage(self.view)]
+    def apply(self: Document, edits: Collection[Edit]) -> bytes:
+        return honest(self, [*edits, sabotage(self.view)])
 
-    monkeypatch.setattr(writer._VisitWriter, "edits", edits)
+    monkeypatch.setattr(Document, "apply", apply)
     with pytest.raises(RewriteError, match=r"internal error, please report.*nothing was written"):
         point_first(PROVEN, 1, 2)
 
 
 WRONG = [
-    pytest.param("_coordinates", lambda _: (b"1.000", b"2.001"), id="coordinates"),
-    pytest.param("_receipt", lambda _: RECEIPT.replace("1/2", "2/2").encode(), id="receipt"),
-    pytest.param("_receipt", lambda _: b"", id="no receipt"),
-    pytest.param("_receipt", lambda _: b"more\n" + RECEIPT.encode(), id="a line more"),
+    pytest.param(b'Y="2.000"', b'Y="2.001"', id="coordinates"),
+    pytest.param(b"@dithered 1/2", b"@dithered 2/2", id="receipt"),
+    pytest.param(RECEIPT.encode(), b"", id="no receipt"),
+    pytest.param(RECEIPT.encode(), b"more\n" + RECEIPT.encode(), id="a line more"),
 ]
 
 
-@pytest.mark.parametrize(("method", "wrong"), WRONG)
+@pytest.mark.parametrize(("right", "wrong"), WRONG)
 def test_the_proof_finds_a_wrong_value(
-    method: str, wrong: Callable[[object], object], monkeypatch: pytest.MonkeyPatch
+    right: bytes, wrong: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer._ExposureWriter, method, wrong)
+    honest = Document.apply
+
+    def apply(self: Document, edits: Collection[Edit]) -> bytes:
+        assert any(right in edit.new for edit in edits)
+        return honest(self, [edit._replace(new=edit.new.replace(right, wrong)) for edit in edits])
+
+    monkeypatch.setattr(Document, "apply", apply)
     with pytest.raises(RewriteError, match="internal error"):
         point_first(PROVEN, 1, 2)
 

@@ -58,12 +58,11 @@ class NewExposure:
     def orbit(self) -> int | None:
         """The orbit that the old file gives it; None where it is not known."""
         orbits = self.source.orbit_numbers
-        return orbits[min(self.kept_run, len(orbits) - 1)] if orbits else None
+        return orbits[self.kept_run(len(orbits))] if orbits else None
 
-    @property
-    def kept_run(self) -> int:
-        """Which SubExposure of the old exposure is its own, where there are as many."""
-        return self.copy if self.run is None else self.run
+    def kept_run(self, count: int) -> int:
+        """Return which of the old exposure's `count` SubExposures is its own."""
+        return min(self.copy if self.run is None else self.run, count - 1)
 
     @property
     def differs(self) -> bool:
@@ -120,16 +119,14 @@ def change_visit(
     becomes : Mapping of int to sequence of NewExposure
         By the node of each exposure that changes, what it becomes, in order; empty where it is
         removed.
-    unwrapped : sequence of ExposureGroup
-        Pattern groups that become plain groups.
-    dropped : frozenset of LineKind
-        Kinds of the lines that the Comments of the visit itself lose.
+    unwrapped, dropped
+        As in :class:`VisitChange`.
 
     Returns
     -------
     VisitChange
-        Each POS TARG of a dither has the three decimals that are written. Where exposures are added or removed,
-        all are numbered from 1 and each SamePosAs follows the exposure that it names.
+        Each POS TARG of a dither has the three decimals that are written. Where exposures are added
+        or removed, all are numbered from 1 and each SamePosAs follows the exposure that it names.
 
     Raises
     ------
@@ -152,23 +149,18 @@ def change_visit(
     exposures: list[NewExposure] = []
     removed: list[Exposure] = []
     for exposure in visit.exposures:
+        number, same = exposure.number, exposure.same_pos_as
         new = becomes.get(exposure.node)
         if new is None:
-            same = exposure.same_pos_as
-            exposures.append(NewExposure(source=exposure, number=exposure.number, same_pos_as=same))
-        elif not new:
+            exposures.append(NewExposure(source=exposure, number=number, same_pos_as=same))
+            continue
+        if not new:
             removed.append(exposure)
-        else:
-            exposures += [
-                replace(
-                    one,
-                    number=exposure.number if one.copy == 0 else "",
-                    pos_targ=one.pos_targ.rounded()
-                    if one.pos_targ and one.receipt
-                    else one.pos_targ,
-                )
-                for one in new
-            ]
+        for one in new:
+            pos_targ = one.pos_targ
+            if pos_targ is not None and one.receipt is not None:
+                pos_targ = pos_targ.rounded()
+            exposures.append(replace(one, number=number, pos_targ=pos_targ))
     if removed or any(one.copy for one in exposures):
         if visit.unread_exposures:
             raise ProposalError(
@@ -198,34 +190,27 @@ def _numbered(visit: Visit, exposures: Sequence[NewExposure]) -> list[NewExposur
     old_numbers = {exposure.number for exposure in visit.exposures}
     errors: list[AptDitherError] = []
     for index, one in enumerate(numbered):
-        source = one.source
-        location = Location(visit=visit.number, exposure=source.number, line=source.line)
+        source, named, message = one.source, one.source.same_pos_as, ""
         if not source.number:
-            errors.append(
-                ProposalError(
-                    "it has no Number, so the visit's exposures cannot be renumbered; save the "
-                    "proposal again in APT",
-                    location=location,
+            message = (
+                "it has no Number, so the visit's exposures cannot be renumbered; save the "
+                "proposal again in APT"
+            )
+        elif one.pos_targ is None and named is not None:
+            targets = new_numbers.get(named, [])
+            what = f"{len(targets)} exposures of this visit have"
+            if not targets and named in old_numbers:
+                what = "an exposure that would be removed has"
+            if len(targets) == 1:
+                numbered[index] = replace(one, same_pos_as=targets[0])
+            else:
+                message = (
+                    f"SamePosAs is {named!r}, a number that {what}, so it cannot follow when "
+                    "exposures are renumbered; name one exposure of the visit"
                 )
-            )
-            continue
-        named = source.same_pos_as
-        if one.pos_targ is not None or named is None:
-            continue
-        targets = new_numbers.get(named, [])
-        if len(targets) == 1:
-            numbered[index] = replace(one, same_pos_as=targets[0])
-            continue
-        what = f"{len(targets)} exposures of this visit have"
-        if not targets and named in old_numbers:
-            what = "an exposure that would be removed has"
-        errors.append(
-            ProposalError(
-                f"SamePosAs is {named!r}, a number that {what}, so it cannot follow when exposures "
-                "are renumbered; name one exposure of the visit",
-                location=location,
-            )
-        )
+        if message:
+            location = Location(visit=visit.number, exposure=source.number, line=source.line)
+            errors.append(ProposalError(message, location=location))
     raise_all(errors)
     return numbered
 

@@ -21,7 +21,7 @@ from aptdither.types import PosTarg, Setup
 BOX_POINTS = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Problem:
     """A value of the file that cannot be read.
 
@@ -29,10 +29,8 @@ class Problem:
     ----------
     field : str
         What it should be: ``PosTarg X``.
-    found : str
-        The text of the file.
-    allowed : str
-        What could be read.
+    found, allowed : str
+        The text of the file, and what could be read.
     line : int
         Line of the element that holds it.
     """
@@ -53,10 +51,8 @@ class Exposure:
         Link to :attr:`Document.elements`; unique in its document.
     line : int
         Line of its start tag.
-    number : str
-        Its number in the visit.
     label : str
-        Its Label: text of the observer, in which no tag is read.
+        Text of the observer, in which no tag is read.
     same_pos_as : str or None
         Number of the exposure of this visit whose position it shares.
     pos_targ : PosTarg or None
@@ -131,6 +127,8 @@ class Visit:
         ``Visit``, or ``HstQuadPattern`` for a mosaic.
     tic_data_current : str or None
         Whether the orbit planner's result is up to date, as the file has it.
+    tic_node : int or None
+        Link to the element that says so.
     unread_exposures : int
         Number of exposures inside elements that are not known; `children` does not hold them.
     orients_deg : tuple of (float, float)
@@ -145,6 +143,7 @@ class Visit:
     comments: str
     kind: str
     tic_data_current: str | None
+    tic_node: int | None
     children: tuple[Exposure | ExposureGroup, ...]
     unread_exposures: int = 0
     orients_deg: tuple[tuple[float, float], ...] = ()
@@ -161,7 +160,7 @@ class Visit:
 
     def walk(self) -> Iterator[tuple[Exposure, tuple[ExposureGroup, ...]]]:
         """Yield each exposure with the groups around it, outermost first, in document order."""
-        return _walk(self.children, ())
+        return walk(self.children)
 
     def by_number(self) -> dict[str, list[Exposure]]:
         """Return the exposures of each number; more than one where a number was given twice."""
@@ -187,30 +186,28 @@ class Visit:
         """
         at = exposure
         seen: dict[str, None] = {}
-        if at.same_pos_as is not None and by_number is None:
-            by_number = self.by_number()
-        while at.same_pos_as is not None and by_number is not None:
-            location = Location(visit=self.number, exposure=at.number, line=at.line)
+        while at.same_pos_as is not None:
+            by_number = self.by_number() if by_number is None else by_number
+            named = by_number.get(at.same_pos_as, [])
+            message = ""
             if at.number in seen:
                 chain = " -> ".join([*itertools.islice(seen, 10), at.number])
-                raise ProposalError(
-                    f"SamePosAs forms a circle ({chain}); remove one of them", location=location
-                )
-            seen[at.number] = None
-            named = by_number.get(at.same_pos_as, [])
-            if len(named) != 1:
+                message = f"SamePosAs forms a circle ({chain}); remove one of them"
+            elif len(named) != 1:
                 how = "no exposure has" if not named else f"{len(named)} exposures have"
-                raise ProposalError(
+                message = (
                     f"SamePosAs is {at.same_pos_as!r}, a number that {how} in this visit; name "
-                    "one exposure of the visit",
-                    location=location,
+                    "one exposure of the visit"
                 )
-            if at is not exposure and at.pos_targ is not None:
-                raise ProposalError(
+            elif at is not exposure and at.pos_targ is not None:
+                message = (
                     f"it has a POS TARG and SamePosAs {at.same_pos_as!r}; which one holds is not "
-                    "known: keep one",
-                    location=location,
+                    "known: keep one"
                 )
+            if message:
+                location = Location(visit=self.number, exposure=at.number, line=at.line)
+                raise ProposalError(message, location=location)
+            seen[at.number] = None
             at = named[0]
         return at
 
@@ -276,11 +273,12 @@ class Proposal:
     is_pure_parallel: bool
 
 
-def _walk(
-    children: tuple[Exposure | ExposureGroup, ...], groups: tuple[ExposureGroup, ...]
+def walk(
+    children: tuple[Exposure | ExposureGroup, ...], groups: tuple[ExposureGroup, ...] = ()
 ) -> Iterator[tuple[Exposure, tuple[ExposureGroup, ...]]]:
+    """Yield each exposure with the groups around it, outermost first, in document order."""
     for child in children:
         if isinstance(child, Exposure):
             yield child, groups
         else:
-            yield from _walk(child.children, (*groups, child))
+            yield from walk(child.children, (*groups, child))

@@ -8,28 +8,32 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 
 from lxml import etree
 
 from aptdither.apt.document import Document, read_document
 from aptdither.apt.limits import MAX_POINTS, MAX_VISITS
-from aptdither.apt.patterns import AptPattern
-from aptdither.apt.proposal import Exposure, ExposureGroup, Problem, Proposal, Visit
+from aptdither.apt.proposal import (
+    AptPattern,
+    Exposure,
+    ExposureGroup,
+    Problem,
+    Proposal,
+    Visit,
+    walk,
+)
 from aptdither.apt.spans import Element
 from aptdither.errors import Location, ProposalError
 from aptdither.types import PosTarg
 
 #: Elements whose position in the file is needed.
-PLACED = frozenset({"Visit", "HstQuadPattern", "ExposureGroup", "Exposure", "Pattern"})
+PLACED = ("Visit", "HstQuadPattern", "ExposureGroup", "Exposure", "Pattern", "TicDataCurrent")
 
 #: Degrees of right ascension and declination: (ra, dec).
 Position = tuple[float, float]
-
-_SEXAGESIMAL = 6
-_DEGREES = 2
 
 _SPACE = " \t\r\n"
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -63,10 +67,10 @@ def parse_proposal(source: bytes, path: str = "") -> Proposal:
     >>> exposure.aperture, exposure.pos_targ
     ('IR', PosTarg(x_arcsec=0.5, y_arcsec=0.0))
     """
-    document, root, places = read_document(source, PLACED, path=path)
+    document, root, nodes = read_document(source, PLACED, path=path)
     _check_root(root, path)
     patterns = tuple(
-        _read_pattern(child, places[child].line)
+        _read_pattern(child, document.elements[nodes[child]].line)
         for holder in root.iterchildren("Patterns")
         for child in holder.iterchildren("Pattern")
     )
@@ -77,7 +81,7 @@ def parse_proposal(source: bytes, path: str = "") -> Proposal:
         path=path,
         apt_version=root.get("AptVersion", "").strip(_SPACE),
         phase2_id=root.get("Phase2ID", ""),
-        visits=tuple(_read_visits(document, root, places)),
+        visits=tuple(_read_visits(document, root, nodes)),
         patterns=patterns,
         is_pure_parallel=pure_parallel.strip(_SPACE).lower() == "true",
     )
@@ -91,31 +95,19 @@ def read_visits(source: bytes) -> tuple[Document, Iterator[Visit]]:
     DocumentError, ProposalError
         As :func:`parse_proposal`.
     """
-    document, root, places = read_document(source, PLACED)
+    document, root, nodes = read_document(source, PLACED)
     _check_root(root, "")
-    return document, _read_visits(document, root, places)
+    return document, _read_visits(document, root, nodes)
 
 
 def _read_visits(
-    document: Document, root: etree._Element, places: dict[etree._Element, Element]
+    document: Document, root: etree._Element, nodes: dict[etree._Element, int]
 ) -> Iterator[Visit]:
     for holder in root.iterchildren("Visits"):
         if len(holder) > MAX_VISITS:
             raise ProposalError(f"it has {len(holder)} visits; at most {MAX_VISITS} are read")
         for child in holder.iterchildren("Visit", "HstQuadPattern"):
-            visit = _read_visit(child, places)
-            placed = _count_exposures(document.elements, visit.node)
-            unread = placed - sum(1 for _ in visit.walk())
-            yield replace(visit, unread_exposures=unread) if unread else visit
-
-
-def _count_exposures(elements: Sequence[Element], node: int) -> int:
-    """Count the exposures at any depth in a visit."""
-    stop = elements[node].stop
-    count = 0
-    while (node := node + 1) < len(elements) and elements[node].start < stop:
-        count += elements[node].name == "Exposure"
-    return count
+            yield _read_visit(child, document.elements, nodes)
 
 
 def read_decimal(text: str) -> float | None:
@@ -131,56 +123,58 @@ def read_decimal(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def read_pos_targ(element: etree._Element, line: int) -> tuple[PosTarg | None, tuple[Problem, ...]]:
+def _read_pos_targ(
+    element: etree._Element, line: int
+) -> tuple[PosTarg | None, tuple[Problem, ...]]:
     """Read a PosTarg element; an axis that it lacks is 0."""
-    values, problems = [], []
-    for axis in ("X", "Y"):
-        found = element.get(axis)
-        value = 0.0 if found is None else read_decimal(found)
-        if value is None:
-            problems.append(
-                Problem(
-                    field=f"PosTarg {axis}",
-                    found=found or "",
-                    allowed="a decimal number of arcsec, such as -0.135",
-                    line=line,
-                )
-            )
-        else:
-            values.append(value)
-    if problems:
-        return None, tuple(problems)
-    return PosTarg(x_arcsec=values[0], y_arcsec=values[1]), ()
+    texts = element.get("X", "0"), element.get("Y", "0")
+    x_arcsec, y_arcsec = map(read_decimal, texts)
+    if x_arcsec is not None and y_arcsec is not None:
+        return PosTarg(x_arcsec=x_arcsec, y_arcsec=y_arcsec), ()
+    allowed = "a decimal number of arcsec, such as -0.135"
+    return None, tuple(
+        Problem(f"PosTarg {axis}", text, allowed, line)
+        for axis, text, value in zip("XY", texts, (x_arcsec, y_arcsec), strict=True)
+        if value is None
+    )
 
 
 def _check_root(root: etree._Element, path: str) -> None:
     name = etree.QName(root)
     if name.localname.lower().startswith("jwst") or "jwst" in (name.namespace or "").lower():
-        raise ProposalError(
-            f"it is a JWST proposal (its root is {name.localname}); only HST proposals are read",
-            location=Location(path=path or None),
+        message = (
+            f"it is a JWST proposal (its root is {name.localname}); only HST proposals are read"
         )
-    if root.tag != "HSTProposal":
-        raise ProposalError(
+    elif root.tag != "HSTProposal":
+        message = (
             f"it is XML, but not an HST proposal: its root is {str(root.tag)[:80]!r}, not "
-            "'HSTProposal'; give the .apt file that APT saves",
-            location=Location(path=path or None),
+            "'HSTProposal'; give the .apt file that APT saves"
         )
+    else:
+        return
+    raise ProposalError(message, location=Location(path=path or None))
 
 
-def _read_visit(element: etree._Element, places: dict[etree._Element, Element]) -> Visit:
-    location = places[element]
+def _read_visit(
+    element: etree._Element, elements: Sequence[Element], nodes: dict[etree._Element, int]
+) -> Visit:
+    node = nodes[element]
     tic = element.find("TicData/TicDataCurrent")
+    children = _read_children(element, elements, nodes)
+    end = bisect_left(elements, elements[node].stop, lo=node, key=lambda other: other.start)
+    placed = sum(other.name == b"Exposure" for other in elements[node:end])
     return Visit(
-        node=location.node,
-        line=location.line,
+        node=node,
+        line=elements[node].line,
         number=element.get("Number", ""),
         label=element.get("Label", ""),
         status=element.get("Status", ""),
         comments=element.findtext("Comments") or "",
         kind=element.tag,
         tic_data_current=None if tic is None else (tic.text or "").strip(_SPACE),
-        children=_read_children(element, places),
+        tic_node=None if tic is None else nodes[tic],
+        children=children,
+        unread_exposures=placed - sum(1 for _ in walk(children)),
         orients_deg=tuple(_read_orients(element)),
     )
 
@@ -196,22 +190,23 @@ def _read_orients(visit: etree._Element) -> Iterator[tuple[float, float]]:
 
 
 def _read_children(
-    element: etree._Element, places: dict[etree._Element, Element]
+    element: etree._Element, elements: Sequence[Element], nodes: dict[etree._Element, int]
 ) -> tuple[Exposure | ExposureGroup, ...]:
     # Groups nest at most MAX_DEPTH deep, so recursion is safe.
     children: list[Exposure | ExposureGroup] = []
     for child in element.iterchildren("Exposure", "ExposureGroup"):
-        location = places[child]
+        node = nodes[child]
+        line = elements[node].line
         if child.tag == "Exposure":
-            children.append(_read_exposure(child, location.node, location.line))
+            children.append(_read_exposure(child, node, line))
             continue
         children.append(
             ExposureGroup(
-                node=location.node,
-                line=location.line,
+                node=node,
+                line=line,
                 type=child.get("Type"),
                 pattern_number=child.get("Pattern"),
-                children=_read_children(child, places),
+                children=_read_children(child, elements, nodes),
             )
         )
     return tuple(children)
@@ -232,35 +227,24 @@ def _read_exposure(element: etree._Element, node: int, line: int) -> Exposure:
                 comments = child.text or ""
             case "PosTarg" if not has_pos_targ:
                 has_pos_targ = True
-                pos_targ, problems = read_pos_targ(child, line)
+                pos_targ, problems = _read_pos_targ(child, line)
             case "PosTarg":
-                problems += (
-                    Problem(field="PosTarg", found="two of them", allowed="one", line=line),
-                )
+                problems += (Problem("PosTarg", "two of them", "one", line),)
             case "SpatialScan":
                 is_scan = True
             case "InstrumentParameters":
-                parameters = tuple((str(name), str(value)) for name, value in child.items())
+                parameters = tuple(child.items())
             case "SubExposures":
                 orbits = _read_orbits(child)
     get = element.get
-    iterations_text = get("NumberOfIterations")
-    iterations = 1 if iterations_text is None else _read_whole(iterations_text)
-    if iterations is None or not 1 <= iterations <= MAX_POINTS:
-        problems += (
-            Problem(
-                field="NumberOfIterations",
-                found=iterations_text or "",
-                allowed=f"a whole number from 1 to {MAX_POINTS}",
-                line=line,
-            ),
-        )
+    iterations = _read_whole(get("NumberOfIterations", "1"))
+    if not 1 <= iterations <= MAX_POINTS:
+        allowed = f"a whole number from 1 to {MAX_POINTS}"
+        problems += (Problem("NumberOfIterations", get("NumberOfIterations", ""), allowed, line),)
         iterations = 1
     number = get("Number", "")
     if not number:
-        problems += (
-            Problem(field="Number", found=number, allowed="the exposure's number", line=line),
-        )
+        problems += (Problem("Number", number, "the exposure's number", line),)
     return Exposure(
         node=node,
         line=line,
@@ -286,13 +270,13 @@ def _read_orbits(sub_exposures: etree._Element) -> tuple[int, ...]:
         _read_whole(child.get("OrbitNumber", ""))
         for child in sub_exposures.iterchildren("SubExposure")
     ]
-    known = tuple(orbit for orbit in orbits if orbit is not None)
-    return known if len(known) == len(orbits) else ()
+    return () if -1 in orbits else tuple(orbits)
 
 
-def _read_whole(text: str) -> int | None:
+def _read_whole(text: str) -> int:
+    """Read a whole number without a minus sign; -1 if it is none."""
     text = text.strip(_SPACE)
-    return int(text) if _WHOLE.fullmatch(text) else None
+    return int(text) if _WHOLE.fullmatch(text) else -1
 
 
 def _read_pattern(element: etree._Element, line: int) -> AptPattern:
@@ -313,23 +297,14 @@ def _pattern_from(
     def number(name: str, allowed: str) -> float | None:
         found = texts.get(prefix + name, "")
         value = read_decimal(found)
+        is_count = name == "NumberOfPoints"
+        if value is not None and is_count and value not in range(1, MAX_POINTS + 1):
+            value = None
         if found and value is None:
-            problems.append(
-                Problem(field=f"Pattern {prefix}{name}", found=found, allowed=allowed, line=line)
-            )
+            problems.append(Problem(f"Pattern {prefix}{name}", found, allowed, line))
         return value
 
-    points = number("NumberOfPoints", "a whole number")
-    if points is not None and not (points.is_integer() and 1 <= points <= MAX_POINTS):
-        problems.append(
-            Problem(
-                field=f"Pattern {prefix}NumberOfPoints",
-                found=texts[f"{prefix}NumberOfPoints"],
-                allowed=f"a whole number from 1 to {MAX_POINTS}",
-                line=line,
-            )
-        )
-        points = None
+    points = number("NumberOfPoints", f"a whole number from 1 to {MAX_POINTS}")
     return AptPattern(
         number=texts.get("Number", ""),
         pattern_type=texts.get(f"{prefix}PatternType", ""),
@@ -347,26 +322,14 @@ def _pattern_from(
 
 
 def read_targets(source: bytes, path: str = "") -> dict[str, Position]:
-    """Return the positions of the fixed targets, by their names.
-
-    Parameters
-    ----------
-    source : bytes
-        The .apt file.
-    path : str
-        Its name, for messages.
-
-    Returns
-    -------
-    dict
-        ``{name: (ra_deg, dec_deg)}``; targets whose position cannot be read are left out.
+    """Return the positions of the fixed targets of a file by their names, where they can be read.
 
     Raises
     ------
     DocumentError
         If the file is not XML that can be read safely.
     """
-    _, root, _ = read_document(source, frozenset({"FixedTarget"}), path=path)
+    _, root, _ = read_document(source, ("FixedTarget",), path=path)
     positions: dict[str, Position] = {}
     for target in root.iterfind("Targets/FixedTarget"):
         location = target.find("EquatorialPosition")
@@ -379,26 +342,22 @@ def read_targets(source: bytes, path: str = "") -> dict[str, Position]:
 def read_position(text: str) -> Position | None:
     """Read ``05 32 10.00 -66 12 00.0``, the same with colons, or two numbers of degrees.
 
-    Returns
-    -------
-    (float, float) or None
-        Right ascension and declination in degrees; None for what is no position.
+    Returns right ascension and declination in degrees, or None for what is no position.
     """
     words = re.split(r"[\s:,hmsd°'\"]+", text.strip().strip("s\"'"))
-    values = [read_decimal(word) for word in words]
-    if any(value is None for value in values):
+    values = [value for value in map(read_decimal, words) if value is not None]
+    if len(words) != len(values):
         return None
-    numbers = [abs(value) for value in values if value is not None]
-    if len(numbers) == _SEXAGESIMAL:
-        ra = 15 * (numbers[0] + numbers[1] / 60 + numbers[2] / 3600)
-        dec = numbers[3] + numbers[4] / 60 + numbers[5] / 3600
-        # The sign is the text's: minus zero degrees are south.
-        position = ra, -dec if words[3].startswith("-") else dec
-        is_sane = words[0][:1] != "-" and max(numbers[1:3] + numbers[4:]) < 60
-    elif len(numbers) == _DEGREES:
-        position = float(words[0]), float(words[1])
-        is_sane = True
-    else:
-        return None
-    is_sane = is_sane and 0 <= position[0] < 360 and -90 <= position[1] <= 90
-    return position if is_sane else None
+    match [abs(value) for value in values]:
+        case [hours, minutes, seconds, degrees, arcmin, arcsec]:
+            if words[0].startswith("-") or max(minutes, seconds, arcmin, arcsec) >= 60:
+                return None
+            ra = 15 * (hours + minutes / 60 + seconds / 3600)
+            dec = degrees + arcmin / 60 + arcsec / 3600
+            # The sign is the text's: minus zero degrees are south.
+            dec = -dec if words[3].startswith("-") else dec
+        case [_, _]:
+            ra, dec = values
+        case _:
+            return None
+    return (ra, dec) if 0 <= ra < 360 and -90 <= dec <= 90 else None

@@ -1,10 +1,10 @@
 """Byte offsets of elements, attributes and text in a well-formed XML document.
 
-In a document that lxml found to be
-well-formed and that has no DOCTYPE, a ``<`` outside comments, CDATA and processing instructions
-always opens a tag (XML 1.0, productions 10 and 14), so one regular expression finds every tag, and
-:mod:`aptdither.apt.document` checks that lxml has the same tags. It takes a tenth of the time
-of a second parser that calls Python for every element; the tests compare it with expat's offsets.
+In a document that lxml found to be well-formed and that has no DOCTYPE, a ``<`` outside comments,
+CDATA and processing instructions always opens a tag (XML 1.0, productions 10 and 14), so one
+regular expression finds every tag, and :mod:`aptdither.apt.document` checks that lxml has the same
+tags. It takes a tenth of the time of a second parser that calls Python for every element; the tests
+compare it with expat's offsets.
 
 Bytes here are a document's *view*: an encoding that has ASCII's own bytes for ASCII.
 """
@@ -12,7 +12,7 @@ Bytes here are a document's *view*: an encoding that has ASCII's own bytes for A
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from aptdither.apt.limits import MAX_PLACED
@@ -39,40 +39,20 @@ class Element(NamedTuple):
 
     Attributes
     ----------
-    node : int
-        Rank among the elements of the requested names, in document order.
-    name : str
-        Its name.
     start, open_stop : int
         Its start tag.
     close_start, stop : int
         Its end tag; both equal `open_stop` when it has none (``<X />``).
     line : int
-        Line of its ``<``, 1-based.
+        Line of its ``<``, 1-based; 0 for a child, whose line is not counted.
     """
-
-    node: int
-    name: str
-    start: int
-    open_stop: int
-    close_start: int
-    stop: int
-    line: int
-
-    @property
-    def is_self_closing(self) -> bool:
-        """Whether it is written as ``<X />``."""
-        return self.open_stop == self.stop
-
-
-class Child(NamedTuple):
-    """Byte offsets of a child element, as in :class:`Element`."""
 
     name: bytes
     start: int
     open_stop: int
     close_start: int
     stop: int
+    line: int = 0
 
     @property
     def is_self_closing(self) -> bool:
@@ -91,43 +71,27 @@ class Attribute(NamedTuple):
 
 
 class TextPlaces(NamedTuple):
-    """The text of an element and the byte offsets of its characters.
-
-    Attributes
-    ----------
-    text : str
-        The text as a parser gives it, up to the first child element.
-    starts, stops : sequence of int
-        First byte of each character, and the byte after its last.
-    """
+    """Text as a parser gives it; the first byte of each character, and the byte after its last."""
 
     text: str
     starts: range | list[int]
     stops: range | list[int]
 
 
-def find_elements(view: bytes, names: frozenset[str]) -> list[Element]:
-    """Find the elements of some names, in document order.
-
-    Parameters
-    ----------
-    view : bytes
-        A well-formed document.
-    names : frozenset of str
-        Names without prefix, ASCII.
+def find_elements(view: bytes, names: Collection[str]) -> list[Element]:
+    """Find the elements of some names (ASCII, without prefix), in document order.
 
     Raises
     ------
     DocumentError
         If there are more than :data:`aptdither.apt.limits.MAX_PLACED`.
     """
-    listed = b"|".join(name.encode() for name in sorted(names))
+    listed = "|".join(sorted(names)).encode()
     tag = rb"(/?)(" + listed + rb")(?=[\s/>])" + _REST_OF_TAG
     token = re.compile(rb"<(?:" + _SKIPPED + rb"|" + tag + rb")", re.DOTALL)
-    known = {name.encode(): name for name in names}
     newline = b"\n" if b"\n" in view else b"\r"
     elements: list[Element] = []
-    opened: list[tuple[int, str, int, int, int]] = []
+    opened: list[int] = []
     line, counted = 1, 0
     for match in token.finditer(view):
         name = match[2]
@@ -135,24 +99,24 @@ def find_elements(view: bytes, names: frozenset[str]) -> list[Element]:
             continue
         start, stop = match.span()
         if match[1]:
-            node, called, first, open_stop, at_line = opened.pop()
-            elements[node] = Element(node, called, first, open_stop, start, stop, at_line)
+            node = opened.pop()
+            _, first, open_stop, _, _, at_line = elements[node]
+            elements[node] = Element(name, first, open_stop, start, stop, at_line)
             continue
         line += view.count(newline, counted, start)
         counted = start
-        node = len(elements)
-        if node == MAX_PLACED:
+        if len(elements) == MAX_PLACED:
             raise DocumentError(
                 f"it has more than {MAX_PLACED} visits, groups, exposures and patterns",
                 location=Location(line=line),
             )
-        elements.append(Element(node, known[name], start, stop, stop, stop, line))
         if view[stop - 2] != _SLASH:  # its end tag is still to come
-            opened.append((node, known[name], start, stop, line))
+            opened.append(len(elements))
+        elements.append(Element(name, start, stop, stop, stop, line))
     return elements
 
 
-def find_children(view: bytes, start: int, stop: int) -> Iterator[Child]:
+def find_children(view: bytes, start: int, stop: int) -> Iterator[Element]:
     """Find the child elements in the content from `start` to `stop`, in order."""
     depth = 0
     name, first, open_stop = b"", 0, 0
@@ -164,25 +128,44 @@ def find_children(view: bytes, start: int, stop: int) -> Iterator[Child]:
         if closes:
             depth -= 1
             if depth == 0:
-                yield Child(name, first, open_stop, match.start(), end)
+                yield Element(name, first, open_stop, match.start(), end)
         elif view[end - 2] == _SLASH:
             if depth == 0:
-                yield Child(called, match.start(), end, end, end)
+                yield Element(called, match.start(), end, end, end)
         else:
             if depth == 0:
                 name, first, open_stop = called, match.start(), end
             depth += 1
 
 
-def find_attributes(view: bytes, start: int, open_stop: int) -> dict[bytes, Attribute]:
-    """Find the attributes of a start tag, in their order."""
-    return {match[2]: _attribute(match) for match in _ATTRIBUTE.finditer(view, start, open_stop)}
+def first_children(view: bytes, parent: Element, names: Collection[bytes]) -> dict[bytes, Element]:
+    """Find the first child of each of some names, in document order; no further than needed."""
+    found: dict[bytes, Element] = {}
+    if names:
+        for child in find_children(view, parent.open_stop, parent.close_start):
+            if child.name in names and child.name not in found:
+                found[child.name] = child
+                if len(found) == len(names):
+                    break
+    return found
 
 
-def first_attribute(view: bytes, start: int, open_stop: int) -> Attribute | None:
-    """Find the first attribute of a start tag: how it is written is the tag's style."""
-    match = _ATTRIBUTE.search(view, start, open_stop)
+def find_attributes(view: bytes, element: Element) -> dict[bytes, Attribute]:
+    """Find the attributes of an element, in their order."""
+    found = _ATTRIBUTE.finditer(view, element.start, element.open_stop)
+    return {match[2]: _attribute(match) for match in found}
+
+
+def first_attribute(view: bytes, element: Element) -> Attribute | None:
+    """Find the first attribute of an element: how it is written is the tag's style."""
+    match = _ATTRIBUTE.search(view, element.start, element.open_stop)
     return None if match is None else _attribute(match)
+
+
+def _attribute(match: re.Match[bytes]) -> Attribute:
+    return Attribute(
+        match.start(), match.start(2), match.start(3) + 1, match.end(3) - 1, match.end()
+    )
 
 
 def space_after(view: bytes, at: int) -> bytes:
@@ -194,66 +177,54 @@ def space_after(view: bytes, at: int) -> bytes:
 
 def space_before(view: bytes, at: int) -> int:
     """Return the offset where the white space that ends at `at` begins."""
-    while at:
+    kept, size = 0, 0
+    while at > 0 and kept == 0:
+        at -= size
         chunk = view[max(0, at - 100) : at]
-        kept = len(chunk.rstrip(SPACE))
-        at -= len(chunk) - kept
-        if kept:
-            break
-    return at
+        kept, size = len(chunk.rstrip(SPACE)), len(chunk)
+    return at - size + kept
 
 
-def find_text(view: bytes, start: int, stop: int, encoding: str) -> TextPlaces:
-    """Read the text in a stretch of content, up to the first child element.
+def trimmed(view: bytes, element: Element) -> tuple[int, int]:
+    """Return where the content of an element starts and stops without white space around it."""
+    content = view[element.open_stop : element.close_start]
+    start = element.close_start - len(content.lstrip(SPACE))
+    return start, start + len(content.strip(SPACE))
+
+
+def find_text(view: bytes, element: Element, encoding: str) -> TextPlaces:
+    """Read the text of an element, up to the first child element.
 
     Entities, CDATA, comments and line ends are understood as a parser does.
     """
+    start, stop = element.open_stop, element.close_start
     raw = view[start:stop]
     if raw.isascii() and not any(mark in raw for mark in (b"<", b"&", b"\r")):
         return TextPlaces(raw.decode("ascii"), range(start, stop), range(start + 1, stop + 1))
-    characters: list[str] = []
-    starts: list[int] = []
-    stops: list[int] = []
-    for character, first, last in _characters(view, start, stop, encoding):
-        characters.append(character)
-        starts.append(first)
-        stops.append(last)
-    return TextPlaces("".join(characters), starts, stops)
-
-
-def _attribute(match: re.Match[bytes]) -> Attribute:
-    return Attribute(
-        match.start(), match.start(2), match.start(3) + 1, match.end(3) - 1, match.end()
+    found = list(_characters(view, start, stop, encoding))
+    return TextPlaces(
+        "".join(character for character, _, _ in found),
+        [first for _, first, _ in found],
+        [last for _, _, last in found],
     )
 
 
 def _characters(
     view: bytes, start: int, stop: int, encoding: str
 ) -> Iterator[tuple[str, int, int]]:
+    """Yield each character with its first byte and the byte after its last."""
     for piece in _TEXT_PIECE.finditer(view, start, stop):
         kind = piece.lastgroup
         if kind == "entity":
             yield _entity(piece["entity"]), piece.start(), piece.end()
         elif kind is not None:
-            yield from _raw_characters(piece[kind], piece.start(kind), encoding)
+            at = piece.start(kind)
+            for character in re.findall(r"\r\n|.", piece[kind].decode(encoding), re.DOTALL):
+                width = len(character.encode(encoding))
+                yield "\n" if character[0] == "\r" else character, at, at + width
+                at += width
         elif piece[0] == b"<":
             return
-
-
-def _raw_characters(raw: bytes, at: int, encoding: str) -> Iterator[tuple[str, int, int]]:
-    text = raw.decode(encoding)
-    wide = len(text) != len(raw)
-    skip = False
-    for index, character in enumerate(text):
-        width = len(character.encode(encoding)) if wide else 1
-        if skip:  # the LF of a CRLF, which went with its CR
-            skip = False
-        elif character == "\r":
-            skip = text[index + 1 : index + 2] == "\n"
-            yield "\n", at, at + 1 + skip
-        else:
-            yield character, at, at + width
-        at += width
 
 
 def _entity(name: bytes) -> str:

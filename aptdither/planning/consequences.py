@@ -164,7 +164,7 @@ def _unknown_attributes(
     proposal: Proposal, node: int, renumbered: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
     view, element = proposal.document.view, proposal.document.elements[node]
-    for name, at in find_attributes(view, element.start, element.open_stop).items():
+    for name, at in find_attributes(view, element).items():
         value = view[at.value_start : at.value_stop].decode(proposal.document.encoding).strip()
         if name not in _KNOWN_ATTRIBUTES and value in renumbered:
             yield name.decode(proposal.document.encoding), value
