@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aptdither.apt.patterns import AptPattern, pattern_points
+from aptdither.apt.patterns import pattern_points
+from aptdither.apt.proposal import AptPattern
 from aptdither.apt.reader import parse_proposal
 from aptdither.dither.catalog import load_catalog
 from aptdither.errors import ProposalError

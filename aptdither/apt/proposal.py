@@ -158,6 +158,12 @@ class Visit:
         """All exposures, those in groups too, in document order."""
         return tuple(exposure for exposure, _ in self.walk())
 
+    def location(self, exposure: Exposure | None = None) -> Location:
+        """Return the location of the visit, or of one of its exposures."""
+        if exposure is None:
+            return Location(visit=self.number, line=self.line)
+        return Location(visit=self.number, exposure=exposure.number, line=exposure.line)
+
     def walk(self) -> Iterator[tuple[Exposure, tuple[ExposureGroup, ...]]]:
         """Yield each exposure with the groups around it, outermost first, in document order."""
         return walk(self.children)
@@ -205,8 +211,7 @@ class Visit:
                     "known: keep one"
                 )
             if message:
-                location = Location(visit=self.number, exposure=at.number, line=at.line)
-                raise ProposalError(message, location=location)
+                raise ProposalError(message, location=self.location(at))
             seen[at.number] = None
             at = named[0]
         return at

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from aptdither.apt.changes import NewExposure, VisitChange, receipt_lines
-from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal
+from aptdither.apt.proposal import Exposure, Proposal, Visit
 from aptdither.apt.spans import find_attributes
 from aptdither.apt.tags import LineKind, lines_of
 from aptdither.apt.writer import is_unedited_copy
-from aptdither.errors import AptDitherError, Location, RefusalError
+from aptdither.errors import AptDitherError, RefusalError
 from aptdither.findings import Finding, Rule, Severity
+from aptdither.planning.planner import PlannedSetup
 from aptdither.planning.receipts import EQUAL_ARCSEC, to_paste
 
 FOLLOWER_MOVES = Rule(
@@ -35,13 +37,9 @@ OLD_NUMBER = Rule(
 
 #: Attributes of exposures and groups that name no other exposure, or that `apply` keeps up to date.
 _KNOWN_ATTRIBUTES = frozenset(
-    (
-        *(b"Number", b"Label", b"TargetName", b"Config", b"Opmode", b"Aperture", b"SpElement"),
-        *(b"Wavelength", b"NumberOfIterations", b"EtcRunId", b"TimePerExposure", b"SamePosAs"),
-        *(b"RealtimeAnalysis", b"RequiresUplink", b"Expand", b"LowSky", b"Shadow"),
-        *(b"NewAlignment", b"NewObset", b"NewObsetFullAcq", b"SpecialCommand"),
-        *(b"Type", b"Pattern"),
-    )
+    b"Number Label TargetName Config Opmode Aperture SpElement Wavelength NumberOfIterations EtcRunId "
+    b"TimePerExposure SamePosAs RealtimeAnalysis RequiresUplink Expand LowSky Shadow NewAlignment "
+    b"NewObset NewObsetFullAcq SpecialCommand Type Pattern".split()
 )
 _MENTION = re.compile(
     r"\bexp(?:osures?|s?\.?)\s*(?:no\.?|numbers?|#)?\s*"
@@ -50,36 +48,32 @@ _MENTION = re.compile(
 )
 
 
-def edited_copies(
-    proposal: Proposal, source: Exposure, copies: Iterable[Exposure], location: Location
+def contradictions(proposal: Proposal, planned: Sequence[PlannedSetup]) -> Iterator[AptDitherError]:
+    """Yield what forbids an expansion: copies that would be lost, or are there already."""
+    in_sets = {node for one in planned for node in one.becomes}
+    for one in planned:
+        visit = one.share.visit
+        others = [exposure for exposure in visit.exposures if exposure.node not in in_sets]
+        for member in one.share.members:
+            source = member.exposure
+            if source.node not in one.becomes:
+                continue
+            for copy in member.copies:
+                if not one.becomes[copy.node] and not is_unedited_copy(proposal, source, copy):
+                    yield RefusalError(
+                        f"exposure {source.number} or this copy of it was edited since it was made, "
+                        "and fewer points are requested now; undo the edits, delete the copy, or "
+                        "give n= as many exposures as there are",
+                        location=visit.location(copy),
+                    )
+            yield from _already_dithered(visit, one.becomes[source.node], others)
+
+
+def _already_dithered(
+    visit: Visit, becomes: Sequence[NewExposure], others: Iterable[Exposure]
 ) -> Iterator[AptDitherError]:
-    """Yield an error for each copy of an earlier run that would go although it was edited."""
-    for copy in copies:
-        if not is_unedited_copy(proposal, source, copy):
-            yield RefusalError(
-                f"exposure {source.number} or this copy of it was edited since it was made, and "
-                "fewer points are requested now; undo the edits, delete the copy, or give n= as "
-                "many exposures as there are",
-                location=Location(visit=location.visit, exposure=copy.number, line=copy.line),
-            )
-
-
-def already_dithered(
-    source: Exposure, becomes: Sequence[NewExposure], others: Iterable[Exposure], location: Location
-) -> Iterator[AptDitherError]:
-    """Yield an error where other exposures stand at the points that an expansion would add.
-
-    Parameters
-    ----------
-    source : Exposure
-        The exposure that is expanded.
-    becomes : sequence of NewExposure
-        What it becomes.
-    others : iterable of Exposure
-        The exposures of its visit that are in no set.
-    location : Location
-        Where the set's tag stands.
-    """
+    """Yield an error where exposures in no set stand at the points that an expansion would add."""
+    source = becomes[0].source
     there = {
         one: new.receipt
         for new in becomes
@@ -97,7 +91,7 @@ def already_dithered(
             f"exposure {source.number} would be expanded, but exposures of the same setup stand at "
             f"points of its pattern already; if they are its copies, {to_paste(there)}, behind "
             f"exposure {source.number}; if not, give all of them one id=, or delete them",
-            location=Location(visit=location.visit, exposure=source.number, line=source.line),
+            location=visit.location(source),
         )
 
 
@@ -106,12 +100,12 @@ def followers(changes: Iterable[VisitChange]) -> Iterator[Finding]:
     for change in changes:
         moved = {new.source.number for new in change.exposures if new.pos_targ is not None}
         for new in change.exposures:
-            source = new.source
-            if new.pos_targ is None and source.same_pos_as in moved:
+            named = new.source.same_pos_as
+            if new.pos_targ is None and named in moved:
                 yield FOLLOWER_MOVES.finding(
-                    f"SamePosAs {source.same_pos_as} follows a dithered exposure to its "
-                    "new place (after an expansion: to the first point); it is not dithered itself",
-                    Location(visit=change.visit.number, exposure=source.number, line=source.line),
+                    f"SamePosAs {named} follows a dithered exposure to its new place (after an "
+                    "expansion: to the first point); it is not dithered itself",
+                    change.visit.location(new.source),
                 )
 
 
@@ -126,26 +120,27 @@ def old_numbers(proposal: Proposal, changes: Iterable[VisitChange]) -> Iterator[
         } | {exposure.number: "is removed" for exposure in change.removed}
         if not renumbered:
             continue
-        at_visit = Location(visit=visit.number, line=visit.line)
-        places = [(visit.comments, at_visit)] + [
-            (one.comments, Location(visit=visit.number, exposure=one.number, line=one.line))
-            for one in visit.exposures
-        ]
-        for comments, location in places:
+        exposures = [(one, visit.location(one)) for one in visit.exposures]
+        groups = {group.node: group for _, around in visit.walk() for group in around}
+        for comments, location in [
+            (visit.comments, visit.location()),
+            *((one.comments, location) for one, location in exposures),
+        ]:
             for words, number in _mentions(comments, renumbered):
                 yield OLD_NUMBER.finding(
                     f"the Comments mention {words!r}, and exposure {number} "
                     f"{renumbered[number]}; correct the Comments if that exposure is meant",
                     location,
                 )
-        elements: list[Exposure | ExposureGroup] = [*visit.exposures, *_groups(visit.children)]
-        for element in elements:
-            for name, number in _unknown_attributes(proposal, element.node, renumbered):
-                own = element.number if isinstance(element, Exposure) else None
+        for node, location in [
+            *((one.node, location) for one, location in exposures),
+            *((one.node, replace(visit.location(), line=one.line)) for one in groups.values()),
+        ]:
+            for name, number in _unknown_attributes(proposal, node, renumbered):
                 yield OLD_NUMBER.finding(
                     f"{name}={number!r} may name exposure {number}, which {renumbered[number]}; "
                     "check it in APT",
-                    Location(visit=visit.number, exposure=own, line=element.line),
+                    location,
                 )
 
 
@@ -168,10 +163,3 @@ def _unknown_attributes(
         value = view[at.value_start : at.value_stop].decode(proposal.document.encoding).strip()
         if name not in _KNOWN_ATTRIBUTES and value in renumbered:
             yield name.decode(proposal.document.encoding), value
-
-
-def _groups(children: Iterable[Exposure | ExposureGroup]) -> Iterator[ExposureGroup]:
-    for child in children:
-        if isinstance(child, ExposureGroup):
-            yield child
-            yield from _groups(child.children)

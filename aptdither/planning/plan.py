@@ -11,7 +11,7 @@ touched visits; what is then written is evaluated.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,8 +24,7 @@ from aptdither.dither.catalog import Catalog, load_catalog
 from aptdither.errors import AptDitherError, Location, RefusalError, raise_all
 from aptdither.findings import Finding
 from aptdither.planning.consequences import (
-    already_dithered,
-    edited_copies,
+    contradictions,
     followers,
     old_numbers,
 )
@@ -170,7 +169,7 @@ def make_plan(
             errors.append(error.located(dither_set.location))
     raise_all(errors, note=_without_errors(selected.sets, errors))
     changes, errors = _changes(setups)
-    errors = [*_contradictions(proposal, setups), *errors]
+    errors = [*contradictions(proposal, setups), *errors]
     raise_all(errors, note=_without_errors(selected.sets, errors))
     groups = tuple(group for setup in setups for group in planner.evaluate(setup, changes))
     times, time_findings = visit_times(proposal, list(changes.values()))
@@ -202,20 +201,6 @@ def _without_errors(sets: Iterable[DitherSet], errors: Iterable[AptDitherError])
     listed = ", ".join(fine[:20]) + (", …" if len(fine) > 20 else "")
     tags = "tag of visit" if len(fine) == 1 else "tags of visits"
     return f"nothing was written; the {tags} {listed} {'is' if len(fine) == 1 else 'are'} fine"
-
-
-def _contradictions(proposal: Proposal, setups: Sequence[PlannedSetup]) -> Iterator[AptDitherError]:
-    """Yield what forbids an expansion: copies that would be lost, or are there already."""
-    in_sets = {node for planned in setups for node in planned.becomes}
-    for planned in setups:
-        visit, location = planned.share.visit, planned.share.location
-        others = [exposure for exposure in visit.exposures if exposure.node not in in_sets]
-        for member in planned.share.members:
-            if member.exposure.node in planned.becomes:
-                removed = [one for one in member.copies if planned.becomes[one.node] == ()]
-                yield from edited_copies(proposal, member.exposure, removed, location)
-                new = planned.becomes[member.exposure.node]
-                yield from already_dithered(member.exposure, new, others, location)
 
 
 def _of_tiles(

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from aptdither.apt.limits import MAX_VISIT_EXPOSURES
-from aptdither.apt.patterns import AptPattern, is_pattern_group, pattern_points
-from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal, Visit
+from aptdither.apt.patterns import is_pattern_group, pattern_points
+from aptdither.apt.proposal import AptPattern, Exposure, ExposureGroup, Proposal, Visit
 from aptdither.apt.receipt import Receipt
 from aptdither.dither.catalog import Catalog
 from aptdither.errors import AptDitherError, Location, ProposalError

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
-from aptdither.apt.patterns import AptPattern, is_pattern_group, pattern_points
-from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal
+from aptdither.apt.patterns import is_pattern_group, pattern_points
+from aptdither.apt.proposal import AptPattern, Exposure, ExposureGroup, Proposal
 from aptdither.errors import AptDitherError, Location, ProposalError, RefusalError
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.detector import supported_configs

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from aptdither.apt.patterns import AptPattern, is_pattern_group
-from aptdither.apt.proposal import Exposure, Proposal
+from aptdither.apt.patterns import is_pattern_group
+from aptdither.apt.proposal import AptPattern, Exposure, Proposal
 from aptdither.apt.receipt import Receipt
 from aptdither.apt.tags import DitherRequest
 from aptdither.dither.catalog import Catalog

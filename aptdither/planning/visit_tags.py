@@ -70,9 +70,7 @@ class VisitTags:
 
     def location(self, one: Visit | Exposure | None = None) -> Location:
         """Return the location of the visit, or of one of its exposures."""
-        if isinstance(one, Exposure):
-            return Location(visit=self.visit.number, exposure=one.number, line=one.line)
-        return Location(visit=self.visit.number, line=self.visit.line)
+        return self.visit.location(one if isinstance(one, Exposure) else None)
 
     def receipt(self, exposure: Exposure) -> Receipt | None:
         """Return what an earlier run wrote into the exposure's Comments."""
