@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from aptdither.errors import AptDitherError
     from aptdither.optics.aperture import Aperture, get_aperture
     from aptdither.optics.filters import get_element
-    from aptdither.planning.plan import Options, Plan, make_plan
-    from aptdither.planning.refusals import SetOptions
+    from aptdither.planning.options import Options, SetOptions
+    from aptdither.planning.plan import Plan, make_plan
 
 #: The modules that define the other public names, light ones first. They are imported when a name
 #: is first used (PEP 562), since ``aptdither --help`` must not import numpy and lxml.
@@ -44,7 +44,7 @@ _MODULES = (
     "aptdither.dither.catalog",
     "aptdither.dither.coverage",
     "aptdither.dither.optimizer.optimize",
-    "aptdither.planning.refusals",
+    "aptdither.planning.options",
     "aptdither.planning.plan",
 )
 

@@ -16,8 +16,8 @@ from aptdither.apt.reader import parse_proposal
 from aptdither.apt.tags import DitherRequest, Method
 from aptdither.apt.writer import rewrite_proposal
 from aptdither.errors import AptDitherError
-from aptdither.planning.plan import Options, make_plan
-from aptdither.planning.refusals import SetOptions
+from aptdither.planning.options import Options, SetOptions
+from aptdither.planning.plan import make_plan
 from aptdither.review.reviewer import Reviewer
 from aptdither.types import PosTarg
 from tests.made import exposure, group, proposal, visit

@@ -30,8 +30,8 @@ from aptdither.errors import MAX_MESSAGE, AptDitherError, OpticsError
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.ecsv import MAX_HEADER, MAX_LINES
 from aptdither.optics.pointing_fit import read_measurements
-from aptdither.planning.plan import Options, make_plan
-from aptdither.planning.refusals import SetOptions
+from aptdither.planning.options import Options, SetOptions
+from aptdither.planning.plan import make_plan
 from tests.made import box_pattern, exposure, group, proposal, six, visit
 from tests.watched import run, run_here
 

@@ -294,7 +294,8 @@ def test_a_table_of_one_chip_does_not_do_for_two(table: Path) -> None:
 def test_receipts_are_compared_with_the_distortion_that_made_them(tmp_path: Path) -> None:
     """Clusters are laid out in pixels: another distortion gives them other POS TARGs."""
     from aptdither.apt.reader import parse_proposal
-    from aptdither.planning.plan import Options, make_plan
+    from aptdither.planning.options import Options
+    from aptdither.planning.plan import make_plan
     from aptdither.review.acceptance import accept_plan
     from tests.made import exposure, proposal, visit
 

@@ -30,8 +30,8 @@ from aptdither.dither.views import View
 from aptdither.errors import AptDitherError, RewriteError
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
-from aptdither.planning.plan import Options, Plan, make_plan
-from aptdither.planning.refusals import SetOptions
+from aptdither.planning.options import Options, SetOptions
+from aptdither.planning.plan import Plan, make_plan
 from tests.strategies import LAYOUTS, Layout, proposals
 from tests.wishes import spans_outside
 

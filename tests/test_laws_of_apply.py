@@ -17,9 +17,9 @@ from aptdither.apt.reader import parse_proposal
 from aptdither.errors import AptDitherError, RewriteError
 from aptdither.findings import Severity
 from aptdither.planning.evaluation import DitherGroup, Evaluator
-from aptdither.planning.plan import Options, Plan, make_plan
+from aptdither.planning.options import Options, SetOptions
+from aptdither.planning.plan import Plan, make_plan
 from aptdither.planning.pointings import observe
-from aptdither.planning.refusals import SetOptions
 from aptdither.report.json import group_as_json
 from aptdither.review.acceptance import accept_plan
 from aptdither.review.reviewer import Reviewer

@@ -14,8 +14,8 @@ from aptdither.apt.writer import rewrite_proposal
 from aptdither.errors import AptDitherError, Location
 from aptdither.optics.aperture import get_aperture
 from aptdither.planning.choice import PatternChooser
-from aptdither.planning.plan import Options, Plan, make_plan
-from aptdither.planning.refusals import SetOptions
+from aptdither.planning.options import Options, SetOptions
+from aptdither.planning.plan import Plan, make_plan
 from aptdither.types import PosTarg, RegionKind
 from tests.made import box_pattern, exposure, group, proposal, six, visit
 

@@ -9,7 +9,7 @@ import pytest
 from aptdither.apt.reader import parse_proposal
 from aptdither.errors import AptDitherError, raise_all
 from aptdither.planning.dither_sets import DitherSet, Share
-from aptdither.planning.refusals import SetOptions
+from aptdither.planning.options import Options, SetOptions
 from aptdither.planning.selection import select_sets
 from aptdither.types import PosTarg
 from tests.made import box_pattern, exposure, group, proposal, six, visit
@@ -18,7 +18,7 @@ ZERO = PosTarg(x_arcsec=0.0, y_arcsec=0.0)
 
 
 def sets_of(source: bytes, **options: bool) -> tuple[DitherSet, ...]:
-    selected = select_sets(parse_proposal(source), SetOptions(**options))
+    selected = select_sets(parse_proposal(source), Options(sets=SetOptions(**options)))
     raise_all(selected.errors)
     return selected.sets
 
@@ -333,7 +333,7 @@ def test_an_exposure_belongs_to_one_set() -> None:
 def test_one_wrong_set_does_not_hide_the_others() -> None:
     wrong = group(exposure(1, comments="@dither", scan=True), exposure(2))
     source = proposal(visit(wrong, group(exposure(3, comments="@dither"), exposure(4))))
-    selected = select_sets(parse_proposal(source), SetOptions())
+    selected = select_sets(parse_proposal(source), Options())
     assert [numbers(found) for found in selected.sets] == [["3", "4"]]
     assert len(selected.errors) == 1
 
@@ -342,7 +342,7 @@ def test_words_that_only_look_like_tags_are_told() -> None:
     exposures = [exposure(1, comments="please @dither n=4"), exposure(2, comments="dither n=4")]
     labeled = exposure(3).replace("<Exposure", "<Exposure Label='@dither n=4'", 1)
     source = proposal(visit(*exposures, labeled).replace("<Visit", "<Visit Label='@dither'", 1))
-    selected = select_sets(parse_proposal(source), SetOptions())
+    selected = select_sets(parse_proposal(source), Options())
     assert selected.sets == ()
     assert [(one.code, one.exposure, one.message) for one in selected.findings] == [
         ("ADT102", None, "no tag is read in a Label: move '@dither' into the Comments"),

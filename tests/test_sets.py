@@ -13,8 +13,8 @@ from aptdither.apt.reader import parse_proposal
 from aptdither.apt.tags import parse_comments
 from aptdither.errors import AptDitherError
 from aptdither.findings import Severity
-from aptdither.planning.plan import Options, Plan, make_plan
-from aptdither.planning.refusals import SetOptions
+from aptdither.planning.options import Options, SetOptions
+from aptdither.planning.plan import Plan, make_plan
 from aptdither.planning.strip import strip_proposal
 from aptdither.review.acceptance import accept_plan
 from aptdither.review.reviewer import Reviewer

@@ -14,8 +14,8 @@ from aptdither.apt.reader import parse_proposal
 from aptdither.apt.tags import mentions_tag, parse_comments
 from aptdither.apt.writer import rewrite_proposal
 from aptdither.errors import AptDitherError
-from aptdither.planning.plan import Options, make_plan
-from aptdither.planning.refusals import SetOptions
+from aptdither.planning.options import Options, SetOptions
+from aptdither.planning.plan import make_plan
 from aptdither.planning.strip import strip_proposal
 from tests.made import exposure, group, proposal, six, visit
 from tests.programs import programs

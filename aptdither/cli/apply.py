@@ -70,8 +70,8 @@ def apply_tags(
     refused (nothing of that file is written, the others are).
     """
     from aptdither.apt.reader import parse_proposal
-    from aptdither.planning.plan import Options, make_plan
-    from aptdither.planning.refusals import SetOptions
+    from aptdither.planning.options import Options, SetOptions
+    from aptdither.planning.plan import make_plan
     from aptdither.review.acceptance import accept_plan
 
     defaults = _defaults(n=n, size=size, pattern=pattern, method=method, spacing=spacing, snr=snr)

@@ -13,14 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from aptdither.apt.changes import NewExposure, VisitChange, change_visit
 from aptdither.apt.limits import MAX_VISIT_EXPOSURES
 from aptdither.apt.proposal import ExposureGroup, Proposal, Visit
 from aptdither.apt.receipt import MadeBy
-from aptdither.apt.tags import DitherRequest
-from aptdither.dither.catalog import Catalog, load_catalog
+from aptdither.dither.catalog import load_catalog
 from aptdither.errors import AptDitherError, Location, RefusalError, raise_all
 from aptdither.findings import Finding
 from aptdither.planning.consequences import (
@@ -34,36 +32,11 @@ from aptdither.planning.joint import (
     JoinedSet,
     completed_sets,
 )
+from aptdither.planning.options import Options
 from aptdither.planning.planner import PlannedSetup, Planner
-from aptdither.planning.refusals import SetOptions
 from aptdither.planning.selection import select_sets
 from aptdither.planning.visit_time import VisitTime, visit_times
 from aptdither.types import Progress, Shown
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What a run is given beside the tags.
-
-    Attributes
-    ----------
-    defaults : DitherRequest
-        Values for tags that do not set them.
-    sets : SetOptions
-        What is allowed beyond the careful default.
-    catalog : Catalog or None
-        The patterns to choose from; None for the built-in catalog.
-    distortion : pathlib.Path or None
-        A distortion file (IDCTAB) in place of the SIAF's polynomials.
-    seed : int
-        Where all randomness comes from.
-    """
-
-    defaults: DitherRequest = field(default_factory=DitherRequest)
-    sets: SetOptions = field(default_factory=SetOptions)
-    catalog: Catalog | None = None
-    distortion: Path | None = None
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -148,13 +121,7 @@ def make_plan(
         ),
         progress,
     )
-    selected = select_sets(
-        proposal,
-        options.sets,
-        defaults=options.defaults,
-        catalog=catalog,
-        distortion=options.distortion,
-    )
+    selected = select_sets(proposal, options)
     errors = list(selected.errors)
     try:
         planner.completed = completed_sets(proposal, selected.sets)

@@ -24,8 +24,9 @@ from aptdither.errors import AptDitherError, Location, ProposalError
 from aptdither.findings import Finding
 from aptdither.optics.detector import get_detector
 from aptdither.planning.dither_sets import DitherSet, Share
+from aptdither.planning.options import Options, SetOptions
 from aptdither.planning.receipts import observed_base
-from aptdither.planning.refusals import SetOptions, is_supported
+from aptdither.planning.refusals import is_supported
 from aptdither.planning.selection import select_sets
 from aptdither.planning.visit_tags import VisitTags
 from aptdither.types import NO_OFFSET, PosTarg, Region, Setup
@@ -240,9 +241,8 @@ def observe(
     patterns: dict[str, AptPattern] = {}
     for pattern in proposal.patterns:
         patterns.setdefault(pattern.number, pattern)
-    selected = select_sets(
-        proposal, SetOptions(parallels=True), catalog=catalog, distortion=distortion
-    )
+    options = Options(sets=SetOptions(parallels=True), catalog=catalog, distortion=distortion)
+    selected = select_sets(proposal, options)
     tagged = {
         exposure.node: (dither_set, share)
         for dither_set in selected.sets

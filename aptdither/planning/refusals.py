@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -13,40 +13,13 @@ from aptdither.errors import AptDitherError, Location, ProposalError, RefusalErr
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.detector import supported_configs
 from aptdither.optics.filters import get_element
+from aptdither.planning.options import SetOptions
 from aptdither.planning.receipts import TILE_ARCSEC
 from aptdither.planning.visit_tags import Claim
 from aptdither.types import NO_OFFSET, PosTarg
 
 #: The configurations that can be dithered.
 CONFIGS = supported_configs()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetOptions:
-    """What an observer allows beyond the careful default.
-
-    Attributes
-    ----------
-    replace : bool
-        Start all exposures of a set from the first one's POS TARG.
-    replace_patterns : bool
-        Dither in place of an APT pattern.
-    split_iterations : bool
-        Make iterations exposures of their own.
-    all_visits : bool
-        Dither completed visits too.
-    rebase : bool
-        Dither about the POS TARGs that the file has now, not those that receipts tell.
-    parallels : bool
-        Dither prime and parallel containers: no real file with one has been seen.
-    """
-
-    replace: bool = False
-    replace_patterns: bool = False
-    split_iterations: bool = False
-    all_visits: bool = False
-    rebase: bool = False
-    parallels: bool = False
 
 
 def refusals(

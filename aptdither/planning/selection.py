@@ -12,13 +12,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from aptdither.apt.limits import MAX_VISIT_EXPOSURES
 from aptdither.apt.proposal import Exposure, Proposal
 from aptdither.apt.receipt import MadeBy
 from aptdither.apt.tags import DitherRequest
-from aptdither.dither.catalog import Catalog, load_catalog
 from aptdither.errors import (
     AptDitherError,
     Location,
@@ -29,8 +27,9 @@ from aptdither.errors import (
 )
 from aptdither.findings import Finding, Rule, Severity
 from aptdither.planning.dither_sets import DitherSet
+from aptdither.planning.options import Options
 from aptdither.planning.receipts import UNCOVERED_RECEIPTS, uncovered_receipts
-from aptdither.planning.refusals import CONFIGS, SetOptions, is_supported
+from aptdither.planning.refusals import CONFIGS, is_supported
 from aptdither.planning.set_builder import SetBuilder
 from aptdither.planning.visit_tags import Claim, VisitTags
 
@@ -70,30 +69,8 @@ class SelectedSets:
     findings: tuple[Finding, ...]
 
 
-def select_sets(
-    proposal: Proposal,
-    options: SetOptions,
-    *,
-    defaults: DitherRequest | None = None,
-    catalog: Catalog | None = None,
-    distortion: Path | None = None,
-) -> SelectedSets:
-    """Return the sets of exposures that tags ask to dither, and the errors of those that may not.
-
-    Parameters
-    ----------
-    proposal : Proposal
-        The proposal as read.
-    options : SetOptions
-        What is allowed beyond the default.
-    defaults : DitherRequest, optional
-        Values for tags that do not set them.
-    catalog : Catalog, optional
-        The patterns that receipts name; the built-in catalog when left out.
-    distortion : Path, optional
-        A distortion file in place of the SIAF's polynomials.
-    """
-    defaults = defaults or DitherRequest()
+def select_sets(proposal: Proposal, options: Options) -> SelectedSets:
+    """Return the sets of exposures that tags ask to dither, and the errors of those that may not."""
     visits = tuple(map(VisitTags, proposal.visits))
     visit_numbers = Counter(visit.number for visit in proposal.visits)
     errors: list[AptDitherError] = []
@@ -121,19 +98,11 @@ def select_sets(
                 seen.add((key, place, request))
                 candidates.setdefault(key, []).append(claim)
     errors += _overlaps(candidates)
-    errors += _not_joined(candidates, defaults)
+    errors += _not_joined(candidates, options.defaults)
     claimed = {
         one.node for claims in candidates.values() for claim in claims for one in claim.exposures
     }
-    builder = SetBuilder(
-        proposal=proposal,
-        patterns={pattern.number: pattern for pattern in proposal.patterns},
-        options=options,
-        defaults=defaults,
-        catalog=catalog or load_catalog(),
-        distortion=distortion,
-        claimed=claimed,
-    )
+    builder = SetBuilder(proposal, options, claimed)
     sets: list[DitherSet] = []
     for claims in candidates.values():
         try:

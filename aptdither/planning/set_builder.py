@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import fields, replace
 
 from aptdither.apt.patterns import is_pattern_group
-from aptdither.apt.proposal import AptPattern, Exposure, Proposal
+from aptdither.apt.proposal import Exposure, Proposal
 from aptdither.apt.receipt import Receipt
 from aptdither.apt.tags import DitherRequest
-from aptdither.dither.catalog import Catalog
+from aptdither.dither.catalog import load_catalog
 from aptdither.errors import (
     AptDitherError,
     ProposalError,
@@ -22,6 +21,7 @@ from aptdither.errors import (
 )
 from aptdither.optics.aperture import Aperture, get_aperture
 from aptdither.planning.dither_sets import DitherSet, Member, Share
+from aptdither.planning.options import Options
 from aptdither.planning.points import cluster_sizes
 from aptdither.planning.receipts import (
     RESTORE,
@@ -37,7 +37,6 @@ from aptdither.planning.receipts import (
     to_paste,
 )
 from aptdither.planning.refusals import (
-    SetOptions,
     is_supported,
     pattern_groups,
     refusals,
@@ -51,42 +50,24 @@ from aptdither.types import NO_OFFSET, PosTarg, Setup
 _Placed = tuple[Claim, Member, PosTarg]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SetBuilder:
     """Builds the sets of a proposal, one after the other.
 
-    Attributes
-    ----------
-    patterns : Mapping of str to AptPattern
-        The proposal's APT patterns by their number.
-    options : SetOptions
-        What is allowed beyond the default.
-    defaults : DitherRequest
-        Values for tags that do not set them.
-    catalog : Catalog
-        The patterns that receipts name.
-    distortion : path or None
-        The distortion file of the run.
-    claimed : collection of int
-        The nodes of all exposures that tags cover; the receipts of others count for nothing.
+    `claimed` are the nodes of all exposures that tags cover; the receipts of others count for
+    nothing.
     """
 
-    proposal: Proposal
-    patterns: Mapping[str, AptPattern]
-    options: SetOptions
-    defaults: DitherRequest
-    catalog: Catalog
-    distortion: Path | None
-    claimed: Collection[int]
+    def __init__(self, proposal: Proposal, options: Options, claimed: Collection[int]) -> None:
+        self.proposal = proposal
+        self.patterns = {pattern.number: pattern for pattern in proposal.patterns}
+        self.options = options.sets
+        self.defaults = options.defaults
+        self.catalog = options.catalog or load_catalog()
+        self.distortion = options.distortion
+        self.claimed = claimed
 
     def build(self, claims: Sequence[Claim]) -> DitherSet:
-        """Return the set that claims make together.
-
-        Raises
-        ------
-        AptDitherError
-            What forbids it, as much as can be said together.
-        """
+        """Return the set that claims make together, or raise what forbids it."""
         errors: list[AptDitherError] = []
         request = _request(claims, errors)
         parts = _by_visit(claims, errors)

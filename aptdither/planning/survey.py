@@ -11,7 +11,8 @@ from aptdither.apt.tags import DitherRequest
 from aptdither.dither.catalog import Catalog
 from aptdither.errors import AptDitherError, UsageError
 from aptdither.planning.evaluation import DitherGroup, Evaluator
-from aptdither.planning.plan import Options, Plan, make_plan
+from aptdither.planning.options import Options
+from aptdither.planning.plan import Plan, make_plan
 from aptdither.planning.pointings import ExposureSet, VisitPointings, observe
 from aptdither.types import Progress, Region
 

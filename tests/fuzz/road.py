@@ -20,8 +20,8 @@ from rich.console import Console
 from aptdither.apt.reader import parse_proposal
 from aptdither.apt.tags import DitherRequest, Method
 from aptdither.errors import AptDitherError, RewriteError
-from aptdither.planning.plan import Options, make_plan
-from aptdither.planning.refusals import SetOptions
+from aptdither.planning.options import Options, SetOptions
+from aptdither.planning.plan import make_plan
 from aptdither.report.check import CheckedFile, checked_as_json, print_checked
 from aptdither.report.diff import unified_diff
 from aptdither.report.json import findings_as_json, group_as_json
