@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from aptdither.cli import app
-from aptdither.report.format import LEGEND
+from aptdither.report.summary import LEGEND
 from tests.made import box_pattern, exposure, group, proposal, visit
 
 pytest.importorskip("matplotlib")

@@ -12,8 +12,14 @@ from aptdither.apt.reader import parse_proposal
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.planning.plan import Plan, make_plan
 from aptdither.planning.survey import survey
-from aptdither.report.format import FIGURES, LEGEND, numbers_in_words
-from aptdither.report.summary import blocks, findings_of, headline
+from aptdither.report.summary import (
+    FIGURES,
+    LEGEND,
+    blocks,
+    findings_of,
+    headline,
+    numbers_in_words,
+)
 from aptdither.report.text import print_groups, print_plan
 from tests.made import exposure, proposal, visit
 

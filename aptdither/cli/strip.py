@@ -34,8 +34,8 @@ def strip_dithers(
     known = opt.open_catalog(catalog)
 
     def change(source: Source) -> Change:
-        from aptdither.report.format import counted
         from aptdither.report.json import files_as_json, header
+        from aptdither.report.summary import counted
 
         parsed = parse_proposal(source.data, path=source.name)
         stripped = strip_proposal(parsed, tags=tags, all_visits=all_visits, catalog=known)

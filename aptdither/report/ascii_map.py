@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from itertools import zip_longest
 from typing import TypeAlias
 
-from aptdither.report.format import numbers_in_words
+import numpy as np
+import numpy.typing as npt
+
 from aptdither.report.sanitize import safe_line
+from aptdither.report.summary import numbers_in_words
 from aptdither.types import FloatArray
 
 SIGNS = "123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -30,36 +32,21 @@ ROWS = 13
 PIXEL_START = -0.08
 
 #: Bits of the eight dots of a braille cell, by column and row within the cell (Unicode, U+2800).
-_BRAILLE = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
-_DOTS_ACROSS, _DOTS_DOWN = 2, 4
-
-#: Phases that are marked on the border.
-_MARKED = (0.0, 0.5)
-
+_BRAILLE = np.array([[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]])
+_FRAME = "─│┌┐└┘┬┴├┤"
+_ASCII = str.maketrans(_FRAME + "".join(map(chr, range(0x2800, 0x2900))), "-|++++++++" + 256 * ".")
 _MAX_LABEL = 2
 
 Phases: TypeAlias = "FloatArray | Sequence[tuple[float, float]]"
-Cell = tuple[int, int]
+Cells: TypeAlias = "npt.NDArray[np.int_]"
 
 
 def exposure_labels(numbers: Sequence[str]) -> tuple[list[str], str]:
-    """Return a label for each exposure, and what the labels are.
+    """Return a label for each exposure, and the caption that says what the labels are.
 
-    Parameters
-    ----------
-    numbers : sequence of str
-        The exposures' numbers in the proposal.
+    The numbers in the proposal, where all are different and have one or two characters; else 1 to
+    9, a to z, A to Z in the order of the exposures.
 
-    Returns
-    -------
-    labels : list of str
-        The numbers, where all are different and have one or two characters; else 1 to 9, a to z,
-        A to Z in the order of the exposures.
-    meaning : str
-        The caption of the picture.
-
-    Examples
-    --------
     >>> exposure_labels(["1", "3", "12"])
     (['1', '3', '12'], 'One pixel; the numbers are exposures')
     """
@@ -67,11 +54,9 @@ def exposure_labels(numbers: Sequence[str]) -> tuple[list[str], str]:
     are_safe = all(number.isascii() and number.isalnum() for number in numbers)
     if are_short and are_safe and len(set(numbers)) == len(numbers):
         return list(numbers), "One pixel; the numbers are exposures"
-    count = len(numbers)
-    signs = list((SIGNS * (count // len(SIGNS) + 1))[:count])
     first, last = (safe_line(number, limit=12) for number in (numbers[0], numbers[-1]))
     meaning = f"One pixel; 1-9, a-z, A-Z are the exposures in order, from {first} to {last}"
-    return signs, meaning
+    return [SIGNS[k % len(SIGNS)] for k in range(len(numbers))], meaning
 
 
 def phase_map(
@@ -81,7 +66,10 @@ def phase_map(
     labels: Sequence[str] | None = None,
     ascii_only: bool = False,
 ) -> list[str]:
-    """Draw one pixel with the phases of a pattern.
+    """Draw one pixel with the phases of a pattern, as lines of one length.
+
+    x grows to the right and y upwards, as on the detector; the phases 0 and 0.5 are marked on the
+    frame, and below it are their scale and which exposures share a place.
 
     Parameters
     ----------
@@ -93,89 +81,48 @@ def phase_map(
         One or two characters for each exposure; 1, 2, ... when left out.
     ascii_only : bool
         Draw with plain characters alone.
-
-    Returns
-    -------
-    list of str
-        Lines of one length: the frame of one pixel with the phases 0 and 0.5 marked on it, their
-        scale, and which exposures share a place. x grows to the right and y upwards, as on the
-        detector.
     """
     if labels is None:
-        labels, _ = exposure_labels([str(k + 1) for k in range(len(center))])
-    dots: dict[Cell, int] = {}
-    for x, y in elsewhere:
-        cell, bit = _cell(x, y)
-        dots[cell] = dots.get(cell, 0) | bit
+        labels = [SIGNS[k % len(SIGNS)] for k in range(len(center))]
+    dots = np.zeros((ROWS, COLUMNS), dtype=int)
+    rows, columns, bits = _cells(elsewhere)
+    np.bitwise_or.at(dots, (rows, columns), bits)
+    inside = [[chr(0x2800 + cell) if cell else " " for cell in row] for row in dots.tolist()]
+
     # With labels of two characters a place is two columns wide, so that labels do not overlap.
     width = max(map(len, labels), default=1)
-    placed: dict[Cell, list[tuple[int, str]]] = {}
-    for label, (x, y) in zip(labels, center, strict=True):
-        (row, column), _ = _cell(x, y)
+    placed: dict[tuple[int, int], list[tuple[int, str]]] = {}
+    rows, columns, _ = _cells(center)
+    for label, row, column in zip(labels, rows.tolist(), columns.tolist(), strict=True):
         placed.setdefault((row, column // width), []).append((column, label))
-    inside = [
-        [_dot(dots.get((row, column), 0), ascii_only=ascii_only) for column in range(COLUMNS)]
-        for row in range(ROWS)
-    ]
     for (row, block), here in placed.items():
-        text = here[0][1] if len(here) == 1 else SHARED
-        start = here[0][0] if len(text) == 1 else block * width
+        column, text = here[0] if len(here) == 1 else (0, SHARED)
+        start = column if len(here) == 1 and len(text) == 1 else block * width
         inside[row][start : start + len(text)] = text
 
-    across, down, *corners = list("-|++++" if ascii_only else "─│┌┐└┘")
-    mark_top, mark_bottom, mark_left, mark_right = list("++++" if ascii_only else "┬┴├┤")
-    marked_columns = {_cell(phase, 0.0)[0][1] for phase in _MARKED}
-    marked_rows = {_cell(0.0, phase)[0][0] for phase in _MARKED}
-
-    def edge(mark: str) -> str:
-        return "".join(mark if column in marked_columns else across for column in range(COLUMNS))
-
-    lines = [corners[0] + edge(mark_top) + corners[1]]
-    for row in range(ROWS):
-        left, right = (mark_left, mark_right) if row in marked_rows else (down, down)
-        lines.append(left + "".join(inside[row]) + right)
-    lines.append(corners[2] + edge(mark_bottom) + corners[3])
-    lines.append(_scale())
+    marked_rows, marked_columns, _ = _cells([(0.0, 0.0), (0.5, 0.5)])
+    at_0, at_half = marked_columns.tolist()
+    above, below = (
+        "".join(mark if k in (at_0, at_half) else "─" for k in range(COLUMNS)) for mark in "┬┴"
+    )
+    lines = [f"┌{above}┐"]
+    for k, row in enumerate(inside):
+        left, right = ("├", "┤") if k in marked_rows else ("│", "│")
+        lines.append(left + "".join(row) + right)
+    scale = f"{'0'.rjust(at_0 + 2).ljust(at_half + 1)}0.5".ljust(COLUMNS - 3)
+    lines += [f"└{below}┘", f"{scale}pixel"]
     shared = [[label for _, label in here] for here in placed.values() if len(here) > 1]
     if shared:
         text = f"{SHARED} is {'; '.join(map(numbers_in_words, shared))}"
         lines += textwrap.wrap(text, COLUMNS + 2, break_on_hyphens=False)
-    return [line.ljust(COLUMNS + 2) for line in lines]
+    lines = [line.ljust(COLUMNS + 2) for line in lines]
+    return [line.translate(_ASCII) for line in lines] if ascii_only else lines
 
 
-def side_by_side(left: Sequence[str], right: Sequence[str], *, gap: int = 4) -> list[str]:
-    """Put two pictures beside each other; the shorter one is filled with spaces."""
-    width = max(map(len, left), default=0)
-    return [
-        f"{one.ljust(width)}{' ' * gap}{other}".rstrip()
-        for one, other in zip_longest(left, right, fillvalue="")
-    ]
-
-
-def _dot(bits: int, *, ascii_only: bool) -> str:
-    if not bits:
-        return " "
-    return "." if ascii_only else chr(0x2800 + bits)
-
-
-def _scale() -> str:
-    """Return the line below a picture: the marked phases under their marks."""
-    line = [" "] * (COLUMNS + 2)
-    for phase in _MARKED:
-        start = 1 + _cell(phase, 0.0)[0][1]
-        for k, character in enumerate(f"{phase:g}"):
-            line[min(start + k, COLUMNS + 1)] = character
-    unit = "pixel"
-    line[-len(unit) :] = unit
-    return "".join(line)
-
-
-def _cell(x: float, y: float) -> tuple[Cell, int]:
-    """Return row and column of a phase, and its braille bit there."""
-    x, y = ((phase - PIXEL_START) % 1.0 for phase in (x, y))
-    across = min(int(x * COLUMNS * _DOTS_ACROSS), COLUMNS * _DOTS_ACROSS - 1)
-    # The picture's first row is the top of the pixel.
-    from_below = min(int(y * ROWS * _DOTS_DOWN), ROWS * _DOTS_DOWN - 1)
-    down = ROWS * _DOTS_DOWN - 1 - from_below
-    bit = _BRAILLE[across % _DOTS_ACROSS][down % _DOTS_DOWN]
-    return (down // _DOTS_DOWN, across // _DOTS_ACROSS), bit
+def _cells(phases: Phases) -> tuple[Cells, Cells, Cells]:
+    """Return row, column and braille bit of phases; the first row is the top of the pixel."""
+    counts = np.array([2 * COLUMNS, 4 * ROWS])
+    parts = (np.reshape(phases, (-1, 2)) - PIXEL_START) % 1.0
+    across, up = np.minimum((parts * counts).astype(int), counts - 1).T
+    down = 4 * ROWS - 1 - up
+    return down // 4, across // 2, _BRAILLE[across % 2, down % 4]

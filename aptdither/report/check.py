@@ -17,9 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from aptdither.findings import Finding, Rule, Severity
-from aptdither.report.format import STYLES, counted, location_of
 from aptdither.report.json import findings_as_json
 from aptdither.report.sanitize import safe_line, utf8_text
+from aptdither.report.summary import STYLES, counted, location_of
 from aptdither.review.rules import RULES
 
 #: Longest message that is printed; a proposal can hold words of any length.

@@ -21,10 +21,13 @@ from aptdither.dither.phases import wrap
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.planning.plan import Plan
 from aptdither.report.ascii_map import PIXEL_START
-from aptdither.report.format import FIGURES, LEGEND, counted, decimals, location_of
 from aptdither.report.sanitize import safe_text
 from aptdither.report.summary import (
+    FIGURES,
+    LEGEND,
     block_name,
+    counted,
+    decimals,
     facts,
     figures,
     findings_of,
@@ -32,6 +35,7 @@ from aptdither.report.summary import (
     has_old_postargs,
     headline,
     joined_name,
+    location_of,
     overview,
 )
 from aptdither.types import FloatArray

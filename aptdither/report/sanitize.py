@@ -24,43 +24,25 @@ _UNSEEN = re.compile(
 _MAX_MARKS = 4
 
 
+def safe_line(text: str, *, limit: int | None = None, kept: str = "") -> str:
+    r"""Return a text as one line with every unsafe character made visible.
+
+    Printable text, and text that is already safe, is returned unchanged; a line feed becomes
+    ``\n`` in two characters, unless it is `kept`. A result longer than `limit` ends in ``...``.
+    """
+    # Only what is shown is looked at: a file can hold texts of any length.
+    shown = text if limit is None else text[: limit + 1]
+    if not (shown.isascii() and shown.isprintable()):
+        shown = "".join(_visible(shown, kept))
+    if limit is not None and len(shown) > limit:
+        mark = "..."[:limit]
+        shown = shown[: limit - len(mark)] + mark
+    return shown
+
+
 def safe_text(text: str, *, limit: int | None = None) -> str:
-    """Return a text of several lines with every unsafe character made visible.
-
-    Line feeds and tabs stay. Printable text is returned unchanged, and so is text that is already
-    safe.
-
-    Parameters
-    ----------
-    text : str
-        Any text, also with lone surrogates.
-    limit : int, optional
-        The largest length of the result; a longer text ends in ``...``.
-
-    Returns
-    -------
-    str
-        Text that can be encoded in UTF-8 and shown in a terminal.
-    """
-    return _escape_unsafe(text, "\n\t", limit)
-
-
-def safe_line(text: str, *, limit: int | None = None) -> str:
-    r"""Return a text as one line: as :func:`safe_text`, with line feeds and tabs shown as well.
-
-    Parameters
-    ----------
-    text : str
-        Any text.
-    limit : int, optional
-        The largest length of the result; a longer text ends in ``...``.
-
-    Returns
-    -------
-    str
-        One line; a line feed in it is ``\n`` in two characters.
-    """
-    return _escape_unsafe(text, "", limit)
+    """Return a text of several lines as :func:`safe_line` does; line feeds and tabs stay."""
+    return safe_line(text, limit=limit, kept="\n\t")
 
 
 def utf8_text(text: str) -> str:
@@ -71,28 +53,14 @@ def utf8_text(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _escape_unsafe(text: str, kept: str, limit: int | None) -> str:
-    if limit is not None:
-        text, whole_length = text[: limit + 1], len(text)
-    if not (text.isascii() and text.isprintable()):
-        text = "".join(_visible(text, kept))
-    if limit is not None and max(len(text), whole_length) > limit:
-        mark = "..."[:limit]
-        text = text[: limit - len(mark)] + mark
-    return text
-
-
 def _visible(text: str, kept: str) -> Iterator[str]:
     marks = 0
     for character in text:
-        marks = marks + 1 if unicodedata.category(character) in ("Mn", "Me") else 0
+        category = unicodedata.category(character)
+        marks = marks + 1 if category in ("Mn", "Me") else 0
         # Python calls spaces of other widths unprintable.
-        is_shown = character.isprintable() or unicodedata.category(character) == "Zs"
-        if character in kept or (is_shown and marks <= _MAX_MARKS and not _is_unseen(character)):
+        is_seen = (character.isprintable() or category == "Zs") and not _UNSEEN.match(character)
+        if character in kept or (is_seen and marks <= _MAX_MARKS):
             yield character
         else:
             yield character.encode("unicode_escape").decode("ascii")
-
-
-def _is_unseen(character: str) -> bool:
-    return _UNSEEN.match(character) is not None

@@ -18,10 +18,9 @@ import numpy as np
 
 from aptdither.optics.siaf import sky_from_ideal
 from aptdither.planning.evaluation import DitherGroup
-from aptdither.report.format import decimals
 from aptdither.report.plots.geometry import footprints
 from aptdither.report.sanitize import safe_line
-from aptdither.report.summary import coverage_sentence
+from aptdither.report.summary import coverage_sentence, decimals
 from aptdither.version import __version__
 
 if TYPE_CHECKING:

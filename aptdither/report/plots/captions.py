@@ -5,8 +5,8 @@ from __future__ import annotations
 from aptdither.optics.aperture import Aperture
 from aptdither.optics.filters import SpectralElement
 from aptdither.planning.evaluation import DitherGroup, Point
-from aptdither.report.format import counted, region_in_words
 from aptdither.report.sanitize import safe_line
+from aptdither.report.summary import counted, region_in_words
 from aptdither.types import Region
 
 #: Fraction of the theoretical maximum, as matplotlib's mathematics.

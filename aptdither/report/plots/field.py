@@ -16,7 +16,6 @@ from aptdither.dither.region import FieldPoints
 from aptdither.optics.aperture import Aperture
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.report.ascii_map import PIXEL_START
-from aptdither.report.format import decimals
 from aptdither.report.plots.captions import PACKING, aperture_words, facts_of, name_of
 from aptdither.report.plots.geometry import (
     axes_names,
@@ -37,6 +36,7 @@ from aptdither.report.plots.style import (
     label_points,
     stamp,
 )
+from aptdither.report.summary import decimals
 from aptdither.types import FloatArray
 
 #: Part of the neighboring pixels that the nine panels show.

@@ -16,7 +16,6 @@ from matplotlib.lines import Line2D
 
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.report.ascii_map import PIXEL_START
-from aptdither.report.format import decimals
 from aptdither.report.plots.captions import facts_of, label_of, name_of
 from aptdither.report.plots.geometry import clusters_of, offsets_over, outline
 from aptdither.report.plots.style import (
@@ -33,7 +32,7 @@ from aptdither.report.plots.style import (
     plain,
     stamp,
 )
-from aptdither.report.summary import figures
+from aptdither.report.summary import decimals, figures
 from aptdither.types import FloatArray
 
 WIDTH_IN = 10.6
