@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from aptdither.io.batch import (
     CHUNK,
     MAX_PENDING_CHUNKS,
-    Listed,
     Outcome,
     find_proposals,
     map_in_order,
@@ -37,14 +36,14 @@ def test_folders_are_walked_in_order_and_files_taken_as_they_are(tmp_path: Path)
         path.write_text("")
     odd = tmp_path / "c" / "notes.txt"
     found = find_proposals([str(odd), str(tmp_path), str(tmp_path / "a" / "x.apt"), "missing.apt"])
-    assert [os.path.relpath(one.path, tmp_path) for one in found[:-1]] == [
+    assert [os.path.relpath(one.item, tmp_path) for one in found[:-1]] == [
         "c/notes.txt",
         "z.apt",
         "a/x.apt",
         "b/1.APT",
         "b/2.apt",
     ]
-    assert found[-1] == Listed(path="missing.apt")
+    assert found[-1] == Outcome(item="missing.apt")
 
 
 def test_a_link_to_a_folder_is_not_followed(tmp_path: Path) -> None:

@@ -194,7 +194,7 @@ def _checked(
     listed = find_proposals(paths)
     if not listed:
         opt.print_status(f"no .apt file below {', '.join(paths)}")
-    names = [one.path for one in listed if one.error is None]
+    names = [one.item for one in listed if one.error is None]
     # Workers elsewhere have other working directories.
     items = [os.path.abspath(name) for name in names] if executor is not None else names  # noqa: PTH100
 
@@ -207,10 +207,10 @@ def _checked(
                 outcome = next(outcomes) if one.error is None else None
                 if outcome is not None and outcome.value is not None:
                     file, is_supported = outcome.value
-                    yield replace(file, path=one.path), is_supported
+                    yield replace(file, path=one.item), is_supported
                 else:
                     error = one.error if outcome is None else outcome.error
-                    yield CheckedFile(path=one.path, error=error), True
+                    yield CheckedFile(path=one.item, error=error), True
 
     return checked(), len(listed)
 

@@ -31,75 +31,40 @@ MAX_SOCKET_FOLDER = 70
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """A file to read, or a folder that could not be listed.
-
-    Attributes
-    ----------
-    path : str
-        Its name, as given or below what was given.
-    error : str or None
-        Why a folder could not be listed.
-    """
-
-    path: str
-    error: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome(Generic[T]):
-    """The result of one item: a value, or the reason why there is none.
-
-    Attributes
-    ----------
-    item : str
-        The item.
-    value : T or None
-        What the function returned.
-    error : str or None
-        An internal error, or a worker that died.
-    """
+    """The result of one item (a file): a value, or the reason why there is none."""
 
     item: str
     value: T | None = None
     error: str | None = None
 
 
-def find_proposals(paths: Iterable[str]) -> list[Listed]:
+def find_proposals(paths: Iterable[str]) -> list[Outcome[None]]:
     """List proposal files: the files given, and all ``.apt`` files below the folders given.
 
-    Parameters
-    ----------
-    paths : iterable of str
-        Files and folders. A file is taken whatever its name. Below a folder, folders whose name
-        begins with a dot are left out and links to folders are not followed.
-
-    Returns
-    -------
-    list of Listed
-        In the order given, those of a folder sorted by name; each name once.
+    A file is taken whatever its name. Below a folder, folders whose name begins with a dot are left
+    out and links to folders are not followed. The files have the order given, those of a folder are
+    sorted by name, each is there once. An outcome has no value; one with an error is a folder that
+    could not be listed.
     """
-    listed: dict[str, Listed] = {}
+    listed: dict[str, Outcome[None]] = {}
     for path in paths:
-        below = _below(path) if os.path.isdir(path) else (Listed(path=path),)  # noqa: PTH112
+        below = _below(path) if os.path.isdir(path) else (Outcome(item=path),)  # noqa: PTH112
         for entry in below:
-            listed.setdefault(entry.path, entry)
+            listed.setdefault(entry.item, entry)
     return list(listed.values())
 
 
-def _below(folder: str) -> Iterator[Listed]:
+def _below(folder: str) -> Iterator[Outcome[None]]:
     errors: list[OSError] = []
     for where, folders, files in os.walk(folder, onerror=errors.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if name.lower().endswith(".apt"):
-                yield Listed(path=os.path.join(where, name))  # noqa: PTH118
+                yield Outcome(item=os.path.join(where, name))  # noqa: PTH118
     for error in errors:
-        reason = error.strerror or str(error)
-        yield Listed(
-            path=os.fspath(error.filename or folder),
-            error=f"this folder cannot be listed: {reason}",
-        )
+        reason = f"this folder cannot be listed: {error.strerror or error}"
+        yield Outcome(item=os.fspath(error.filename or folder), error=reason)
 
 
 def map_in_order(
@@ -122,13 +87,8 @@ def map_in_order(
         Number of processes; 1 runs everything in this one.
     executor : concurrent.futures.Executor, optional
         Where to run instead; it is not shut down here. `jobs` is then what it runs at once.
-
     preload : sequence of str
         Modules that new processes have already imported, where the system can do that.
-
-    Yields
-    ------
-    Outcome
 
     Notes
     -----
@@ -164,7 +124,10 @@ def map_in_order(
                         yield from spare.submit(_run, function, [item]).result()
                     except Exception as error:  # noqa: BLE001  of whatever kind the executor's are
                         spare = executor
-                        yield Outcome(item=item, error=_death(error))
+                        death = f"its process died ({type(error).__name__})"
+                        yield Outcome(
+                            item=item, error=f"{death}: it was killed or ran out of memory"
+                        )
     except BaseException:
         if executor is None:
             for child in set(multiprocessing.active_children()) - others:
@@ -175,13 +138,8 @@ def map_in_order(
             for _, future in pending:
                 future.cancel()
         else:  # canceling too what a terminated pool fails by itself confuses its thread
-            for own in (pool, spare):
-                if own is not None:
-                    own.shutdown()
-
-
-def _death(error: Exception) -> str:
-    return f"its process died ({type(error).__name__}): it was killed or ran out of memory"
+            for own in filter(None, (pool, spare)):
+                own.shutdown()
 
 
 def _new_pool(jobs: int, preload: Sequence[str]) -> ProcessPoolExecutor:
@@ -210,17 +168,16 @@ def _end_with(parent: BaseProcess) -> None:
 
 
 def _run(function: Callable[[str], T], chunk: Sequence[str]) -> list[Outcome[T]]:
-    return [_outcome(function, item) for item in chunk]
-
-
-def _outcome(function: Callable[[str], T], item: str) -> Outcome[T]:
-    try:
-        return Outcome(item=item, value=function(item))
-    except Exception as error:
-        if os.environ.get("APTDITHER_DEBUG"):
-            raise
-        reason = f"internal error ({type(error).__name__}: {error}); please report it with the file"
-        return Outcome(item=item, error=reason)
+    outcomes: list[Outcome[T]] = []
+    for item in chunk:
+        try:
+            outcomes.append(Outcome(item=item, value=function(item)))
+        except Exception as error:
+            if os.environ.get("APTDITHER_DEBUG"):
+                raise
+            what = f"internal error ({type(error).__name__}: {error})"
+            outcomes.append(Outcome(item=item, error=f"{what}; please report it with the file"))
+    return outcomes
 
 
 def default_jobs() -> int:

@@ -71,8 +71,7 @@ class Source:
     sha256 : str
         Hash of `data`, in lower-case hexadecimal.
     identity : tuple of int or None
-        Device, inode, size and time of change (ns) of the regular file that was read; None for
-        standard input.
+        Device, inode, size and time of change (ns) of the file; None for standard input.
     mode : int or None
         Its permission bits; None for standard input.
     """
@@ -91,16 +90,9 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """An output that was written.
+    """An output that was written: its name as given, and the hash of its content.
 
-    Attributes
-    ----------
-    path : Path
-        The name as given.
-    sha256 : str
-        Hash of its content.
-    backup : Path or None
-        Where the former content of an input that was changed in place is kept.
+    `backup` holds the former content of an input that was changed in place.
     """
 
     path: Path
@@ -123,48 +115,30 @@ def default_output(path: _Path, word: str = "dithered") -> Path:
 def read_input(path: _Path, *, max_bytes: int = MAX_BYTES) -> Source:
     """Read a regular file in bounded memory and without waiting; the str "-" is standard input.
 
-    Parameters
-    ----------
-    path : str or path-like
-        The file, or a symbolic link to it.
-    max_bytes : int, optional
-        The largest size that is read.
-
-    Returns
-    -------
-    Source
-        The bytes, and what is needed to see later whether the file has changed.
-
     Raises
     ------
     InputError
-        The file is missing, not a regular file, too large or not readable, or it changed while it
-        was being read.
+        The file is missing, not a regular file, larger than `max_bytes` or not readable, or it
+        changed while it was being read.
     """
     is_standard, path = path == STANDARD, Path(path)
-    location = Location(path="standard input" if is_standard else str(path))
     before = after = None
-    try:
+    with _as_error(InputError, "standard input" if is_standard else path):
         if is_standard:
             data = sys.stdin.buffer.read(max_bytes + 1) if sys.stdin is not None else b""
         else:
             # Opening a device can have effects, so its kind is looked at first, and again once it
             # is open, since another file may have taken the name.
-            _require_regular(os.stat(path), location)
+            _require_regular(os.stat(path))
             with os.fdopen(os.open(path, _READ_FLAGS), "rb") as file:
                 before = os.fstat(file.fileno())
-                _require_regular(before, location)
+                _require_regular(before)
                 data = file.read(max_bytes + 1) if before.st_size <= max_bytes else None
                 after = os.fstat(file.fileno())
-    except FileNotFoundError as error:
-        raise InputError("no such file", location=location) from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot be read: {_reason(error)}", location=location) from error
-    if data is None or len(data) > max_bytes:
-        message = f"is too large: the limit is {max_bytes:,} bytes"
-        raise InputError(message, location=location)
-    if _identity(after) != _identity(before):
-        raise InputError("changed while it was being read; run again", location=location)
+        if data is None or len(data) > max_bytes:
+            raise InputError(f"is too large: the limit is {max_bytes:,} bytes")
+        if _identity(after) != _identity(before):
+            raise InputError("changed while it was being read; run again")
     return Source(
         path=path,
         data=data,
@@ -186,23 +160,9 @@ def write_output(
     """Write a file completely or not at all; the str "-" is standard output.
 
     A symbolic link is followed, and its target written. The file has the mode, and where possible
-    the owner, of the file it replaces; a new one has the mode of `source`.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The name.
-    data : bytes
-        The whole content.
-    source : Source, optional
-        The input of `data`: it is never written to, and must still be as it was read.
-    force : bool, optional
-        Replace an existing file.
-
-    Returns
-    -------
-    Written
-        The name and the hash of its content.
+    the owner, of the file it replaces; a new one has the mode of `source`. `source` is the input
+    that `data` was made from: it is never written to, and must still be as it was read. `force`
+    replaces an existing file.
 
     Raises
     ------
@@ -219,10 +179,13 @@ def write_output(
     path = Path(path)
     target, replaced = _find_target(path, source=source, force=force)
     mode = None if source is None else source.mode
-    with _as_output_error(path), _temporary(target, data, like=replaced, mode=mode) as temporary:
+    with (
+        _as_error(OutputError, path),
+        _temporary(target, data, like=replaced, mode=mode) as temporary,
+    ):
         _require_unchanged(source)
         _publish(temporary, target, replace=force)
-        _confirm(target, path)
+        _confirm(target)
     return Written(path=path, sha256=sha256)
 
 
@@ -230,21 +193,7 @@ def replace_input(source: Source, data: bytes, *, force: bool = False) -> Writte
     """Change an input in place; what it held is kept in a backup beside it.
 
     With nothing to change, nothing is written and no backup is made. A symbolic link stays one: its
-    target is changed, and the backup is beside the link.
-
-    Parameters
-    ----------
-    source : Source
-        The input as it was read.
-    data : bytes
-        The new content.
-    force : bool, optional
-        Change a file that is read-only.
-
-    Returns
-    -------
-    Written
-        The name, the hash of its content, and the backup if one was needed.
+    target is changed, and the backup is beside the link. `force` changes a file that is read-only.
 
     Raises
     ------
@@ -254,19 +203,20 @@ def replace_input(source: Source, data: bytes, *, force: bool = False) -> Writte
     """
     if data == source.data:
         return Written(path=source.path, sha256=source.sha256)
-    with _as_output_error(source.path):
+    with _as_error(OutputError, source.path):
         target = os.path.realpath(source.path)
         _require_unchanged(source)
         effective = os.access in os.supports_effective_ids
         if not (force or os.access(target, os.W_OK, effective_ids=effective)):
-            message = "is read-only; use --force to change it anyway, or -o with another name"
-            raise OutputError(message, location=Location(path=str(source.path)))
+            raise OutputError(
+                "is read-only; use --force to change it anyway, or -o with another name"
+            )
         like = os.stat(target)
         with _temporary(target, data, like=like) as temporary:
             backup = _back_up(source, target, like)
             _require_unchanged(source)
             os.replace(temporary, target)
-            _confirm(target, source.path)
+            _confirm(target)
     return Written(path=source.path, sha256=hashlib.sha256(data).hexdigest(), backup=backup)
 
 
@@ -274,47 +224,43 @@ def _find_target(
     path: Path, *, source: Source | None, force: bool
 ) -> tuple[str, os.stat_result | None]:
     """Return the file that a name means, links followed, and what exists there already."""
-    location = Location(path=str(path))
-    with _as_output_error(path):
+    with _as_error(OutputError, path):
         target = os.path.realpath(path)
         try:
             existing = os.stat(path)
         except FileNotFoundError:
             if not os.path.isdir(os.path.dirname(target)):  # noqa: PTH112
-                raise OutputError("the folder does not exist", location=location) from None
+                raise OutputError("the folder does not exist") from None
             return target, None
-    identity = source and source.identity
-    if identity and (existing.st_dev, existing.st_ino) == identity[:2]:
-        message = "this is the input itself; use --in-place to change it, or -o with another name"
-        raise OutputError(message, location=location)
-    if not stat.S_ISREG(existing.st_mode):
-        message = f"this is {_kind(existing)}; only a regular file can be written"
-        raise OutputError(message, location=location)
-    if not force:
-        raise OutputError(_EXISTS, location=location)
-    return target, existing
+        identity = source and source.identity
+        if identity and (existing.st_dev, existing.st_ino) == identity[:2]:
+            raise OutputError(
+                "this is the input itself; use --in-place to change it, or -o with another name"
+            )
+        if not stat.S_ISREG(existing.st_mode):
+            raise OutputError(f"this is {_kind(existing)}; only a regular file can be written")
+        if not force:
+            raise FileExistsError
+        return target, existing
 
 
 def _back_up(source: Source, target: str, like: os.stat_result) -> Path:
     """Return a backup that holds the input and is on the disk."""
     for number in count(1):
         backup = f"{source.path}.bak{number if number > 1 else ''}"
-        with _as_output_error(Path(backup)):
-            if not os.path.lexists(backup):
+        with _as_error(OutputError, Path(backup)):
+            if os.path.lexists(backup):
+                # Neither a link nor the file that is about to change is a backup.
+                is_other = os.path.islink(backup) or os.path.realpath(backup) == target  # noqa: PTH114
+                if is_other or not _holds(backup, source.data):
+                    continue
+                _sync(backup)  # another program may have written it
+            else:
                 with _temporary(backup, source.data, like=like) as temporary:
                     try:
                         _publish(temporary, backup, replace=False)
                     except FileExistsError:
                         continue
-            # Neither a link nor the file that is about to change is a backup.
-            elif (
-                os.path.islink(backup)  # noqa: PTH114
-                or os.path.realpath(backup) == target
-                or not _holds(backup, source.data)
-            ):
-                continue
-            else:
-                _sync(backup)  # another program may have written it
             _sync(os.path.dirname(os.path.abspath(backup)))
             return Path(backup)
     raise AssertionError("unreachable")
@@ -404,25 +350,24 @@ def _sync(path: str) -> None:
         os.close(descriptor)
 
 
-def _confirm(target: str, path: Path) -> None:
+def _confirm(target: str) -> None:
     """Sync the folder of a new name; an error must not deny that the new file is there."""
     try:
         _sync(os.path.dirname(target))
     except OSError as error:
-        message = (
+        raise OutputError(
             f"is written and complete, but the disk did not confirm it ({_reason(error)}); "
             "check the disk before you rely on the file"
-        )
-        raise OutputError(message, location=Location(path=str(path))) from error
+        ) from error
 
 
 def _identity(status: os.stat_result | None) -> tuple[int, int, int, int] | None:
     return status and (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def _require_regular(status: os.stat_result, location: Location) -> None:
+def _require_regular(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise InputError(f"this is {_kind(status)}, not a proposal file", location=location)
+        raise InputError(f"this is {_kind(status)}, not a proposal file")
 
 
 def _kind(status: os.stat_result) -> str:
@@ -436,13 +381,20 @@ def _reason(error: OSError | ValueError) -> str:
 
 
 @contextmanager
-def _as_output_error(path: Path) -> Iterator[None]:
-    """Turn an error of the system into one sentence about the output."""
+def _as_error(kind: type[InputError | OutputError], path: _Path) -> Iterator[None]:
+    """Turn an error of the system into one sentence of this kind; name the file."""
     location = Location(path=str(path))
     try:
         yield
-    except FileExistsError as error:
-        raise OutputError(_EXISTS, location=location) from error
+    except (InputError, OutputError) as error:
+        raise error.located(location) from error.__cause__
     except (OSError, ValueError) as error:
-        message = f"cannot be written: {_reason(error)}; nothing was changed"
-        raise OutputError(message, location=location) from error
+        if isinstance(error, FileExistsError):
+            message = _EXISTS
+        elif kind is OutputError:
+            message = f"cannot be written: {_reason(error)}; nothing was changed"
+        elif isinstance(error, FileNotFoundError):
+            message = "no such file"
+        else:
+            message = f"cannot be read: {_reason(error)}"
+        raise kind(message, location=location) from error
