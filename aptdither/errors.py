@@ -56,8 +56,7 @@ class Location:
 
     def inside(self, outer: Location) -> Location:
         """Return this location with its unknown parts taken from `outer`."""
-        names = ("path", "visit", "exposure", "line")
-        unknown = [name for name in names if getattr(self, name) is None]
+        unknown = [name for name in self.__slots__ if getattr(self, name) is None]
         return replace(self, **{name: getattr(outer, name) for name in unknown})
 
 
@@ -65,14 +64,9 @@ NOWHERE = Location()
 
 
 class AptDitherError(Exception):
-    """Base of every error that aptdither raises on purpose.
+    """Base of every error that aptdither raises on purpose, with its location.
 
-    Parameters
-    ----------
-    message : str
-        One sentence or more: what was found, what is allowed, what to do.
-    location : Location, optional
-        Where it was found.
+    The message is one sentence or more: what was found, what is allowed, what to do.
     """
 
     exit_code = 3
@@ -139,14 +133,9 @@ class OpticsError(AptDitherError):
 
 
 class NotConvergedError(OpticsError):
-    """The inversion of a distortion did not converge.
+    """The inversion of a distortion did not converge within some Newton steps.
 
-    Parameters
-    ----------
-    iterations : int
-        Newton steps taken.
-    worst_residual_arcsec : float
-        Largest remaining error in the ideal frame, arcsec.
+    The largest remaining error is that in the ideal frame, arcsec.
     """
 
     def __init__(self, *, iterations: int, worst_residual_arcsec: float) -> None:
@@ -173,13 +162,7 @@ class OutputError(UsageError):
 
 
 class ManyErrors(AptDitherError):
-    """Several errors of one run, so that all can be corrected at once.
-
-    Parameters
-    ----------
-    errors : iterable of AptDitherError
-        At least one.
-    """
+    """Several errors of one run, at least one, so that all can be corrected at once."""
 
     def __init__(self, errors: Iterable[AptDitherError]) -> None:
         self.errors = tuple(errors)
@@ -207,13 +190,7 @@ class ManyErrors(AptDitherError):
 
 
 def raise_all(errors: Iterable[AptDitherError], *, note: str = "") -> None:
-    """Raise the errors, with a note: none, the only one, or :class:`ManyErrors`.
-
-    Raises
-    ------
-    AptDitherError
-        If there is at least one error.
-    """
+    """Raise the errors, with a note: none, the only one, or :class:`ManyErrors`."""
     raised = tuple(errors)
     if not raised:
         return

@@ -32,20 +32,9 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One result of a rule, and its location.
+    """One result of a rule: a line with the numbers, and where in the file that was read.
 
-    Attributes
-    ----------
-    code : str
-        Stable code, ``ADT`` and three digits.
-    severity : Severity
-        How much it matters.
-    message : str
-        One line with the numbers.
-    visit, exposure : str or None
-        Where; an exposure's number is the one in the file that was read.
-    line : int or None
-        Line in the file that was read, 1-based.
+    `code` is stable: ``ADT`` and three digits. `line` is 1-based.
     """
 
     code: str
@@ -63,10 +52,6 @@ Message: TypeAlias = tuple[Location, str]
 Check: TypeAlias = Callable[..., Iterable[Message]]
 
 
-def _no_check(*_subject: object) -> Iterable[Message]:
-    return ()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """A code, its meaning, and the function that looks for it.
@@ -78,12 +63,8 @@ class Rule:
     code : str
         ``ADT`` and three digits; the first digit is the family: 1 syntax, 2 sampling, 3 moves,
         4 positions.
-    severity : Severity
-        How much its findings matter.
-    title : str
-        A few words.
-    explanation : str
-        What it means, when it is reported, what to do.
+    title, explanation : str
+        A few words; what it means, when it is reported, what to do.
     source : str
         The document that it rests on.
     check : callable
@@ -95,7 +76,7 @@ class Rule:
     title: str
     explanation: str
     source: str
-    check: Check = field(default=_no_check, repr=False)
+    check: Check = field(default=lambda *_subject: (), repr=False)
 
     def __call__(self, *subject: Any) -> Iterator[Finding]:
         """Yield the findings of this rule about `subject`."""
@@ -136,17 +117,10 @@ def rule(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which codes are wanted, by their prefixes.
+    """Which codes are wanted, by their prefixes: those to keep (none for all), and those to drop.
 
     The longest prefix that fits decides, so ``select=("ADT201",), ignore=("ADT2",)`` keeps ADT201;
     at equal length `ignore` wins.
-
-    Attributes
-    ----------
-    select : tuple of str
-        Prefixes of codes to keep; empty for all.
-    ignore : tuple of str
-        Prefixes of codes to drop.
     """
 
     select: tuple[str, ...] = ()
@@ -154,14 +128,7 @@ class Selection:
 
     @classmethod
     def of(cls, select: Iterable[str], ignore: Iterable[str], codes: Collection[str]) -> Selection:
-        """Read prefixes as they are typed: in any case, several joined by commas.
-
-        Parameters
-        ----------
-        select, ignore : iterable of str
-            Prefixes of codes.
-        codes : collection of str
-            All codes.
+        """Read prefixes of some of all `codes` as they are typed: in any case, joined by commas.
 
         Raises
         ------

@@ -142,8 +142,6 @@ class Region:
         All that the aperture reads, the place where the target lands, or a disc about it.
     diameter : float or None
         Of the disc, in `unit`.
-    unit : LengthUnit or None
-        Of the diameter.
 
     Examples
     --------
@@ -175,7 +173,7 @@ class Region:
         ----------
         diameter_arcsec : float or Quantity, arcsec
         diameter_pix : float, pixels
-            One of the two, larger than zero.
+            One of the two.
 
         Raises
         ------
@@ -184,20 +182,14 @@ class Region:
         """
         if (diameter_arcsec is None) == (diameter_pix is None):
             raise ValueError("a disc has one diameter: in arcsec or in pixels")
-        if diameter_pix is None:
-            # A Quantity's own method; astropy is not imported here.
-            to_value = getattr(diameter_arcsec, "to_value", None)
-            diameter = diameter_arcsec if to_value is None else to_value("arcsec")
-            unit = LengthUnit.ARCSEC
-        else:
-            diameter, unit = diameter_pix, LengthUnit.PIX
-        try:
-            value = float(diameter)
-        except TypeError:
-            value = math.nan
-        if not 0 < value < math.inf:
-            raise ValueError(f"the diameter of a disc is a number above zero, not {diameter}")
-        return cls(kind=RegionKind.DISC, diameter=value, unit=unit)
+        unit = LengthUnit.ARCSEC if diameter_pix is None else LengthUnit.PIX
+        diameter = diameter_arcsec if diameter_pix is None else diameter_pix
+        if hasattr(diameter, "to_value"):  # a Quantity; astropy is not imported here
+            diameter = diameter.to_value("arcsec")
+        with suppress(TypeError):
+            if 0 < float(diameter) < math.inf:
+                return cls(kind=RegionKind.DISC, diameter=float(diameter), unit=unit)
+        raise ValueError(f"the diameter of a disc is a number above zero, not {diameter}")
 
     @property
     def text(self) -> str:
@@ -215,16 +207,7 @@ class SpacingKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spacing:
-    """Smallest distance between two points of a pattern.
-
-    Attributes
-    ----------
-    kind : SpacingKind
-        Tight, as wide as the region lets it be, or a distance.
-    distance : float or None
-        The distance in `unit`; None for tight and wide.
-    unit : LengthUnit or None
-        Of the distance.
+    """Smallest distance between two points: tight, as wide as the region lets it be, or a distance.
 
     Examples
     --------
@@ -253,17 +236,7 @@ WIDE = Spacing(kind=SpacingKind.WIDE)
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Setup:
-    """What makes exposures comparable, as APT writes it.
-
-    Attributes
-    ----------
-    config : str
-        Instrument and detector: ``WFC3/IR``.
-    aperture : str
-        Aperture: ``IR-FIX``.
-    element : str
-        Spectral element: ``F160W``.
-    """
+    """What makes exposures comparable, as APT writes it: ``WFC3/IR``, ``IR-FIX``, ``F160W``."""
 
     config: str
     aperture: str
