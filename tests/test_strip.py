@@ -134,7 +134,7 @@ def test_an_edited_copy_stays_at_the_base() -> None:
     [
         (rb'X="0\.\d+"', b'X="0.777"', "restore the POS TARG, or delete the receipt"),
         (rb"@dithered 2/6", b"@dithered two/6", "not a receipt"),
-        (rb"(\n?@dithered 2/6[^<\n]*)", rb"\1\n\1", "a second receipt"),
+        (rb"(\n?@dithered 2/6[^<\n]*)", rb"\1\n\1", "two @dithered receipts"),
     ],
 )
 def test_what_a_receipt_does_not_explain_is_refused(was: bytes, now: bytes, said: str) -> None:

@@ -158,11 +158,11 @@ class Visit:
         """All exposures, those in groups too, in document order."""
         return tuple(exposure for exposure, _ in self.walk())
 
-    def location(self, exposure: Exposure | None = None) -> Location:
-        """Return the location of the visit, or of one of its exposures."""
-        if exposure is None:
-            return Location(visit=self.number, line=self.line)
-        return Location(visit=self.number, exposure=exposure.number, line=exposure.line)
+    def location(self, one: Exposure | Visit | None = None) -> Location:
+        """Return the location of one of its exposures, or of the visit."""
+        if isinstance(one, Exposure):
+            return Location(visit=self.number, exposure=one.number, line=one.line)
+        return Location(visit=self.number, line=self.line)
 
     def walk(self) -> Iterator[tuple[Exposure, tuple[ExposureGroup, ...]]]:
         """Yield each exposure with the groups around it, outermost first, in document order."""

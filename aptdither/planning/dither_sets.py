@@ -13,20 +13,11 @@ from aptdither.types import PosTarg, Region, Setup
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One exposure of a set, as the observer wrote it.
+    """One exposure of a set, as the observer wrote it, with what an earlier run made of it.
 
-    Attributes
-    ----------
-    copies : tuple of Exposure
-        Copies that an earlier run made of it; they may be removed again.
-    runs : int
-        How many exposures it stands for: 1, or its iterations times its pattern's points.
-    receipt : Receipt or None
-        What an earlier run wrote into its Comments.
-    together : tuple of Exposure
-        The other prime exposures of its prime and parallel container: one POS TARG for all.
-    parallels : tuple of Exposure
-        The parallel exposures of that container, which move along.
+    `copies` may be removed again. It stands for `runs` exposures: its iterations times its
+    pattern's points. In a prime and parallel container `together` are the other prime exposures,
+    which get the same POS TARG, and `parallels` move along.
     """
 
     exposure: Exposure
@@ -46,18 +37,9 @@ class Member:
 class Share:
     """The exposures that a set has in one visit about one base: a cluster, coherent by itself.
 
-    Attributes
-    ----------
-    members : tuple of Member
-        In document order.
-    base : PosTarg
-        The POS TARG that all had before they were dithered.
-    location : Location
-        Where the first tag of the set stands in this visit.
-    unwrapped : tuple of ExposureGroup
-        Pattern groups that become plain groups.
-    is_completed : bool
-        Whether the visit was executed: its exposures give their phases and are not changed.
+    `base` is the POS TARG that all had before they were dithered. The first tag of the set in this
+    visit stands at `location`. The pattern groups in `unwrapped` become plain groups. A visit that
+    `is_completed` was executed: its exposures give their phases and are not changed.
     """
 
     visit: Visit
@@ -83,16 +65,10 @@ class Share:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DitherSet:
-    """Exposures that are dithered together, and how.
+    """Exposures that are dithered together, and how: what the tags ask for, with the defaults.
 
-    Attributes
-    ----------
-    shares : tuple of Share
-        What it has in each visit and about each base, in document order.
-    request : DitherRequest
-        What the tags ask for, with the defaults of the run.
-    tag : str
-        The first tag as written; `location` is where it stands.
+    `shares` is what it has in each visit and about each base, in document order; `tag` is the first
+    tag as written, at `location`.
     """
 
     shares: tuple[Share, ...]

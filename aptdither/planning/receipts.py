@@ -15,6 +15,7 @@ from itertools import product
 
 from aptdither.apt.proposal import Exposure
 from aptdither.apt.receipt import MadeBy, Receipt
+from aptdither.apt.tags import CommentTags
 from aptdither.dither.catalog import Catalog
 from aptdither.dither.clusters import offset_clusters
 from aptdither.errors import AptDitherError
@@ -77,6 +78,20 @@ def dithered_for(tags: VisitTags, exposures: Iterable[Exposure], receipt: Receip
         if (other := tags.receipt(exposure)) is not None
         and (other.pattern, other.total) == (receipt.pattern, receipt.total)
     )
+
+
+def unclear_receipts(comments: CommentTags) -> Iterator[str]:
+    """Yield why the Comments of an exposure do not say its POS TARG before the dither."""
+    if len(comments.receipts) > 1:
+        yield (
+            "the Comments hold two @dithered receipts; keep the right one, or remove both and set "
+            "the POS TARG that the exposure had before it was dithered"
+        )
+    for text in comments.bad_receipts:
+        yield (
+            f"{text[:120]!r} is not a receipt that aptdither wrote; remove the line, and set the "
+            "POS TARG that the exposure had before it was dithered"
+        )
 
 
 def dither_of(exposure: Exposure, receipt: Receipt) -> Hashable:

@@ -14,7 +14,7 @@ from aptdither.optics.aperture import get_aperture
 from aptdither.optics.detector import supported_configs
 from aptdither.optics.filters import get_element
 from aptdither.planning.options import SetOptions
-from aptdither.planning.receipts import TILE_ARCSEC
+from aptdither.planning.receipts import TILE_ARCSEC, unclear_receipts
 from aptdither.planning.visit_tags import Claim
 from aptdither.types import NO_OFFSET, PosTarg
 
@@ -30,24 +30,12 @@ def refusals(
     distortion: Path | None,
 ) -> Iterator[AptDitherError]:
     """Yield everything that forbids dithering the exposures that a set has in one visit."""
-    kind = claim.tags.visit.kind
-    if kind != "Visit":
-        yield RefusalError(
-            f"{claim.tag.text!r} stands in a {kind} (a mosaic): its pointings are the mosaic's; "
-            "take the exposures out of it to dither them",
-            location=claim.location,
-        )
-    if proposal.is_pure_parallel:
-        yield RefusalError(
-            "this is a pure parallel proposal: the prime decides where it points, and POS TARGs "
-            "have no effect; remove the tag",
-            location=claim.location,
-        )
-    for error in _group_refusals(claim, patterns, options):
+    visit = claim.tags.visit
+    for error in _visit_refusals(claim, proposal, patterns, options):
         yield error.located(claim.location)
     for exposure in claim.exposures:
         for error in _exposure_refusals(exposure, claim, options):
-            yield error.located(claim.tags.location(exposure))
+            yield error.located(visit.location(exposure))
     for setup, exposure in {one.setup: one for one in reversed(claim.exposures)}.items():
         try:
             get_aperture(
@@ -55,13 +43,12 @@ def refusals(
             )
             get_element(setup.element, config=setup.config)
         except AptDitherError as error:
-            yield error.located(claim.tags.location(exposure))
+            yield error.located(visit.location(exposure))
 
 
 def _exposure_refusals(
     exposure: Exposure, claim: Claim, options: SetOptions
 ) -> Iterator[AptDitherError]:
-    comments = claim.tags.comments[exposure.node]
     if exposure.is_spatial_scan:
         yield RefusalError(
             "a spatial scan moves during the exposure and cannot be dithered; "
@@ -77,22 +64,23 @@ def _exposure_refusals(
             f"{problem.field} is {problem.found!r}; allowed: {problem.allowed}",
             location=Location(line=problem.line),
         )
-    if len(comments.receipts) > 1:
-        yield ProposalError(
-            "the Comments hold two @dithered receipts; keep the right one, or remove both "
-            "and set the POS TARG that the exposure had before it was dithered"
-        )
-    for text in comments.bad_receipts:
-        yield ProposalError(
-            f"{text!r} is not a receipt that aptdither wrote; remove the line, and set the "
-            "POS TARG that the exposure had before it was dithered"
-        )
+    yield from map(ProposalError, unclear_receipts(claim.tags.comments[exposure.node]))
 
 
-def _group_refusals(
-    claim: Claim, patterns: Mapping[str, AptPattern], options: SetOptions
+def _visit_refusals(
+    claim: Claim, proposal: Proposal, patterns: Mapping[str, AptPattern], options: SetOptions
 ) -> Iterator[AptDitherError]:
-    tags = claim.tags
+    tags, kind = claim.tags, claim.tags.visit.kind
+    if kind != "Visit":
+        yield RefusalError(
+            f"{claim.tag.text!r} stands in a {kind} (a mosaic): its pointings are the mosaic's; "
+            "take the exposures out of it to dither them"
+        )
+    if proposal.is_pure_parallel:
+        yield RefusalError(
+            "this is a pure parallel proposal: the prime decides where it points, and POS TARGs "
+            "have no effect; remove the tag"
+        )
     for group in pattern_groups(claim):
         yield from _pattern_refusals(group, claim, patterns, options)
     around = [group for one in claim.exposures for group in tags.groups_of[one.node]]

@@ -85,7 +85,7 @@ def select_sets(proposal: Proposal, options: Options) -> SelectedSets:
                 RefusalError(
                     f"the visit has {len(tags.slots)} exposures; at most {MAX_VISIT_EXPOSURES} are "
                     "handled: remove its tags, or split the visit",
-                    location=tags.location(),
+                    location=tags.visit.location(),
                 )
             )
             continue
@@ -128,7 +128,7 @@ def _claims(tags: VisitTags, errors: list[AptDitherError]) -> Iterator[tuple[_Ke
         innermost[where].append(exposure)
     families = _families(tags)
     for exposure, groups in tags.slots:
-        location = tags.location(exposure)
+        location = tags.visit.location(exposure)
         for tag in tags.comments[exposure.node].tags:
             place: _Key = ("group", groups[-1].node) if groups else ("alone", exposure.node)
             if is_supported(exposure):
@@ -146,13 +146,16 @@ def _claims(tags: VisitTags, errors: list[AptDitherError]) -> Iterator[tuple[_Ke
     wholes = [whole for whole in wholes if any(map(is_supported, whole[1]))]
     for tag in tags.comments[tags.visit.node].tags:
         for place, covered in wholes:
-            yield place, Claim(tag=tag, tags=tags, location=tags.location(), exposures=covered)
+            yield (
+                place,
+                Claim(tag=tag, tags=tags, location=tags.visit.location(), exposures=covered),
+            )
         if not wholes:
             errors.append(
                 RefusalError(
                     f"{tag.text!r} covers no {' or '.join(CONFIGS)} exposure: "
                     "the visit has none; remove the tag",
-                    location=tags.location(),
+                    location=tags.visit.location(),
                 )
             )
 
@@ -184,7 +187,7 @@ def _overlaps(candidates: Mapping[_Key, Sequence[Claim]]) -> Iterator[AptDitherE
                 yield TagError(
                     f"two tags put it into different sets ({other[0].tag.text!r} and "
                     f"{claims[0].tag.text!r}); an exposure belongs to one set: keep one",
-                    location=tags.location(exposure),
+                    location=tags.visit.location(exposure),
                 )
 
 
@@ -222,7 +225,7 @@ def _line_findings(
         yield STRAY_TAG.finding(message, location)
     receipts = {one: said for one, said in tags.receipts.items() if one.node not in claimed}
     for exposure, message in uncovered_receipts(receipts):
-        location = tags.location(exposure)
+        location = tags.visit.location(exposure)
         if location not in refused:
             yield UNCOVERED_RECEIPTS.finding(message, location)
 
@@ -234,12 +237,12 @@ def _repeated_numbers(
     if visit_numbers[number] > 1:
         yield ProposalError(
             f"two visits are numbered {number}; give each its own number in APT",
-            location=tags.location(),
+            location=tags.visit.location(),
         )
     repeated = sorted(number for number, own in tags.by_number.items() if len(own) > 1)
     if repeated:
         yield ProposalError(
             f"exposure number {', '.join(map(repr, repeated))} occurs more than once in "
             "this visit; give each exposure its own number in APT",
-            location=tags.location(),
+            location=tags.visit.location(),
         )

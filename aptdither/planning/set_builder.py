@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
+from itertools import product
+from typing import Any
 
 from aptdither.apt.patterns import is_pattern_group
 from aptdither.apt.proposal import Exposure, Proposal
 from aptdither.apt.receipt import Receipt
-from aptdither.apt.tags import DitherRequest
+from aptdither.apt.tags import KEYS, DitherRequest
 from aptdither.dither.catalog import load_catalog
 from aptdither.errors import (
     AptDitherError,
@@ -69,7 +71,7 @@ class SetBuilder:
     def build(self, claims: Sequence[Claim]) -> DitherSet:
         """Return the set that claims make together, or raise what forbids it."""
         errors: list[AptDitherError] = []
-        request = _request(claims, errors)
+        request = self._request(claims, errors)
         parts = _by_visit(claims, errors)
         completed = [
             one for one in parts if one.tags.visit.is_completed and not self.options.all_visits
@@ -92,12 +94,6 @@ class SetBuilder:
         for part in parts:
             errors += self._receipt_errors(part)
         raise_all(errors)
-        unset = {
-            key.name: getattr(self.defaults, key.name)
-            for key in fields(request)
-            if getattr(request, key.name) is None
-        }
-        request = replace(request, **unset)
         shares = self._shares(members, request)
         shares += [_completed(part, shares) for part in completed]
         return DitherSet(
@@ -106,6 +102,28 @@ class SetBuilder:
             tag=claims[0].tag.text,
             location=claims[0].location,
         )
+
+    def _request(self, claims: Sequence[Claim], errors: list[AptDitherError]) -> DitherRequest:
+        """Return what the tags of a set ask for together."""
+        first, *others = claims
+        if others and first.tag.request.id is None:
+            listed = "; ".join(
+                f"{one.tag.text!r} "
+                f"({one.location if one.location.exposure else 'Comments of the visit'})"
+                for one in claims
+            )
+            message = f"two tags for one set of exposures: {listed}; keep one"
+            errors.append(TagError(message, location=first.location))
+        values: dict[str, Any] = {}
+        for claim, key in product(claims, KEYS):
+            value = getattr(claim.tag.request, key)
+            if value is not None and values.setdefault(key, value) != value and not errors:
+                message = (
+                    f"{claim.tag.text!r} contradicts {first.tag.text!r} of the same id in {key!r}; "
+                    "give it once"
+                )
+                errors.append(TagError(message, location=claim.location))
+        return replace(self.defaults, **values)
 
     def _members(self, claim: Claim, errors: list[AptDitherError]) -> list[Member]:
         members: list[Member] = []
@@ -139,7 +157,7 @@ class SetBuilder:
                         "its receipt says that it is a copy made by an earlier run, but it does not"
                         " follow the exposure it was copied from; remove the last word of the "
                         "receipt to keep it as an exposure of its own, or delete it",
-                        location=claim.tags.location(exposure),
+                        location=claim.tags.visit.location(exposure),
                     )
                 )
         return members
@@ -155,7 +173,7 @@ class SetBuilder:
                 try:
                     base = self._base_of_member(part, member)
                 except AptDitherError as error:
-                    errors.append(error.located(part.tags.location(member.exposure)))
+                    errors.append(error.located(part.tags.visit.location(member.exposure)))
                     continue
                 bases = [base]
                 for group in part.tags.groups_of[member.exposure.node]:
@@ -249,7 +267,7 @@ class SetBuilder:
         return RefusalError(
             f"the exposures of the set start from different POS TARGs ({listed}); {restore}make "
             "them equal, or give --replace to start all from the first's",
-            location=part.tags.location(member.exposure),
+            location=part.tags.visit.location(member.exposure),
         )
 
     def _lost_receipts(
@@ -287,7 +305,7 @@ class SetBuilder:
                     for exposure, message in moved(own, self.catalog, aperture)
                 ]
             for exposure, message in problems:
-                yield ReceiptError(message, location=tags.location(exposure))
+                yield ReceiptError(message, location=tags.visit.location(exposure))
             strays = [
                 one
                 for one, other in tags.receipts.items()
@@ -300,35 +318,8 @@ class SetBuilder:
                     f"same dither ({receipt.total} points of {receipt.pattern}), but no tag covers "
                     "them; put them into the set again (a group in APT, the tag in the Visit's "
                     "Comments, or id=), or delete their receipts, or delete the exposures",
-                    location=tags.location(strays[0]),
+                    location=tags.visit.location(strays[0]),
                 )
-
-
-def _request(claims: Sequence[Claim], errors: list[AptDitherError]) -> DitherRequest:
-    """Return what the tags of a set ask for together."""
-    first, *others = claims
-    merged = first.tag.request
-    if others and merged.id is None:
-        listed = "; ".join(
-            f"{one.tag.text!r} ({one.location if one.location.exposure else 'Comments of the visit'})"
-            for one in claims
-        )
-        message = f"two tags for one set of exposures: {listed}; keep one"
-        errors.append(TagError(message, location=first.location))
-        return merged
-    for other in others:
-        for key in (one.name for one in fields(merged)):
-            new, old = getattr(other.tag.request, key), getattr(merged, key)
-            if new is not None and old is not None and new != old:
-                message = (
-                    f"{other.tag.text!r} contradicts {first.tag.text!r} of the same id in {key!r}; "
-                    "give it once"
-                )
-                errors.append(TagError(message, location=other.location))
-                return merged
-            if old is None:
-                merged = replace(merged, **{key: new})
-    return merged
 
 
 def _by_visit(claims: Sequence[Claim], errors: list[AptDitherError]) -> list[Claim]:

@@ -19,22 +19,15 @@ from aptdither.apt.writer import is_unedited_copy, rewrite_proposal
 from aptdither.dither.catalog import Catalog, load_catalog
 from aptdither.errors import AptDitherError, ReceiptError, raise_all
 from aptdither.optics.aperture import get_aperture
-from aptdither.planning.receipts import by_dither, moved
+from aptdither.planning.receipts import by_dither, moved, unclear_receipts
 from aptdither.planning.visit_tags import VisitTags
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stripped:
-    """A proposal without its dithers.
+    """A proposal without its dithers, what its visits became, and notes for the observer.
 
-    Attributes
-    ----------
-    new : bytes
-        The new file; the same object as the old one when there was nothing to take out.
-    changes : tuple of VisitChange
-        What the touched visits became.
-    notes : tuple of str
-        What the observer should know, a line each.
+    `new` is the same object as the old file when there was nothing to take out.
     """
 
     new: bytes
@@ -51,16 +44,8 @@ def strip_proposal(
 ) -> Stripped:
     """Take receipts and the POS TARGs that they explain out of a proposal.
 
-    Parameters
-    ----------
-    proposal : Proposal
-        As read.
-    tags : bool
-        Whether the ``@dither`` lines go, too.
-    all_visits : bool
-        Whether completed visits are stripped, too.
-    catalog : Catalog, optional
-        The patterns that receipts name; the built-in catalog when left out.
+    The ``@dither`` lines go, too, with `tags`; completed visits are stripped with `all_visits`.
+    `catalog` has the patterns that receipts name.
 
     Raises
     ------
@@ -78,7 +63,14 @@ def strip_proposal(
         if visit.is_completed and not all_visits:
             notes.append(f"visit {visit.number} is completed and stays as it is")
             continue
-        found = [*_unclear(read), *_moved(read, catalog or load_catalog())]
+        found = [
+            *(
+                ReceiptError(message, location=visit.location(exposure))
+                for exposure, _ in read.slots
+                for message in unclear_receipts(read.comments[exposure.node])
+            ),
+            *_moved(read, catalog or load_catalog()),
+        ]
         errors += found
         if found:
             continue
@@ -97,20 +89,6 @@ def _loses_lines(one: Visit | Exposure, dropped: frozenset[LineKind]) -> bool:
     return any(kind in dropped for *_, kind in lines_of(one.comments))
 
 
-def _unclear(read: VisitTags) -> Iterator[AptDitherError]:
-    """Yield an error for each exposure whose base is not certain."""
-    for exposure, _ in read.slots:
-        comments = read.comments[exposure.node]
-        wrong = [f"{text[:120]!r} is not a receipt" for text in comments.bad_receipts]
-        wrong += [f"{one.text!r} is a second receipt" for one in comments.receipts[1:]]
-        for what in wrong:
-            yield ReceiptError(
-                f"{what}, so the POS TARG before the dither is not certain; delete that line, and "
-                "set the POS TARG that the exposure shall have",
-                location=read.location(exposure),
-            )
-
-
 def _moved(read: VisitTags, catalog: Catalog) -> Iterator[AptDitherError]:
     """Yield an error for each POS TARG that its receipt does not explain."""
     for own in by_dither(read.receipts):
@@ -118,13 +96,13 @@ def _moved(read: VisitTags, catalog: Catalog) -> Iterator[AptDitherError]:
         try:
             aperture = get_aperture(first.aperture, first.spectral_element, config=first.config)
         except AptDitherError as error:
-            yield error.located(read.location(first))
+            yield error.located(read.visit.location(first))
             continue
         for exposure, message in moved(own, catalog, aperture):
             yield ReceiptError(
                 f"{message}; restore the POS TARG, or delete the receipt to keep the POS TARG that "
                 "the file has now",
-                location=read.location(exposure),
+                location=read.visit.location(exposure),
             )
 
 

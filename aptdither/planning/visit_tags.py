@@ -53,7 +53,7 @@ class VisitTags:
     def errors(self) -> list[AptDitherError]:
         """Lines that break the grammar of tags."""
         return [
-            error.located(self.location(one))
+            error.located(self.visit.location(one))
             for one in self.holders
             for error in self.comments[one.node].errors
         ]
@@ -67,10 +67,6 @@ class VisitTags:
     def by_number(self) -> dict[str, list[Exposure]]:
         """The exposures of each number."""
         return self.visit.by_number()
-
-    def location(self, one: Visit | Exposure | None = None) -> Location:
-        """Return the location of the visit, or of one of its exposures."""
-        return self.visit.location(one if isinstance(one, Exposure) else None)
 
     def receipt(self, exposure: Exposure) -> Receipt | None:
         """Return what an earlier run wrote into the exposure's Comments."""
@@ -111,11 +107,12 @@ class VisitTags:
     def near_misses(self) -> Iterator[tuple[Location, str]]:
         """Yield what may have been meant as a tag and is none: location and message."""
         for one in self.holders:
+            location = self.visit.location(one)
             if mentions_tag(one.label):
                 message = f"no tag is read in a Label: move {one.label[:120]!r} into the Comments"
-                yield self.location(one), message
+                yield location, message
             for stray in self.comments[one.node].strays:
-                yield self.location(one), near_miss(stray)
+                yield location, near_miss(stray)
 
     @property
     def has_text(self) -> bool:
