@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from aptdither.planning import evaluation
+from aptdither.dither.optimizer import limits
+from aptdither.planning import choice, evaluation, receipts
 
 #: Examples of each property: for the desk, for CI, and for a night.
 for profile, examples in {"quick": 30, "ci": 100, "nightly": 2000}.items():
@@ -56,29 +57,56 @@ def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture(scope="module")
+#: What the commands compute again and again: pure functions of their arguments.
+PURE = {
+    evaluation: ("evaluate", "expect", "possible_metrics"),
+    choice: ("optimize", "widest_spacing", "tradeoff", "search_for", "offset_clusters"),
+    receipts: ("offset_clusters",),
+    limits: ("closeness",),
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
 def remembered() -> Iterator[None]:
-    """Evaluate each set of POS TARGs once, as one run does, but for all tests of a module.
+    """Compute each coverage and each search once for all tests, where planning asks for it.
 
-    What is remembered are pure functions of their arguments.
+    Tests of these functions themselves import them from where they are defined.
     """
-
-    def once(function: Callable[..., Any]) -> Callable[..., Any]:
-        answers: dict[object, Any] = {}
-
-        def answer(postargs: Any, *args: Any, **named: Any) -> Any:
-            key = (np.asarray(postargs).tobytes(), args, tuple(sorted(named.items())))
-            if key not in answers:
-                answers[key] = function(postargs, *args, **named)
-            return answers[key]
-
-        return answer
-
     with pytest.MonkeyPatch.context() as patch:
-        for module, name in (
-            (evaluation, "evaluate"),
-            (evaluation, "expect"),
-            (evaluation, "possible_metrics"),
-        ):
-            patch.setattr(module, name, once(getattr(module, name)))
+        for module, names in PURE.items():
+            for name in names:
+                patch.setattr(module, name, _once(getattr(module, name)))
         yield
+
+
+def _once(function: Callable[..., Any]) -> Callable[..., Any]:
+    answers: dict[object, Any] = {}
+
+    def answer(*args: Any, progress: object = None, **named: Any) -> Any:
+        key = _plain(args), _plain(sorted(named.items()))
+        if key not in answers:
+            answers[key] = function(*args, **named)
+        return answers[key]
+
+    return answer
+
+
+def _plain(value: Any) -> Any:
+    """Return something that can be the key of a dictionary."""
+    match value:
+        case np.ndarray():
+            return value.shape, value.tobytes()
+        case list() | tuple():
+            return tuple(map(_plain, value))
+    return value
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write only what a picture says that it was drawn from, which takes no time."""
+    style = pytest.importorskip("aptdither.report.plots.style")
+
+    def describe(*_: object, description: str, **__: object) -> bytes:
+        return description.encode()
+
+    monkeypatch.setattr(style, "render", describe)

@@ -174,10 +174,3 @@ def test_report(tmp_path: Path) -> None:
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "UVIS F606W" in page
     assert "UVIS2" in page
-
-
-@pytest.mark.parametrize("kind", ["layout", "map", "distortion"])
-def test_plot(tmp_path: Path, kind: str) -> None:
-    path = tmp_path / "figure.png"
-    run("plot", kind, "--config", "ACS/WFC", "--pattern", "ACS-WFC-DITHER-BOX", "-o", path)
-    assert path.read_bytes().startswith(b"\x89PNG")

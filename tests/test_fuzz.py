@@ -20,8 +20,6 @@ from tests.made import exposure, group, proposal, visit
 BOX = "pattern=WFC3-IR-DITHER-BOX-MIN"
 LINE = "pattern=WFC3-IR-DITHER-LINE"
 
-pytestmark = pytest.mark.usefixtures("remembered")
-
 
 @pytest.fixture(scope="module")
 def runner() -> Runner:

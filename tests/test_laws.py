@@ -52,9 +52,6 @@ SETUPS = (("IR", "F160W"), ("IR", "F125W"), ("IR", "G141"), ("IR-FIX", "F140W"))
 BASES = (None, None, ("1.25", "-3"), ("0.0004", "-0.61181"), (None, ".5"))
 
 
-pytestmark = pytest.mark.usefixtures("remembered")
-
-
 # Proposals whose tags can be carried out ----------------------------------------------------------
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
@@ -24,8 +23,6 @@ from aptdither.report.json import group_as_json
 from aptdither.review.acceptance import accept_plan
 from aptdither.review.reviewer import Reviewer
 from tests.programs import edited, programs
-
-pytestmark = pytest.mark.usefixtures("remembered")
 
 REVIEWER = Reviewer()
 EVALUATOR = Evaluator()

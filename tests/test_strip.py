@@ -20,8 +20,6 @@ from aptdither.planning.strip import strip_proposal
 from tests.made import exposure, group, proposal, six, visit
 from tests.programs import programs
 
-pytestmark = pytest.mark.usefixtures("remembered")
-
 #: What a receipt does not tell: see :mod:`aptdither.planning.strip`.
 NOT_TOLD = re.compile(rb'SamePosAs=|Pattern="1"|NumberOfIterations="[^1]')
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -15,6 +16,10 @@ from aptdither.planning.survey import survey
 from aptdither.report.summary import (
     FIGURES,
     LEGEND,
+    MANY_LOST,
+    PARTLY_RECOVERED,
+    RECOVERED,
+    SMALL_LOSS,
     blocks,
     findings_of,
     headline,
@@ -147,3 +152,17 @@ def test_nothing_is_printed_of_no_groups() -> None:
     file = io.StringIO()
     print_groups(Console(file=file), [])
     assert file.getvalue() == ""
+
+
+def test_the_page_on_numbers_has_the_thresholds_of_the_summary() -> None:
+    page = Path(__file__).parents[1].joinpath("docs", "numbers.rst").read_text("utf-8")
+    for words in (
+        *(
+            f"- {least:g}: {least**-0.5 - 1:.0%} more noise"
+            for least in (RECOVERED, PARTLY_RECOVERED)
+        ),
+        f"to {RECOVERED:g} the summary gives the noise",
+        f"each costs less than {SMALL_LOSS:g}, it says ``none``",
+        f"unrecoverable fraction where it is above {MANY_LOST:g}",
+    ):
+        assert words in " ".join(page.split())
