@@ -381,19 +381,19 @@ def test_iterations_of_patterns_of_patterns_are_counted_not_made() -> None:
 
 def test_a_long_chain_of_same_pos_as_is_followed() -> None:
     chained = [
-        exposure(i, same=str(i - 1) if i > 1 else None, comments="@dither id=a" if i > 1500 else "")
-        for i in range(1, 1701)
+        exposure(i, same=str(i - 1) if i > 1 else None, comments="@dither id=a" if i > 1200 else "")
+        for i in range(1, 1204)
     ]
     with within(60):
         new = parse_proposal(applied(proposal(visit(*chained))))
-    assert sum(e.pos_targ is not None for e in new.visits[0].exposures) == 200
+    assert sum(e.pos_targ is not None for e in new.visits[0].exposures) == 3
 
 
 def test_hundreds_of_tags_are_no_trouble() -> None:
-    tagged = [exposure(i, comments=f"@dither n=2 {LINE}") for i in range(1, 501)]
+    tagged = [exposure(i, comments=f"@dither n=2 {LINE}") for i in range(1, 301)]
     with within(60):
         new = parse_proposal(applied(proposal(visit(*tagged))))
-    assert len(new.visits[0].exposures) == 1000
+    assert len(new.visits[0].exposures) == 600
 
 
 def test_a_second_run_can_read_what_the_first_wrote() -> None:
@@ -536,11 +536,18 @@ def _full_of_blanks(folder: Path) -> Path:
     return path
 
 
+def _zero(_: Path) -> Path:
+    return Path("/dev/zero")
+
+
 def _loop(folder: Path) -> Path:
     path = folder / "loop.apt"
     path.symlink_to(path)
     return path
 
+
+#: Read as a process with bounds, since whoever reads them to their end fills the memory.
+ENDLESS = (_sparse, _full_of_blanks, _zero)
 
 ODD_FILES: list[tuple[Callable[[Path], Path], str]] = [
     (_sparse, "large"),
@@ -548,7 +555,7 @@ ODD_FILES: list[tuple[Callable[[Path], Path], str]] = [
     (_directory, "directory"),
     (_full_of_blanks, "not well-formed"),
     (_loop, "cannot be read"),
-    (lambda _: Path("/dev/zero"), "device"),
+    (_zero, "device"),
     (lambda _: Path("/dev/stdin"), ""),
     (lambda _: Path("/proc/self/mem"), ""),
     (lambda folder: folder / "none.apt", "no such file"),
@@ -561,7 +568,7 @@ def test_what_is_no_file_to_read_is_refused(
     tmp_path: Path, make: Callable[[Path], Path], words: str, command: str
 ) -> None:
     path = make(tmp_path)
-    if command == "apply":
+    if command == "apply" and make in ENDLESS:
         ended = run("apply", path, memory=2 << 30)
     else:
         with within(60):

@@ -43,7 +43,7 @@ TIGHT_SPACING_PIX, WIDEST_SPACING_PIX = WFC3_IR.tight_spacing_pix, WFC3_IR.wides
 IR = get_aperture("IR", "F125W")
 PIXELS = np.diag((0.1356, 0.1213))
 F125W, F160W = get_element("F125W", "WFC3/IR"), get_element("F160W", "WFC3/IR")
-SMALL = Effort(layouts=120, climbers=6, moves=0)
+SMALL = Effort(layouts=60, climbers=4, moves=0, polished=1)
 
 
 @cache
@@ -166,7 +166,7 @@ def test_what_is_returned_is_what_it_says(n: int, spacing: float) -> None:
 def test_the_same_seed_gives_the_same_pattern_and_another_may_not() -> None:
     view = View(IR, F125W, Region.full())
     first, again, other = (
-        optimize(7, view, seed=seed, effort=SMALL, known=()) for seed in (0, 0, 1)
+        optimize(5, view, seed=seed, effort=SMALL, known=()) for seed in (0, 0, 1)
     )
     assert again == first
     assert other.postargs != first.postargs

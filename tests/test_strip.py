@@ -11,7 +11,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from aptdither.apt.reader import parse_proposal
-from aptdither.apt.tags import mentions_tag, parse_comments
+from aptdither.apt.tags import DitherRequest, Method, mentions_tag, parse_comments
 from aptdither.apt.writer import rewrite_proposal
 from aptdither.errors import AptDitherError
 from aptdither.planning.options import Options, SetOptions
@@ -27,7 +27,8 @@ NOT_TOLD = re.compile(rb'SamePosAs=|Pattern="1"|NumberOfIterations="[^1]')
 def applied(source: bytes, *, bold: bool = False) -> bytes:
     parsed = parse_proposal(source)
     options = Options(
-        sets=SetOptions(replace_patterns=bold, split_iterations=bold, all_visits=bold)
+        defaults=DitherRequest(method=Method.CATALOG),
+        sets=SetOptions(replace_patterns=bold, split_iterations=bold, all_visits=bold),
     )
     return rewrite_proposal(parsed, make_plan(parsed, options).changes)
 
