@@ -13,7 +13,7 @@ from tests.made import box_pattern, exposure, group, proposal, visit
 
 pytest.importorskip("matplotlib")
 
-from aptdither.report.plots.inline import inline_svg
+from aptdither.report.html import inline_svg
 
 VOID = {"meta", "link", "br", "img"}
 EVIL = "</pre></style><script>alert(1)</script>\"'><img src=x onerror=alert(1)>&amp;\x07\u202e"

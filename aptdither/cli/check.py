@@ -228,9 +228,9 @@ class _Writer:
 
     def write(self, checked: CheckedFile, *, is_supported: bool) -> None:
         """Print one file."""
-        from aptdither.report.check import checked_as_json, count_codes, print_checked
+        from aptdither.report.check import checked_as_json, print_checked
 
-        self.counts += count_codes(checked.findings)
+        self.counts.update(finding.code for finding in checked.findings)
         self.with_findings += bool(checked.findings)
         self.unsupported += not is_supported
         if checked.error is not None:

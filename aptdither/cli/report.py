@@ -55,7 +55,7 @@ def _write_report(name: str, page: str | Path, inputs: GroupInputs, *, force: bo
     from aptdither.io import files
     from aptdither.planning.evaluation import coverage_map
     from aptdither.report.diff import unified_diff
-    from aptdither.report.html import PageHeader, html_report
+    from aptdither.report.html import html_report
     from aptdither.report.plots.maps import GRID
     from aptdither.review.options import ReviewOptions
     from aptdither.review.reviewer import Reviewer
@@ -83,16 +83,11 @@ def _write_report(name: str, page: str | Path, inputs: GroupInputs, *, force: bo
         names = (source.path.name, files.default_output(source.path).name)
         encoding = parsed.document.source_encoding
         diff = unified_diff(source.data, new, encoding=encoding, names=names)
-    subject = PageHeader(
-        path=source.path.name,
-        sha256=source.sha256,
-        phase2_id=parsed.phase2_id,
-        apt_version=parsed.apt_version,
-    )
     with opt.progress_bar("drawing") as progress:
         maps = [coverage_map(group, GRID) for group in survey.groups]
         html = html_report(
-            subject,
+            source,
+            parsed,
             survey,
             maps,
             before=before,

@@ -7,7 +7,7 @@ format needs and nothing of numpy or XML.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -32,18 +32,9 @@ _INDENT = " " * 6
 class CheckedFile:
     """One file and its findings.
 
-    Attributes
-    ----------
-    path : str
-        Its name, as given or found below a given folder.
-    sha256 : str or None
-        Of its bytes; None where they could not be read.
-    groups : tuple of dict
-        Its evaluated sets as in the JSON report; empty when they were not requested.
-    findings : tuple of Finding
-        By visit, line and code.
-    error : str or None
-        Why the file could not be checked.
+    Its name is as given or found below a given folder; its sets are as in the JSON report, where
+    they were requested; the findings are by visit, line and code; the error is why it could not be
+    checked.
     """
 
     path: str
@@ -118,8 +109,6 @@ def summary_line(
 ) -> str:
     """Return the summary of a run.
 
-    Examples
-    --------
     >>> summary_line({}, files=3, unsupported=1)
     '3 files checked, 1 without supported exposures, no findings'
     >>> summary_line({"ADT301": 2}, files=3, with_findings=1, failed=1)
@@ -128,46 +117,37 @@ def summary_line(
     by_severity: Counter[Severity] = Counter()
     for code, count in counts.items():
         by_severity[RULES[code].severity] += count
-    parts = [f"{counted(files, 'file')} checked"]
-    if failed:
-        parts.append(f"{failed} not readable")
-    if unsupported:
-        parts.append(f"{unsupported} without supported exposures")
+    found = "no findings"
     if by_severity:
         kinds = ", ".join(counted(by_severity[s], s.value) for s in Severity if by_severity[s])
-        found = counted(sum(by_severity.values()), "finding")
-        parts.append(f"{found} in {counted(with_findings, 'file')} ({kinds})")
-    else:
-        parts.append("no findings")
-    return ", ".join(parts)
+        total = counted(sum(by_severity.values()), "finding")
+        found = f"{total} in {counted(with_findings, 'file')} ({kinds})"
+    parts = [
+        f"{counted(files, 'file')} checked",
+        f"{failed} not readable" if failed else "",
+        f"{unsupported} without supported exposures" if unsupported else "",
+        found,
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def statistics_table(counts: Mapping[str, int]) -> Table:
     """Return the number of findings of each code, the most frequent first."""
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right")
-    for _ in range(3):
-        table.add_column()
     for code, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         rule = RULES[code]
-        table.add_row(
-            str(count), code, Text(rule.severity, style=STYLES[rule.severity]), rule.title
-        )
+        severity = Text(rule.severity, style=STYLES[rule.severity])
+        table.add_row(str(count), code, severity, rule.title)
     return table
 
 
 def print_explanation(console: Console, rule: Rule) -> None:
     """Print what a code means."""
-    head = Text()
-    head.append(f"{rule.code} {rule.severity}", style=STYLES[rule.severity])
-    head.append(f": {rule.title}")
-    console.print(head)
-    console.print()
-    console.print(Text(rule.explanation))
-    console.print()
-    console.print(Text(f"Source: {rule.source}", style="dim"))
-
-
-def count_codes(findings: Iterable[Finding]) -> Counter[str]:
-    """Return the number of findings of each code."""
-    return Counter(finding.code for finding in findings)
+    console.print(
+        Text.assemble(
+            (f"{rule.code} {rule.severity}", STYLES[rule.severity]),
+            f": {rule.title}\n\n{rule.explanation}\n\n",
+            (f"Source: {rule.source}", "dim"),
+        )
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import io
 import itertools
+import operator
 import os
 
 _Path = str | os.PathLike[str]
@@ -14,25 +15,14 @@ MANY_LINES = 4000
 
 
 def unified_diff(old: bytes, new: bytes, *, encoding: str, names: tuple[_Path, _Path]) -> str:
-    """Return the change as a unified diff; empty for equal files.
+    """Return the change of a file in `encoding` as a unified diff; empty for equal files.
 
-    Parameters
-    ----------
-    old, new : bytes
-        The two files.
-    encoding : str
-        The encoding of both.
-    names : (str, str)
-        Their names in the header.
-
-    Returns
-    -------
-    str
-        Lines end in a newline; a carriage return before it is kept.
+    Lines end in a newline; a carriage return before it is kept.
     """
     if old == new:
         return ""
-    before, after = (_lines(data.decode(encoding)) for data in (old, new))
+    # Split at newlines alone: XML text may hold other characters that end lines elsewhere.
+    before, after = (list(io.StringIO(data.decode(encoding), newline="\n")) for data in (old, new))
     # The equal head and tail are most of a proposal; difflib would compare them slowly.
     head = _count_common(before, after)
     tail = _count_common(before[head:][::-1], after[head:][::-1])
@@ -61,19 +51,12 @@ def unified_diff(old: bytes, new: bytes, *, encoding: str, names: tuple[_Path, _
     )
 
 
-def _lines(text: str) -> list[str]:
-    """Split at newlines alone: XML text may hold other characters that end lines elsewhere."""
-    return list(io.StringIO(text, newline="\n"))
-
-
 def _count_common(before: list[str], after: list[str]) -> int:
     """Return the number of equal first lines."""
-    pairs = zip(before, after, strict=False)
-    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+    return sum(1 for _ in itertools.takewhile(bool, map(operator.eq, before, after)))
 
 
 def _range(start: int, stop: int) -> str:
-    length = stop - start
-    if length == 1:
-        return f"{start + 1}"
-    return f"{start + 1 if length else start},{length}"
+    if stop - start == 1:
+        return f"{stop}"
+    return f"{start + (stop > start)},{stop - start}"

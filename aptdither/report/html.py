@@ -7,8 +7,8 @@ forbids the page to load anything.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
@@ -18,47 +18,28 @@ from aptdither.findings import Finding
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.planning.survey import Survey
 from aptdither.report.notebook import environment, page_file
-from aptdither.report.plots.inline import inline_svg
+from aptdither.report.plots import style
 from aptdither.report.plots.maps import QUANTITIES, FieldMap, draw_map, levels_of, maps_of
 from aptdither.report.plots.pattern import draw_offsets, draw_phases
 from aptdither.report.plots.sky import draw_sky, orient_in_words, orients_of
-from aptdither.report.plots.style import Kind, render
 from aptdither.report.sanitize import safe_line
 from aptdither.report.summary import findings_of
 from aptdither.types import Progress
 from aptdither.version import __version__
 
 if TYPE_CHECKING:
+    from aptdither.apt.proposal import Proposal
     from aptdither.dither.coverage import Coverage
+    from aptdither.io.files import Source
 
 #: A picture on the page, inches: at its natural size on a telephone.
 PICTURE_IN = (3.4, 3.4)
 MAP_IN = (3.8, 3.4)
-_DIFF_CLASSES = {"+": "plus", "-": "minus", "@": "at"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageHeader:
-    """The proposal that a page is about.
-
-    Attributes
-    ----------
-    path : str
-        Its name.
-    sha256 : str
-        Of its bytes.
-    phase2_id, apt_version : str
-        As in the proposal.
-    """
-
-    path: str
-    sha256: str
-    phase2_id: str
-    apt_version: str
 
 
 def html_report(
-    header: PageHeader,
+    source: Source,
+    proposal: Proposal,
     survey: Survey,
     maps: Sequence[Coverage],
     *,
@@ -67,12 +48,12 @@ def html_report(
     diff: str = "",
     progress: Progress | None = None,
 ) -> str:
-    """Return the page.
+    """Return the page; the same input gives the same page.
 
     Parameters
     ----------
-    header : PageHeader
-        The proposal.
+    source, proposal : Source, Proposal
+        The file, and what was read from it.
     survey : Survey
         Its groups, and the problems of planning them.
     maps : sequence of Coverage
@@ -85,51 +66,31 @@ def html_report(
         The change that ``apply`` would make, unified; empty for none.
     progress : callable, optional
         Called with a fraction while pictures are drawn.
-
-    Returns
-    -------
-    str
-        HTML; the same input gives the same page.
     """
     messages = [finding.message for finding in findings]
     about = [finding for group in survey.groups for finding in findings_of(group, findings)]
     # The groups are the planned ones and then those that stand as they are.
     old = [before_of(group, before) for group in survey.planned]
     old += [None] * len(survey.observed)
-    return (
-        environment()
-        .get_template("page.html.j2")
-        .render(
-            header=header,
-            survey=survey,
-            groups=survey.groups,
-            before=old,
-            # A bad tag is a finding of the review and a problem of the plan: it is listed once.
-            problems=[p for p in survey.problems if not any(p.endswith(m) for m in messages)],
-            pictures=_pictures(survey.groups, maps, old, progress),
-            findings=findings,
-            general=[finding for finding in findings if finding not in about],
-            diff=[
-                (_DIFF_CLASSES.get(line[:1], ""), line.rstrip("\r"))
-                for line in diff.removesuffix("\n").split("\n")
-                if diff
-            ],
-            style=Markup(page_file("page.css")),
-            version=__version__,
-        )
+    page = environment().get_template("page.html.j2")
+    return page.render(
+        source=source,
+        proposal=proposal,
+        survey=survey,
+        before=old,
+        # A bad tag is a finding of the review and a problem of the plan: it is listed once.
+        problems=[p for p in survey.problems if not any(p.endswith(m) for m in messages)],
+        pictures=_pictures(survey.groups, maps, old, progress),
+        findings=findings,
+        general=[finding for finding in findings if finding not in about],
+        diff=diff,
+        style=Markup(page_file("page.css")),
+        version=__version__,
     )
 
 
 def before_of(group: DitherGroup, before: Iterable[DitherGroup]) -> DitherGroup | None:
-    """Return what the exposures of a planned group are in the file; None where it is not alike.
-
-    Parameters
-    ----------
-    group : DitherGroup
-        As planned.
-    before : iterable of DitherGroup
-        The proposal's sets as they stand.
-    """
+    """Return what the exposures of a planned group are in the file; None where it is not alike."""
     numbers = {point.was for point in group.points if point.was}
     for old in before:
         alike = old.visit == group.visit and old.exposures.setup == group.exposures.setup
@@ -159,18 +120,14 @@ def _pictures(
         if first.setdefault(seen, k) != k:
             pictures.append(first[seen])
             continue
-        in_visit = visits.pop(group.visit, []) if group.visit is not None else []
-        drawings = _drawings(group, whole, old, in_visit)
         drawn = []
+        drawings = _drawings(group, whole, old, visits.pop(group.visit, []))
         for j, (title, text, size, draw) in enumerate(drawings, start=1):
-            svg = render(draw, size, Kind.SVG, title=title, searchable=True)
+            svg = style.render(draw, size, style.Kind.SVG, title=title, searchable=True)
             name = f"g{k + 1}p{j}"
             drawn.append((title, text, inline_svg(svg, name=name, title=title, description=text)))
         pictures.append(drawn)
     return pictures
-
-
-Drawing = tuple[str, str, tuple[float, float], Callable[[Figure], None]]
 
 
 def _drawings(
@@ -178,7 +135,7 @@ def _drawings(
     whole: Coverage,
     before: DitherGroup | None,
     in_visit: Sequence[DitherGroup],
-) -> Iterator[Drawing]:
+) -> Iterator[tuple[str, str, tuple[float, float], Callable[[Figure], None]]]:
     """Yield title, text, size and drawing of each picture of a group.
 
     The first group of a visit has the footprints of all, `in_visit`.
@@ -206,7 +163,47 @@ def _drawings(
         title = QUANTITIES[name].replace("$", "")
         text = f"{field_map.numbers}; dashed: the region, +: its center, ×: its worst place"
         yield title, text, MAP_IN, over_detector
-    if in_visit:
-        visit = safe_line(in_visit[0].visit or "")
-        text = f"Of all exposures of visit {visit}: {orient_in_words(in_visit[0])}"
+    if in_visit and group.visit is not None:
+        text = f"Of all exposures of visit {safe_line(group.visit)}: {orient_in_words(in_visit[0])}"
         yield "Footprints", text, PICTURE_IN, lambda f: draw_sky(f.subplots(), in_visit)
+
+
+# --- pictures inside the page --------------------------------------------------------------------
+# matplotlib's SVG is a document of its own. In a page its ids would meet those of other pictures,
+# its style would reach everything, and its ink would vanish on a dark background.
+
+#: What comes before the picture, and what belongs to a document of its own.
+_UNWANTED = re.compile(r"^.*?(?=<svg\b)|\s*<(metadata|title|style)\b.*?</\1>", re.DOTALL)
+_OPENING = re.compile(r'<svg\b[^>]*?viewBox="([-\d. ]+)"[^>]*>')
+_NAME = re.compile(r'(\bid="|href="#|url\(#)([^")]+)')
+_LINE_BREAK = re.compile(r"\s*\n\s*")
+_OPENED = Markup(
+    '<svg viewBox="{box}" role="img" aria-labelledby="{name}-title {name}-text" '
+    'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
+    '<title id="{name}-title">{title}</title><desc id="{name}-text">{description}</desc>'
+)
+#: What replaces matplotlib's fonts, and its ink and paper, in a page.
+_REPLACED = {
+    "'DejaVu Sans Mono'": "'DejaVu Sans Mono', Menlo, Consolas, monospace",
+    "'DejaVu Sans'": "'DejaVu Sans', Verdana, sans-serif",
+    style.INK: "var(--ink)",
+    style.FAINT: "var(--faint)",
+    style.PAPER: "var(--paper)",
+    style.BLUE: "var(--blue)",
+    style.VERMILION: "var(--vermilion)",
+}
+_REPLACEABLE = re.compile("|".join(map(re.escape, _REPLACED)))
+
+
+def inline_svg(svg: bytes, *, name: str, title: str, description: str) -> Markup:
+    """Return a searchable picture as an element of an HTML page.
+
+    `name` is the prefix of its ids, unique in the page; `title` and `description` are the picture
+    in words, for those who cannot see it.
+    """
+    text = _UNWANTED.sub("", svg.decode("utf-8"))
+    text = _NAME.sub(lambda match: f"{match[1]}{name}-{match[2]}", text)
+    text = _REPLACEABLE.sub(lambda match: _REPLACED[match[0]], text)
+    words = {"name": name, "title": title, "description": description}
+    text = _OPENING.sub(lambda match: str(_OPENED.format(box=match[1], **words)), text, count=1)
+    return Markup(_LINE_BREAK.sub(" ", text).strip())

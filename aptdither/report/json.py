@@ -43,21 +43,7 @@ def header(command: str) -> dict[str, Any]:
 
 
 def apply_report(plan: Plan, *, source: Source, written: Written | None) -> dict[str, Any]:
-    """Return the report of ``apply``.
-
-    Parameters
-    ----------
-    plan : Plan
-    source : Source
-        The file that was read.
-    written : Written or None
-        The file that was written.
-
-    Returns
-    -------
-    dict
-        Ready for :func:`json.dumps`; obeys ``schemas/report.schema.json``.
-    """
+    """Return the report of ``apply`` on the file that was read; None was written in a dry run."""
     index = {id(group): k for k, group in enumerate(plan.groups)}
     sets = [
         {
@@ -79,10 +65,9 @@ def apply_report(plan: Plan, *, source: Source, written: Written | None) -> dict
 
 def files_as_json(source: Source, written: Written | None) -> dict[str, Any]:
     """Return what was read, and what was written."""
-    output = written and {"path": _text(str(written.path)), "sha256": written.sha256}
     return {
-        "input": {"path": _text(str(source.path)), "sha256": source.sha256},
-        "output": output,
+        "input": {"path": utf8_text(str(source.path)), "sha256": source.sha256},
+        "output": written and {"path": utf8_text(str(written.path)), "sha256": written.sha256},
     }
 
 
@@ -170,18 +155,15 @@ def fit_report(
 
 def places_as_json(coverage: Coverage, chip: str = "") -> dict[str, Any]:
     """Return the metrics at the center and the worst of each over the region, E's on `chip`."""
-    worst = _rounded(coverage.worst)
-    return {
-        "center": _rounded(coverage.center),
-        "worst": {**worst, "chip": chip} if chip else worst,
-    }
+    worst = _rounded(coverage.worst) | ({"chip": chip} if chip else {})
+    return {"center": _rounded(coverage.center), "worst": worst}
 
 
 def group_as_json(group: DitherGroup) -> dict[str, Any]:
     """Return one group object."""
-    names = (("visit", group.visit), ("tag", group.tag))
+    about = {"visit": group.visit, "tag": group.tag}
     return {
-        **{name: utf8_text(value) for name, value in names if value is not None},
+        **{name: utf8_text(value) for name, value in about.items() if value is not None},
         "config": group.aperture.config,
         "aperture": group.aperture.name,
         "element": group.element.name,
@@ -197,7 +179,7 @@ def group_as_json(group: DitherGroup) -> dict[str, Any]:
         "clusters": group.clusters,
         "points": [
             {
-                "exposure": _text(point.number),
+                "exposure": utf8_text(point.number),
                 "dx_pix": point.dx_pix,
                 "dy_pix": point.dy_pix,
                 "postarg_x": point.pos_targ.x_arcsec,
@@ -223,10 +205,10 @@ def findings_as_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:
         {
             "code": finding.code,
             "severity": str(finding.severity),
-            "visit": _text(finding.visit),
-            "exposure": _text(finding.exposure),
+            "visit": None if finding.visit is None else utf8_text(finding.visit),
+            "exposure": None if finding.exposure is None else utf8_text(finding.exposure),
             "line": finding.line,
-            "message": _text(finding.message),
+            "message": utf8_text(finding.message),
         }
         for finding in findings
     ]
@@ -238,7 +220,3 @@ def _rounded(record: Any) -> dict[str, Any]:
         name: round(value, DECIMALS) if isinstance(value, float) else value
         for name, value in dataclasses.asdict(record).items()
     }
-
-
-def _text(text: str | None) -> str | None:
-    return None if text is None else utf8_text(text)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jinja2
 import numpy as np
@@ -20,62 +20,28 @@ from aptdither.dither.pattern import Pattern
 from aptdither.dither.phases import wrap
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.planning.plan import Plan
+from aptdither.report import summary
 from aptdither.report.ascii_map import PIXEL_START
 from aptdither.report.sanitize import safe_text
-from aptdither.report.summary import (
-    FIGURES,
-    LEGEND,
-    block_name,
-    counted,
-    decimals,
-    facts,
-    figures,
-    findings_of,
-    has_old_numbers,
-    has_old_postargs,
-    headline,
-    joined_name,
-    location_of,
-    overview,
-)
 from aptdither.types import FloatArray
 
 if TYPE_CHECKING:
     from astropy.table import Table
     from matplotlib.axes import Axes
 
+_MACROS = {Plan: "plan", DitherGroup: "group", Pattern: "pattern", Coverage: "coverage"}
+
 
 def part_of(value: object) -> str:
-    """Return a plan, group, pattern or coverage as a piece of HTML.
-
-    Raises
-    ------
-    TypeError
-        If it is of another kind.
-    """
-    parts: Any = environment().get_template("parts.html.j2").module
-    match value:
-        case Plan():
-            shown = parts.plan(value)
-        case DitherGroup():
-            shown = parts.group(value)
-        case Pattern():
-            shown = parts.pattern(value)
-        case Coverage():
-            shown = parts.coverage(value)
-        case _:
-            raise TypeError(f"a {type(value).__name__} has no HTML")
-    return f'<div class="aptdither">{shown}</div>'
+    """Return a plan, group, pattern or coverage as a piece of HTML."""
+    if type(value) not in _MACROS:
+        raise TypeError(f"a {type(value).__name__} has no HTML")
+    macro = getattr(environment().get_template("parts.html.j2").module, _MACROS[type(value)])
+    return f'<div class="aptdither">{macro(value)}</div>'
 
 
 def table_of(value: object) -> Table:
-    """Return a plan, group, pattern or coverage as an astropy table.
-
-    Raises
-    ------
-    TypeError
-        If it is of another kind.
-    """
+    """Return a plan, group, pattern or coverage as an astropy table."""
     from astropy.table import Table
 
     from aptdither.report.tables import table_of_groups
@@ -103,11 +69,6 @@ def plot(
     """Draw a group on axes, of a new pyplot figure when left out, and return them.
 
     `whole` gives its coverage on a grid over the whole aperture.
-
-    Raises
-    ------
-    ValueError
-        If there is no such picture.
     """
     from aptdither.report.plots import maps, pattern, sky
 
@@ -136,28 +97,15 @@ def environment() -> jinja2.Environment:
     made = jinja2.Environment(
         loader=jinja2.FunctionLoader(page_file),
         autoescape=True,
-        finalize=_made_safe,
+        # Characters that could act are made visible in all that is printed.
+        finalize=lambda one: one if isinstance(one, Markup) else safe_text(str(one)),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters.update(
-        block_name=lambda group: block_name([group]),
-        counted=counted,
-        decimals=decimals,
-        dots=_dots,
-        facts=lambda group: facts(group, details=True),
-        figures=figures,
-        findings_of=findings_of,
-        has_old_numbers=has_old_numbers,
-        has_old_postargs=has_old_postargs,
-        headline=headline,
-        joined_name=joined_name,
-        location=location_of,
-        overview=overview,
-    )
-    made.globals.update(all_figures=FIGURES, legend=LEGEND)
+    made.filters.update(vars(summary), dots=_dots)
+    made.globals["words"] = summary
     return made
 
 
@@ -166,12 +114,7 @@ def page_file(name: str) -> str:
     return files("aptdither").joinpath("report", name).read_text(encoding="utf-8")
 
 
-def _made_safe(value: Any) -> Any:
-    """Return a value as the template prints it: no characters that could act."""
-    return value if isinstance(value, Markup) else safe_text(str(value))
-
-
 def _dots(phases: FloatArray) -> list[list[str]]:
     """Return phases (N, 2) as places in a square of side 1 with y downward, as text."""
     at = wrap(np.asarray(phases) - PIXEL_START)
-    return [[decimals(x), decimals(1 - y)] for x, y in at]
+    return [[summary.decimals(x), summary.decimals(1 - y)] for x, y in at]

@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
-from aptdither.findings import Finding, Rule
+from aptdither.findings import Finding
 from aptdither.report.check import CheckedFile
 from aptdither.report.sanitize import safe_line, utf8_text
 from aptdither.review.rules import RULES
@@ -22,65 +22,53 @@ from aptdither.version import __version__
 VERSION = "2.1.0"
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
-_INDEX = {code: index for index, code in enumerate(RULES)}
-
 
 def sarif_log(files: Iterable[CheckedFile]) -> dict[str, Any]:
-    """Return the findings of files as a SARIF log.
-
-    Parameters
-    ----------
-    files : iterable of CheckedFile
-        In the order of the run.
-
-    Returns
-    -------
-    dict
-        Ready for :func:`json.dumps`.
-    """
+    """Return the findings of files, in the order of the run, as a SARIF log."""
     results: list[dict[str, Any]] = []
     notifications: list[dict[str, Any]] = []
     artifacts: list[dict[str, Any]] = []
     for index, checked in enumerate(files):
-        location = {"uri": artifact_uri(checked.path), "index": index}
-        artifact: dict[str, Any] = {"location": {"uri": location["uri"]}, "mimeType": "text/xml"}
+        uri = artifact_uri(checked.path)
+        artifact: dict[str, Any] = {"location": {"uri": uri}, "mimeType": "text/xml"}
         if checked.sha256 is not None:
             artifact["hashes"] = {"sha-256": checked.sha256}
         artifacts.append(artifact)
+        location = {"artifactLocation": {"uri": uri, "index": index}}
         if checked.error is not None:
             notifications.append(
                 {
                     "level": "error",
-                    "message": {"text": utf8_text(safe_line(checked.error))},
-                    "locations": [{"physicalLocation": {"artifactLocation": location}}],
+                    "message": _text(checked.error),
+                    "locations": [{"physicalLocation": location}],
                 }
             )
         seen: Counter[str] = Counter()
         results.extend(_result(finding, location, seen) for finding in checked.findings)
-    return {
-        "$schema": SCHEMA,
-        "version": VERSION,
-        "runs": [
+    rules = [
+        {
+            "id": rule.code,
+            "shortDescription": {"text": rule.title},
+            "fullDescription": {"text": rule.explanation},
+            "help": {"text": f"{rule.explanation}\n\nSource: {rule.source}"},
+            "defaultConfiguration": {"level": str(rule.severity)},
+        }
+        for rule in RULES.values()
+    ]
+    driver = {"name": "aptdither", "semanticVersion": __version__, "rules": rules}
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "invocations": [
             {
-                "tool": {
-                    "driver": {
-                        "name": "aptdither",
-                        "semanticVersion": __version__,
-                        "rules": [_rule(rule) for rule in RULES.values()],
-                    }
-                },
-                "columnKind": "unicodeCodePoints",
-                "invocations": [
-                    {
-                        "executionSuccessful": not notifications,
-                        "toolExecutionNotifications": notifications,
-                    }
-                ],
-                "artifacts": artifacts,
-                "results": results,
+                "executionSuccessful": not notifications,
+                "toolExecutionNotifications": notifications,
             }
         ],
+        "artifacts": artifacts,
+        "results": results,
     }
+    return {"$schema": SCHEMA, "version": VERSION, "runs": [run]}
 
 
 def artifact_uri(path: str) -> str:
@@ -97,41 +85,30 @@ def artifact_uri(path: str) -> str:
     return f"./{text}" if ":" in text.split("/")[0] else text
 
 
-def _rule(rule: Rule) -> dict[str, Any]:
-    return {
-        "id": rule.code,
-        "shortDescription": {"text": rule.title},
-        "fullDescription": {"text": rule.explanation},
-        "help": {"text": f"{rule.explanation}\n\nSource: {rule.source}"},
-        "defaultConfiguration": {"level": str(rule.severity)},
-    }
-
-
 def _result(finding: Finding, location: dict[str, Any], seen: Counter[str]) -> dict[str, Any]:
-    where: dict[str, Any] = {"physicalLocation": {"artifactLocation": location}}
-    if finding.line is not None:
-        where["physicalLocation"]["region"] = {"startLine": finding.line}
+    region = {} if finding.line is None else {"region": {"startLine": finding.line}}
+    where: dict[str, Any] = {"physicalLocation": location | region}
     parts = [
         (name, utf8_text(safe_line(value)))
         for name, value in (("visit", finding.visit), ("exposure", finding.exposure))
         if value is not None
     ]
     if parts:
-        where["logicalLocations"] = [
-            {
-                "fullyQualifiedName": "/".join(f"{name} {value}" for name, value in parts),
-                "kind": "element",
-            }
-        ]
+        name = "/".join(f"{name} {value}" for name, value in parts)
+        where["logicalLocations"] = [{"fullyQualifiedName": name, "kind": "element"}]
     # The place in the proposal and the code stay the same while lines move.
     identity = "/".join((finding.code, *(f"{name}={value}" for name, value in parts)))
     seen[identity] += 1
     fingerprint = hashlib.sha256(f"{identity}#{seen[identity]}".encode()).hexdigest()[:32]
     return {
         "ruleId": finding.code,
-        "ruleIndex": _INDEX[finding.code],
+        "ruleIndex": list(RULES).index(finding.code),
         "level": str(finding.severity),
-        "message": {"text": utf8_text(safe_line(finding.message))},
+        "message": _text(finding.message),
         "locations": [where],
         "partialFingerprints": {"placeInProposal/v1": fingerprint},
     }
+
+
+def _text(text: str) -> dict[str, str]:
+    return {"text": utf8_text(safe_line(text))}

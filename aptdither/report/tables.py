@@ -9,10 +9,9 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from astropy.table import Table
 
 #: Columns of the tables to paste, with their units.
-COLUMNS = {
+_COLUMNS = {
     "Visit": "",
     "Exposure": "",
     "Aperture": "",
@@ -37,22 +36,19 @@ COLUMNS = {
     "POS TARG X": "arcsec",
     "POS TARG Y": "arcsec",
 }
-
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "Δ": r"$\Delta$",
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+}
 _DS9_HEAD = "# Region file format: DS9 version 4.1"
 _DS9_COLORS = ("cyan", "magenta", "green", "yellow", "red", "blue")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sky:
-    """The position of a target and the orientation of the telescope.
-
-    Attributes
-    ----------
-    ra_deg, dec_deg : float
-        The target.
-    orient_deg : float
-        APT's ORIENT: position angle of U3, degrees from north through east.
-    """
+class Sky(NamedTuple):
+    """A target (ICRS, degrees) and APT's ORIENT: position angle of U3, north through east."""
 
     ra_deg: float
     dec_deg: float
@@ -70,85 +66,115 @@ def ecsv(groups: Sequence[DitherGroup]) -> str:
 
 
 def table_of_groups(groups: Sequence[DitherGroup]) -> Table:
-    """Return a table of POS TARGs, one row an exposure.
+    """Return a table of POS TARGs, one row an exposure, with the groups' coverage in its ``meta``.
 
-    Parameters
-    ----------
-    groups : sequence of DitherGroup
-
-    Returns
-    -------
-    astropy.table.Table
-        Columns ``visit``, ``exposure``, ``aperture``, ``element``, ``pattern``, ``dx`` and ``dy``
-        (pix), ``postarg_x`` and ``postarg_y`` (arcsec). The groups' coverage is in its ``meta``.
+    Columns ``visit``, ``exposure``, ``aperture``, ``element``, ``pattern``, ``dx`` and ``dy`` (pix),
+    ``postarg_x`` and ``postarg_y`` (arcsec).
     """
     from astropy.table import Table
 
-    rows = [(group, point) for group in groups for point in group.points]
-    columns: dict[str, tuple[str, list[Any]]] = {
-        "visit": ("", [safe_line(group.visit or "") for group, _ in rows]),
-        "exposure": ("", [safe_line(point.number) for _, point in rows]),
-        "aperture": ("", [group.aperture.name for group, _ in rows]),
-        "element": ("", [group.element.name for group, _ in rows]),
-        "pattern": ("", [safe_line(group.choice.name) for group, _ in rows]),
-        "dx": ("pix", [round(point.dx_pix, 6) for _, point in rows]),
-        "dy": ("pix", [round(point.dy_pix, 6) for _, point in rows]),
-        "postarg_x": ("arcsec", [point.pos_targ.x_arcsec for _, point in rows]),
-        "postarg_y": ("arcsec", [point.pos_targ.y_arcsec for _, point in rows]),
-    }
-    meta = {"tool": f"aptdither {__version__}", "groups": [_facts(group) for group in groups]}
-    table = Table({name: values for name, (_, values) in columns.items()}, meta=meta)
-    for name, (unit, _) in columns.items():
-        table[name].unit = unit or None
+    names = [
+        "visit",
+        "exposure",
+        "aperture",
+        "element",
+        "pattern",
+        "dx",
+        "dy",
+        "postarg_x",
+        "postarg_y",
+    ]
+    rows = [
+        (
+            safe_line(group.visit or ""),
+            safe_line(point.number),
+            group.aperture.name,
+            group.element.name,
+            safe_line(group.choice.name),
+            round(point.dx_pix, 6),
+            round(point.dy_pix, 6),
+            *point.pos_targ.xy_arcsec,
+        )
+        for group in groups
+        for point in group.points
+    ]
+    units = {"dx": "pix", "dy": "pix", "postarg_x": "arcsec", "postarg_y": "arcsec"}
+    meta = {"tool": f"aptdither {__version__}"}
+    table = Table(rows=rows or None, names=names, units=units, meta=meta)
+    table.meta["groups"] = [
+        {
+            "visit": safe_line(group.visit or ""),
+            "aperture": group.aperture.name,
+            "element": group.element.name,
+            "size": group.region.text,
+            "pattern": safe_line(group.choice.name),
+            **{
+                f"{name}_{place}": round(getattr(getattr(group.coverage, place), name), 4)
+                for name in ("efficiency", "packing_of_limit")
+                for place in ("center", "worst")
+            },
+        }
+        for group in groups
+    ]
     for name, along in (("dx", "columns"), ("dy", "rows")):
         what = "offset from the base at the aperture's fiducial point"
         table[name].description = f"{what}, +{name[1]} along {along}"
     return table
 
 
-def _facts(group: DitherGroup) -> dict[str, object]:
-    return {
-        "visit": safe_line(group.visit or ""),
-        "aperture": group.aperture.name,
-        "element": group.element.name,
-        "size": group.region.text,
-        "pattern": safe_line(group.choice.name),
-        **{
-            f"{name}_{place}": round(getattr(getattr(group.coverage, place), name), 4)
-            for name in ("efficiency", "packing_of_limit")
-            for place in ("center", "worst")
-        },
-    }
-
-
 def markdown(groups: Sequence[DitherGroup]) -> str:
     """Return a Markdown table of POS TARGs, with a sentence on each group's coverage."""
-    heads = [f"{name}, {unit}" if unit else name for name, unit in COLUMNS.items()]
-    rules = ["---:" if unit else "---" for unit in COLUMNS.values()]
-    rows = [map(_markdown_text, row) for row in _rows(groups)]
+
+    def escaped(text: str) -> str:
+        return re.sub(r"([\\`*_\[\]<>|#&])", r"\\\1", text)
+
+    heads = [f"{name}, {unit}" if unit else name for name, unit in _COLUMNS.items()]
+    rules = ["---:" if unit else "---" for unit in _COLUMNS.values()]
+    rows = [map(escaped, row) for row in _rows(groups)]
     lines = [f"| {' | '.join(cells)} |" for cells in (heads, rules, *rows)]
-    lines += ["", *(f"- {_markdown_text(sentence)}" for sentence in map(coverage_sentence, groups))]
+    lines += ["", *(f"- {escaped(coverage_sentence(group))}" for group in groups)]
     return "\n".join(lines) + "\n"
 
 
 def latex(groups: Sequence[DitherGroup]) -> str:
     """Return a LaTeX ``tabular`` of POS TARGs, with a comment on each group's coverage."""
-    from astropy.table import Table
 
-    names = [_latex_text(name) for name in COLUMNS]
-    rows = [[_latex_cell(cell) for cell in row] for row in _rows(groups)]
-    style = {
-        "tabletype": None,
-        "header_start": r"\hline",
-        "header_end": r"\hline",
-        "data_end": r"\hline",
-        "col_align": "".join("r" if unit else "l" for unit in COLUMNS.values()),
-        "units": {_latex_text(name): f"({unit})" for name, unit in COLUMNS.items() if unit},
-    }
-    text = io.StringIO()
-    Table(rows=rows, names=names).write(text, format="ascii.latex", latexdict=style)
-    comments = "".join(f"% {line}\n" for line in map(coverage_sentence, groups))
-    return comments + text.getvalue()
+    def escaped(text: str) -> str:
+        if re.fullmatch(r"-\d+\.\d+", text):
+            return f"${text}$"  # a minus sign, not a hyphen
+        return "".join(_LATEX.get(character, character) for character in text)
+
+    def line(cells: Iterable[str]) -> str:
+        return " & ".join(map(escaped, cells)) + r" \\"
+
+    lines = [
+        *(f"% {coverage_sentence(group)}" for group in groups),
+        rf"\begin{{tabular}}{{{''.join('r' if unit else 'l' for unit in _COLUMNS.values())}}}",
+        r"\hline",
+        line(_COLUMNS),
+        line(unit and f"({unit})" for unit in _COLUMNS.values()),
+        r"\hline",
+        *map(line, _rows(groups)),
+        r"\hline",
+        r"\end{tabular}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _rows(groups: Iterable[DitherGroup]) -> list[tuple[str, ...]]:
+    return [
+        (
+            safe_line(group.visit or "-"),
+            safe_line(point.number),
+            group.aperture.name,
+            group.element.name,
+            decimals(point.dx_pix),
+            decimals(point.dy_pix),
+            *point.pos_targ.written,
+        )
+        for group in groups
+        for point in group.points
+    ]
 
 
 def apt_text(groups: Sequence[DitherGroup]) -> str:
@@ -172,59 +198,14 @@ def apt_text(groups: Sequence[DitherGroup]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _rows(groups: Iterable[DitherGroup]) -> Iterator[tuple[str, ...]]:
-    for group in groups:
-        for point in group.points:
-            yield (
-                safe_line(group.visit or "-"),
-                safe_line(point.number),
-                group.aperture.name,
-                group.element.name,
-                decimals(point.dx_pix),
-                decimals(point.dy_pix),
-                *point.pos_targ.written,
-            )
-
-
-def _markdown_text(text: str) -> str:
-    return re.sub(r"([\\`*_\[\]<>|#&])", r"\\\1", text)
-
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "Δ": r"$\Delta$",
-    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
-}
-
-
-def _latex_text(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
-
-
-def _latex_cell(text: str) -> str:
-    """Return a cell; a negative number gets a minus sign, not a hyphen."""
-    return f"${text}$" if re.fullmatch(r"-\d+\.\d+", text) else _latex_text(text)
-
-
 # --- DS9 regions ---------------------------------------------------------------------------------
 
 
 def ds9_sky(groups: Sequence[DitherGroup], sky: Sky) -> str:
-    """Return a DS9 region file of the exposures' footprints on the sky.
+    """Return a DS9 region file of the exposures' footprints on the sky, all of one target.
 
-    Parameters
-    ----------
-    groups : sequence of DitherGroup
-    sky : Sky
-        The target and the orientation; all groups are taken to be at this target.
-
-    Returns
-    -------
-    str
-        A polygon in ICRS for each exposure, its sides bent as distortion bends them, and a cross
-        on the target. The roll changes little within a visit and is taken as constant.
+    A polygon in ICRS for each exposure, its sides bent as distortion bends them, and a cross on the
+    target. The roll changes little within a visit and is taken as constant.
     """
     orient, target = f"{sky.orient_deg:g}", f"{sky.ra_deg:.6f} {sky.dec_deg:+.6f}"
     lines = [
@@ -249,17 +230,10 @@ def ds9_sky(groups: Sequence[DitherGroup], sky: Sky) -> str:
 def ds9_detector(groups: Sequence[DitherGroup]) -> str:
     """Return a DS9 region file of the exposures' footprints and the target on the detector.
 
-    Parameters
-    ----------
-    groups : sequence of DitherGroup
-        Shown together, so they should share an aperture.
-
-    Returns
-    -------
-    str
-        In ``image`` coordinates of the calibrated full-frame image of each group's first exposure,
-        of two chips that with the reference point: for every exposure and chip the polygon of sky
-        that it sees, as the first sees it, and a cross where the target lands in that exposure.
+    In ``image`` coordinates of the calibrated full-frame image of each group's first exposure, of
+    two chips that with the reference point: for every exposure and chip the polygon of sky that it
+    sees, as the first sees it, and a cross where the target lands in that exposure. The groups are
+    shown together, so they should share an aperture.
     """
     lines = [
         _DS9_HEAD,
