@@ -49,9 +49,6 @@ LONG = {
     "apt/writer.py": "all edits of a proposal's bytes, which must agree with each other",
     "dither/optimizer/strategy.py": "one search from its starts to its polish",
     "optics/aperture.py": "frames, chips and the transforms between them",
-    "planning/choice.py": "one pattern for the sets of a request, from the catalog or the search",
-    "planning/evaluation.py": "the one evaluation of a set, with its numpydoc",
-    "planning/pointings.py": "where each exposure of a proposal points",
 }
 
 #: British spellings, as regular expressions of what follows a non-letter.

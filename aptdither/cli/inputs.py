@@ -123,28 +123,18 @@ class ViewInputs(RegionInputs):
         self, *, seed: int, spacing: Spacing | None = None, progress: Progress | None
     ) -> PatternChooser:
         """Return what designs patterns for all that the options name; without a catalog."""
-        from aptdither.dither.views import View
         from aptdither.planning.choice import PatternChooser
 
-        evaluator = self.evaluator(seed)
-        (setup, region), *others = self.seen()
-        aperture, snr = evaluator.aperture(setup), evaluator.snr
-        prime = View(aperture, evaluator.element(setup), region, snr=snr)
-        parallels = [
-            View(evaluator.aperture(one), evaluator.element(one), own, aperture.frame, snr)
-            for one, own in others
-        ]
-        return PatternChooser(
-            views=(prime, *parallels), spacing=spacing, seed=seed, progress=progress
-        )
+        evaluator, seen = self.evaluator(seed), self.seen()
+        views = tuple(evaluator.view(setup, region, prime=seen[0][0]) for setup, region in seen)
+        return PatternChooser(views=views, spacing=spacing, seed=seed, progress=progress)
 
     def evaluate(self, choice: PatternChoice, evaluator: Evaluator) -> list[DitherGroup]:
         """Return a pattern as each detector sees it."""
-        (setup, region), *others = self.seen()
-        prime = evaluator.aperture(setup).frame
+        seen = self.seen()
         return [
-            evaluator.evaluate_pattern(choice, setup, region),
-            *(evaluator.evaluate_pattern(choice, *other, prime) for other in others),
+            evaluator.evaluate_pattern(choice, setup, region, prime=seen[0][0])
+            for setup, region in seen
         ]
 
 

@@ -94,8 +94,8 @@ class Detector:
         Points of one cluster, at most.
     guide_star_limit_arcsec : float
         Dithers within this diameter keep their guide stars, arcsec.
-    tile_arcsec : float
-        Pointings farther apart than this are not one dither, arcsec.
+    same_field_arcsec : float
+        Pointings farther apart than this share too little of the field to be one dither, arcsec.
     rounding_pix : float
         How far rounding POS TARGs to 0.001 arcsec can move a point, pixels.
     same_pointing_pix, same_phase_pix : float
@@ -125,7 +125,7 @@ class Detector:
     # WFC3 Instrument Handbook, section 7.10.1; a matter of the guiders' fields, so of every detector.
     guide_star_limit_arcsec: float = 130.0
     # Chosen: half of the field of WFC3/IR.
-    tile_arcsec: float = 60.0
+    same_field_arcsec: float = 60.0
     # Chosen: what design_rounding_pix is at most; checks allow that much, since files come from elsewhere.
     rounding_pix: float = 0.05
     # Chosen: less than any step repeats to (5 mas), and a phase that differs by a tenth of a pixel.

@@ -10,16 +10,16 @@ the pattern that the search found.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 
 from aptdither.apt.tags import DitherRequest
 from aptdither.dither.catalog import Catalog
-from aptdither.dither.clusters import offset_clusters, split_counts
+from aptdither.dither.clusters import offset_clusters
 from aptdither.dither.coverage import Search, search_for
 from aptdither.dither.optimizer.optimize import (
     EQUAL_PACKING,
@@ -46,6 +46,7 @@ from aptdither.types import (
     LengthUnit,
     PosTarg,
     Progress,
+    Region,
     RegionKind,
     Spacing,
     SpacingKind,
@@ -62,7 +63,6 @@ AUTO_SPACING_MARGIN_PIX = 1.0
 
 #: Spacing that a catalog pattern may lack, pixels: what three decimals of arcsec can cost.
 ROUNDING_PIX = 0.01
-
 
 #: Times that a search is repeated with a smaller spacing, to keep the target on the detector.
 MAX_SHRINKS = 4
@@ -108,37 +108,37 @@ class PatternChoice:
         return np.array(self.offsets_arcsec, dtype=float)
 
     @classmethod
+    def of(cls, offsets_arcsec: Iterable[Iterable[float]], **words: Any) -> PatternChoice:
+        """Return offsets (N, 2), arcsec, with where they come from."""
+        pairs = tuple((float(x), float(y)) for x, y in offsets_arcsec)
+        return cls(offsets_arcsec=pairs, **words)
+
+    @classmethod
     def from_catalog(
         cls, pattern: Pattern, aperture: Aperture, why: str = "requested"
     ) -> PatternChoice:
         """Return a catalog pattern as POS TARGs for one aperture."""
-        return cls(
+        return cls.of(
+            pattern.postargs(aperture),
             name=pattern.name,
             method=ChoiceMethod.CATALOG,
             source=pattern.source,
             why=why,
-            offsets_arcsec=_pairs(pattern.postargs(aperture)),
         )
 
     @classmethod
     def given(cls, offsets_arcsec: Iterable[tuple[float, float]]) -> PatternChoice:
         """Return POS TARGs from the command line."""
-        return cls(
+        return cls.of(
+            offsets_arcsec,
             name="postargs",
             method=ChoiceMethod.GIVEN,
             source="the command line",
             why="POS TARGs from the command line",
-            offsets_arcsec=_pairs(offsets_arcsec),
         )
 
     def as_pattern(self, name: str) -> Pattern:
-        """Return it as an entry for a catalog.
-
-        Raises
-        ------
-        CatalogError
-            If the name cannot be that of a pattern.
-        """
+        """Return it as an entry for a catalog; a name that no pattern can have is a CatalogError."""
         return Pattern(
             name=name,
             points=self.offsets_arcsec,
@@ -204,54 +204,47 @@ class PatternChooser:
             [choices[n].offsets for n in sizes], self.aperture, base=self.base.xy_arcsec
         )
         counts = " and ".join(str(n) for n in choices)
-        return PatternChoice(
+        return PatternChoice.of(
+            offsets,
             name="+".join(dict.fromkeys(choices[n].name for n in sizes)),
             method=first.method,
             source=first.source,
             why=f"{len(sizes)} clusters of {counts} points, stepped apart so that an artifact hides at "
             f"most one cluster; {first.why}",
-            offsets_arcsec=_pairs(offsets),
         )
 
     def design(self, n: int) -> PatternChoice:
         """Design a pattern of `n` points, whatever the catalog has.
 
-        Raises
-        ------
-        UsageError
-            If `n` or the spacing is out of range.
+        A number of points or a spacing that is out of range is a UsageError.
         """
-        result, why = self._search(n)
-        return self._designed(result, why)
+        return self._designed(*self._search(n))
 
     def tradeoff(self, n: int) -> tuple[TradeoffPoint, ...]:
         """Return what each spacing costs, the tightest first."""
-        return tradeoff(
-            n,
-            self.views,
-            seed=self.seed,
-            base=self.base.xy_arcsec,
-            known=self._of_catalog(n) or None,
-            progress=self.progress,
-        )
+        return tradeoff(n, self.views, **self._search_options(n))
 
     @property
-    def spacing_or_default(self) -> Spacing:
-        """The spacing as requested, or tight for the whole readout and wide for a target."""
-        return self.spacing or (TIGHT if self.views[0].region.kind is RegionKind.FULL else WIDE)
+    def aperture(self) -> Aperture:
+        """The aperture of the prime."""
+        return self.views[0].aperture
+
+    @property
+    def _region(self) -> Region:
+        return self.views[0].region
+
+    @property
+    def _spacing(self) -> Spacing:
+        return self.spacing or (TIGHT if self._region.kind is RegionKind.FULL else WIDE)
 
     @property
     def _is_wide(self) -> bool:
-        return self.spacing_or_default.kind is SpacingKind.WIDE
-
-    @property
-    def _widest_pix(self) -> float:
-        return self.aperture.detector.widest_spacing_pix
+        return self._spacing.kind is SpacingKind.WIDE
 
     @property
     def _least_pix(self) -> float:
         """Least distance of two points, pixels; for wide that of tight."""
-        spacing = self.spacing_or_default
+        spacing = self._spacing
         if spacing.distance is None:
             return self.aperture.detector.tight_spacing_pix
         if spacing.unit is LengthUnit.PIX:
@@ -260,9 +253,9 @@ class PatternChooser:
         return float(spacing.distance / np.sqrt(x_scale * y_scale))
 
     @property
-    def aperture(self) -> Aperture:
-        """The aperture of the prime."""
-        return self.views[0].aperture
+    def _margin(self) -> float:
+        """Worst-place efficiency that a catalog pattern may lack."""
+        return max(AUTO_MARGIN, equal_efficiency(self.views))
 
     def _of_catalog(self, n: int) -> tuple[Pattern, ...]:
         """Return the catalog's patterns of `n` points for these detectors."""
@@ -272,47 +265,43 @@ class PatternChooser:
 
     def _choose_one(self, n: int, request: DitherRequest) -> PatternChoice:
         """Return the pattern of one cluster of `n` points."""
-        assert self.catalog is not None
         if request.pattern is not None:
             return PatternChoice.from_catalog(self._requested(request.pattern), self.aperture)
         if n == 1:
-            return PatternChoice(
+            return PatternChoice.of(
+                ((0.0, 0.0),),
                 name="single",
                 method=ChoiceMethod.CATALOG,
                 source="one point",
                 why="a single exposure: nothing to dither",
-                offsets_arcsec=((0.0, 0.0),),
             )
-        method = request.method or "auto"
-        candidate = None if method == "optimize" else self._best_candidate(n)
-        if method == "catalog":
+        candidate = None if request.method == "optimize" else self._best_candidate(n)
+        if request.method == "catalog":
             if candidate is None:
-                is_disc = self.views[0].region.kind is not RegionKind.FULL
-                on_detector = f" and {self.views[0].region.text} on the detector" if is_disc else ""
+                is_disc = self._region.kind is not RegionKind.FULL
+                on_detector = f" and {self._region.text} on the detector" if is_disc else ""
                 raise RefusalError(
                     f"no catalog pattern of {n} points keeps its points {self._least_pix:.3g} "
                     f"pixels apart{on_detector}; give a smaller "
                     f"{'spacing or size' if is_disc else 'spacing'}, or method=optimize"
                 )
             return self._take(candidate, "the best of the catalog for this region")
-        if candidate is not None and not self._can_be_beaten(candidate):
-            # The bound is the best of many climbs; a pattern may have climbed higher.
-            bound = max(self._bound(n), candidate.efficiency)
-            return self._take(
-                candidate,
-                f"its worst-place efficiency {candidate.efficiency:.3f} is within {self._margin:g} "
-                f"of {bound:.3f}, the maximum for {n} exposures",
-            )
-        result, why = self._search(n)
         if candidate is None:
-            return self._designed(result, why)
-        if self._is_near(candidate, result):
-            found = max(result.efficiency_worst, candidate.efficiency)
-            return self._take(
-                candidate,
-                f"its worst-place efficiency {candidate.efficiency:.3f} is within {self._margin:g} "
-                f"of the best that a search finds ({found:.3f})",
-            )
+            return self.design(n)
+        best = "its worst-place efficiency {:.3f} is within {:g} of {}"
+        if self._is_wide_enough(candidate, self.aperture.detector.widest_spacing_pix):
+            bound = possible_efficiency(n, self.views, base=self.base.xy_arcsec)
+            if candidate.efficiency >= bound - self._margin:
+                # The bound is the best of many climbs; a pattern may have climbed higher.
+                most = f"{max(bound, candidate.efficiency):.3f}, the maximum for {n} exposures"
+                return self._take(candidate, best.format(candidate.efficiency, self._margin, most))
+        result, why = self._search(n)
+        found = result.efficiency_worst
+        if self._is_wide_enough(candidate, result.separation_pix) and (
+            candidate.efficiency >= found - self._margin
+        ):
+            most = f"the best that a search finds ({max(found, candidate.efficiency):.3f})"
+            return self._take(candidate, best.format(candidate.efficiency, self._margin, most))
         return self._designed(
             result,
             f"{why}; {candidate.pattern.name} has {candidate.efficiency:.3f} with points "
@@ -335,37 +324,35 @@ class PatternChooser:
     # Candidates of the catalog ----------------------------------------------------------------
 
     def _best_candidate(self, n: int) -> _Candidate | None:
-        assert self.catalog is not None
-        candidates = [
-            candidate
-            for candidate in map(self._measured, self._of_catalog(n))
-            if candidate.separation_pix >= self._least_pix - ROUNDING_PIX and candidate.fits
-        ]
+        candidates = []
+        for pattern in self._of_catalog(n):
+            postargs, pixels = pattern.postargs(self.aperture), pattern.offsets_pix(self.aperture)
+            separation_pix = min_separation(pixels)
+            if separation_pix < self._least_pix - ROUNDING_PIX or self._scale_to_fit(postargs) < 1:
+                continue
+            candidates.append(
+                _Candidate(
+                    pattern=pattern,
+                    search=search_for(postargs, self.views, base=self.base.xy_arcsec),
+                    separation_pix=separation_pix,
+                    span_pix=span(pixels),
+                )
+            )
         if not candidates:
             return None
         candidates = [c for c in candidates if c.pattern.parallel] or candidates
         # The worst place costs a search: only those are searched that can come near the best.
         tolerance = WIDE_TOLERANCE if self._is_wide else equal_efficiency(self.views)
-        least = max(candidates, key=lambda c: c.efficiency_of_grid).efficiency - tolerance
+        least = max(c.efficiency_of_grid for c in candidates) - tolerance
         candidates = [c for c in candidates if c.efficiency_of_grid >= least]
-        best = max(candidate.efficiency for candidate in candidates)
+        best = max(c.efficiency for c in candidates)
         good = [c for c in candidates if c.efficiency >= best - tolerance]
         if self._is_wide:
-            return max(good, key=lambda c: min(c.separation_pix, self._widest_pix))
-        packing = max(candidate.packing_of_limit for candidate in good)
+            widest_pix = self.aperture.detector.widest_spacing_pix
+            return max(good, key=lambda c: min(c.separation_pix, widest_pix))
+        packing = max(c.packing_of_limit for c in good)
         good = [c for c in good if c.packing_of_limit >= packing - EQUAL_PACKING]
-        return min(good, key=lambda candidate: candidate.span_pix)
-
-    def _measured(self, pattern: Pattern) -> _Candidate:
-        postargs = pattern.postargs(self.aperture)
-        pixels = pattern.offsets_pix(self.aperture)
-        return _Candidate(
-            pattern=pattern,
-            search=search_for(postargs, self.views, base=self.base.xy_arcsec),
-            separation_pix=min_separation(pixels),
-            span_pix=span(pixels),
-            fits=self._scale_to_fit(postargs) == 1.0,
-        )
+        return min(good, key=lambda c: c.span_pix)
 
     def _scale_to_fit(self, postargs: FloatArray) -> float:
         """Return by how much a pattern must shrink for all exposures to see the region."""
@@ -373,116 +360,76 @@ class PatternChooser:
         scales = [largest_scale(postargs, view, base=self.base.xy_arcsec) for view in targets]
         return min(scales, default=1.0)
 
-    @property
-    def _margin(self) -> float:
-        """Worst-place efficiency that a catalog pattern may lack."""
-        return max(AUTO_MARGIN, equal_efficiency(self.views))
-
-    def _bound(self, n: int) -> float:
-        return possible_efficiency(n, self.views, base=self.base.xy_arcsec)
-
-    def _can_be_beaten(self, candidate: _Candidate) -> bool:
-        """Tell whether a search could find what is better by more than the margin."""
-        if self._is_wide and (
-            candidate.separation_pix < self._widest_pix - AUTO_SPACING_MARGIN_PIX
-        ):
-            return True
-        return candidate.efficiency < self._bound(candidate.pattern.n) - self._margin
-
-    def _is_near(self, candidate: _Candidate, result: OptimizeResult) -> bool:
-        """Tell whether a catalog pattern is as good as what a search found, but for the margin."""
-        if self._is_wide and (
-            candidate.separation_pix < result.separation_pix - AUTO_SPACING_MARGIN_PIX
-        ):
-            return False
-        return candidate.efficiency >= result.efficiency_worst - self._margin
+    def _is_wide_enough(self, candidate: _Candidate, separation_pix: float) -> bool:
+        """Tell whether points are so far apart, but for the margin, where they should be wide."""
+        return not self._is_wide or (
+            candidate.separation_pix >= separation_pix - AUTO_SPACING_MARGIN_PIX
+        )
 
     def _take(self, candidate: _Candidate, why: str) -> PatternChoice:
         return PatternChoice.from_catalog(candidate.pattern, self.aperture, why)
 
     # The search -------------------------------------------------------------------------------
 
+    def _search_options(self, n: int) -> dict[str, Any]:
+        return {
+            "seed": self.seed,
+            "base": self.base.xy_arcsec,
+            "known": self._of_catalog(n) or None,
+            "progress": self.progress,
+        }
+
     def _search(self, n: int) -> tuple[OptimizeResult, str]:
         """Return what a search finds, and why it is what it is.
 
         A wide spacing gives way where the pattern would leave the detector.
         """
-        result, why = self._search_once(n)
+        options = self._search_options(n)
+        if not self._is_wide:
+            result = optimize(n, self.views, self._least_pix, **options)
+            return result, (
+                f"designed for this region: worst-place efficiency {result.efficiency_worst:.3f} with "
+                f"points at least {self._least_pix:.3g} pixels apart"
+            )
+        result = widest_spacing(n, self.views, **options).result
+        widest = f"widest spacing that costs at most {WIDE_TOLERANCE:g} of the best efficiency"
         for _ in range(MAX_SHRINKS):
             scale = self._scale_to_fit(np.array(result.postargs))
-            spacing_pix = 0.95 * scale * result.separation_pix
-            if scale == 1.0 or not self._is_wide:
+            if scale == 1.0:
                 break
-            if spacing_pix < self.aperture.detector.tight_spacing_pix:
+            tight_pix, spacing_pix = self._least_pix, 0.95 * scale * result.separation_pix
+            if spacing_pix < tight_pix:
                 fits = f"at most {scale * result.separation_pix:.1f} pixels apart they would"
                 raise RefusalError(
-                    f"no pattern of {n} points {self.aperture.detector.tight_spacing_pix:g} pixels "
-                    f"apart keeps a region of {self.views[0].region.text} on the detector "
+                    f"no pattern of {n} points {tight_pix:g} pixels apart keeps a region of "
+                    f"{self._region.text} on the detector "
                     f"({fits if scale > 0 else 'nor does its base alone'}); give a smaller size=, or a "
                     "larger aperture"
                 )
-            result = optimize(
-                n,
-                self.views,
-                spacing_pix,
-                seed=self.seed,
-                base=self.base.xy_arcsec,
-                known=self._of_catalog(n) or None,
-                progress=self.progress,
-            )
-            why = (
-                f"designed for this region: points {result.separation_pix:.1f} pixels apart, the "
-                "widest that keeps the target on the detector"
-            )
-        return result, why
-
-    def _search_once(self, n: int) -> tuple[OptimizeResult, str]:
-        if self._is_wide:
-            result = widest_spacing(
-                n,
-                self.views,
-                seed=self.seed,
-                base=self.base.xy_arcsec,
-                known=self._of_catalog(n) or None,
-                progress=self.progress,
-            ).result
-            return result, (
-                f"designed for this region: points {result.separation_pix:.1f} pixels apart, the "
-                f"widest spacing that costs at most {WIDE_TOLERANCE:g} of the best efficiency"
-            )
-        result = optimize(
-            n,
-            self.views,
-            self._least_pix,
-            seed=self.seed,
-            base=self.base.xy_arcsec,
-            known=self._of_catalog(n) or None,
-            progress=self.progress,
-        )
+            result = optimize(n, self.views, spacing_pix, **options)
+            widest = "widest that keeps the target on the detector"
         return result, (
-            f"designed for this region: worst-place efficiency {result.efficiency_worst:.3f} with "
-            f"points at least {self._least_pix:.3g} pixels apart"
+            f"designed for this region: points {result.separation_pix:.1f} pixels apart, the {widest}"
         )
 
     def _designed(self, result: OptimizeResult, why: str) -> PatternChoice:
-        return PatternChoice(
+        return PatternChoice.of(
+            result.postargs,
             name=f"optimized-{result.n}",
             method=ChoiceMethod.OPTIMIZE,
             source=f"aptdither {__version__}, seed {self.seed}: {result.sentence()}",
             why=why,
-            offsets_arcsec=result.postargs,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Candidate:
-    """A catalog pattern, measured over the region."""
+    """A catalog pattern, measured over the region; its worst place is searched when asked for."""
 
     pattern: Pattern
     search: Search
     separation_pix: float
     span_pix: float
-    fits: bool
 
     @property
     def efficiency_of_grid(self) -> float:
@@ -498,40 +445,3 @@ class _Candidate:
     def packing_of_limit(self) -> float:
         """That of the worst place."""
         return self.search.coverage.worst.packing_of_limit
-
-
-def sizes_of(pattern: str, total: int, catalog: Catalog) -> tuple[int, ...] | None:
-    """Return the sizes of the clusters that a receipt stands for.
-
-    Parameters
-    ----------
-    pattern : str
-        The name in the receipt: one pattern, or several joined by ``+``.
-    total : int
-        Number of points in all.
-    catalog : Catalog
-        Says how many points a pattern has; of others the number at the end of their name counts.
-
-    Returns
-    -------
-    tuple of int or None
-        Their sum is `total`; None where the name does not say it.
-    """
-    counts: list[int] = []
-    for name in pattern.split("+"):
-        number = re.search(r"-([1-9][0-9]?)$", name)
-        if name in catalog:
-            counts.append(catalog.get(name).n)
-        elif number is not None:
-            counts.append(int(number[1]))
-        else:
-            return None
-    if len(counts) == 1:
-        clusters, rest = divmod(total, counts[0])
-        return None if rest else (counts[0],) * clusters
-    sizes = split_counts(total)
-    return sizes if set(sizes) == set(counts) else None
-
-
-def _pairs(offsets: Iterable[Iterable[float]]) -> tuple[tuple[float, float], ...]:
-    return tuple((float(x), float(y)) for x, y in offsets)

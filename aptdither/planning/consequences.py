@@ -13,7 +13,7 @@ from aptdither.apt.tags import LineKind, lines_of
 from aptdither.apt.writer import is_unedited_copy
 from aptdither.errors import AptDitherError, RefusalError
 from aptdither.findings import Finding, Rule, Severity
-from aptdither.planning.planner import PlannedSetup
+from aptdither.planning.joint import Cluster
 from aptdither.planning.receipts import EQUAL_ARCSEC, to_paste
 
 FOLLOWER_MOVES = Rule(
@@ -48,7 +48,7 @@ _MENTION = re.compile(
 )
 
 
-def contradictions(proposal: Proposal, planned: Sequence[PlannedSetup]) -> Iterator[AptDitherError]:
+def contradictions(proposal: Proposal, planned: Sequence[Cluster]) -> Iterator[AptDitherError]:
     """Yield what forbids an expansion: copies that would be lost, or are there already."""
     in_sets = {node for one in planned for node in one.becomes}
     for one in planned:

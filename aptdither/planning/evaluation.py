@@ -7,7 +7,7 @@ exposures, which pointings, which base, which setup and region) and returns a :c
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from importlib import import_module
 from itertools import combinations
@@ -41,9 +41,9 @@ from aptdither.dither.views import View, band_at, offsets_at
 from aptdither.dither.visibility import largest_scale, seen_by_all, unseen_pix
 from aptdither.optics.aperture import Aperture, get_aperture
 from aptdither.optics.filters import SpectralElement, get_element
-from aptdither.optics.siaf import Frame
-from aptdither.planning.choice import ChoiceMethod, PatternChoice, sizes_of
-from aptdither.planning.pointings import ExposureSet, Pointing
+from aptdither.planning.choice import ChoiceMethod, PatternChoice
+from aptdither.planning.pointings import ExposureSet, Pointing, chains
+from aptdither.planning.points import sizes_of
 from aptdither.types import NO_OFFSET, FloatArray, PosTarg, Region, Setup, Shown
 
 #: After so many different evaluations (some 20 kB each) an :class:`Evaluator` drops what it has
@@ -55,30 +55,9 @@ STAR_SNR = 100.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
-    """One exposure of a group and its offset.
+class Point(Pointing):
+    """A pointing with its offset from the base at the aperture's reference point, pixels."""
 
-    Attributes
-    ----------
-    number : str
-        Its number in the new file.
-    was : str or None
-        Its number in the file that was read; None for a new copy, and where nothing is planned.
-    pos_targ : PosTarg
-        The POS TARG as written.
-    old_pos_targ : PosTarg or None
-        The explicit POS TARG in the file that was read, if there was one.
-    orbit : int or None
-        The orbit that the file gives the exposure.
-    dx_pix, dy_pix : float
-        Offset from the base at the aperture's reference point, of the POS TARG as written.
-    """
-
-    number: str
-    was: str | None
-    pos_targ: PosTarg
-    old_pos_targ: PosTarg | None
-    orbit: int | None
     dx_pix: float
     dy_pix: float
 
@@ -89,13 +68,9 @@ class Evaluation:
     Parameters
     ----------
     offsets_arcsec : (N, 2) float array, arcsec
-        POS TARGs of the exposures relative to `base`.
-    view : View
-        Aperture, spectral element and region.
-    base : PosTarg
-        Where the target lands before it is dithered.
-    seed : int
-        Of the simulated pointing errors.
+        POS TARGs of the exposures relative to `base`, where the target lands before it is dithered.
+    view, base, seed
+        What sees them, and where; the seed of the simulated pointing errors.
 
     Attributes
     ----------
@@ -110,7 +85,7 @@ class Evaluation:
         self.view = view
         self.base = base
         self.seed = seed
-        # Subtraction leaves something in the last digits: equal offsets must be equal.
+        # Conversion leaves something in the last digits: equal offsets must be equal.
         self.pixels: FloatArray = np.asarray(np.round(view.offsets_of(offsets_arcsec), 9) + 0.0)
         self.coverage: Coverage = evaluate(offsets_arcsec, view, base=base.xy_arcsec)
         self._expectations: dict[tuple[tuple[int, ...], int], PointingExpectation] = {}
@@ -121,15 +96,7 @@ class Evaluation:
         return len(self.pixels)
 
     def with_pointing_errors(self, orbits: tuple[int, ...], clusters: int) -> PointingExpectation:
-        """Return what the telescope's pointing errors leave of the coverage.
-
-        Parameters
-        ----------
-        orbits : tuple of int
-            The orbit of each exposure.
-        clusters : int
-            Number of clusters.
-        """
+        """Return what pointing errors leave of the coverage, by the orbit of each exposure."""
         if (orbits, clusters) not in self._expectations:
             self._expectations[orbits, clusters] = expect(
                 self.offsets_arcsec,
@@ -143,32 +110,15 @@ class Evaluation:
         return self._expectations[orbits, clusters]
 
     @cached_property
-    def possible(self) -> PossibleMetrics:
-        """The best figures known for so many exposures; never below what these reach anywhere."""
-        center = self.coverage.center
-        return self._not_below(center, self.possible_at_worst)
-
-    @cached_property
     def possible_at_worst(self) -> PossibleMetrics:
         """The best worst figures known for so many exposures; never below what these reach."""
         best = possible_metrics(self.n, self.view, base=self.base.xy_arcsec)
-        return self._not_below(self.coverage.worst, best)
+        return _not_below(self.coverage.worst, best)
 
-    @cached_property
-    def possible_at_center(self) -> PossibleMetrics:
-        """The best figures known where the target lands; never below what these reach."""
-        base = self.base.xy_arcsec
-        best = possible_metrics(self.n, self.view, base=base, at_center=True)
-        return self._not_below(self.coverage.center, best)
-
-    @staticmethod
-    def _not_below(reached: Metrics, best: PossibleMetrics) -> PossibleMetrics:
-        return replace(
-            best,
-            packing=max(best.packing, reached.packing),
-            hole=None if best.hole is None else min(best.hole, reached.hole),
-            efficiency=max(best.efficiency, reached.efficiency),
-        )
+    @property
+    def possible(self) -> PossibleMetrics:
+        """The best figures known for so many exposures; never below what these reach anywhere."""
+        return _not_below(self.coverage.center, self.possible_at_worst)
 
     @cached_property
     def unseen_pix(self) -> FloatArray:
@@ -210,25 +160,26 @@ class Evaluation:
         )
 
 
+def _not_below(reached: Metrics, best: PossibleMetrics) -> PossibleMetrics:
+    return replace(
+        best,
+        packing=max(best.packing, reached.packing),
+        hole=None if best.hole is None else min(best.hole, reached.hole),
+        efficiency=max(best.efficiency, reached.efficiency),
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class DitherGroup(Shown):
-    """Exposures of one setup with what they are worth.
+    """Exposures of one setup with what they are worth."""
 
-    Attributes
-    ----------
-    exposures : ExposureSet
-        Which exposures, and where they point.
-    choice : PatternChoice
-        The pattern, how it was found and why it was taken.
-    clusters : int
-        Number of clusters.
-    evaluation : Evaluation
-        Coverage and geometry of the POS TARGs as written.
-    """
-
+    #: Which exposures, and where they point.
     exposures: ExposureSet
+    #: The pattern, how it was found and why it was taken.
     choice: PatternChoice
+    #: Number of clusters.
     clusters: int
+    #: Coverage and geometry of the POS TARGs as written.
     evaluation: Evaluation
 
     def plot(self, kind: str = "phases", *, ax: Any = None) -> Any:
@@ -292,23 +243,16 @@ class DitherGroup(Shown):
 
     @property
     def pointing(self) -> PointingExpectation:
-        """What the telescope's pointing errors leave of the coverage.
-
-        An exposure without an orbit is taken to be in the first.
-        """
-        orbits = tuple(one.orbit or 1 for one in self.exposures.pointings)
-        return self.evaluation.with_pointing_errors(orbits, self.clusters)
+        """What the telescope's pointing errors leave of the coverage."""
+        return self.evaluation.with_pointing_errors(self.exposures.orbits, self.clusters)
 
     @property
     def points(self) -> tuple[Point, ...]:
         """Its exposures and their offsets, in document order."""
+        names = [one.name for one in fields(Pointing)]
         return tuple(
             Point(
-                number=one.number,
-                was=one.was,
-                pos_targ=one.pos_targ,
-                old_pos_targ=one.old_pos_targ,
-                orbit=one.orbit,
+                **{name: getattr(one, name) for name in names},
                 dx_pix=float(dx_pix),
                 dy_pix=float(dy_pix),
             )
@@ -373,54 +317,30 @@ class Evaluator:
         return len(self._cache)
 
     def aperture(self, setup: Setup) -> Aperture:
-        """Return the aperture of a setup.
-
-        Raises
-        ------
-        OpticsError
-            If it is not known.
-        """
+        """Return the aperture of a setup, or raise an OpticsError."""
         return get_aperture(
             setup.aperture, setup.element, config=setup.config, distortion_file=self.distortion
         )
-
-    def element(self, setup: Setup) -> SpectralElement:
-        """Return the spectral element of a setup.
-
-        Raises
-        ------
-        OpticsError
-            If it is not known.
-        """
-        return get_element(setup.element, config=setup.config)
 
     def view(
         self,
         setup: Setup,
         region: Region,
         *,
-        prime: Frame | None = None,
+        prime: Setup | None = None,
         snr: float | None = None,
     ) -> View:
-        """Return what sees a setup.
-
-        Parameters
-        ----------
-        setup : Setup
-        region : Region
-        prime : Frame, optional
-            The frame of the POS TARGs, where it is not the aperture's.
-        snr : float, optional
-            Of one exposure; that of the run when left out.
+        """Return what sees a setup whose POS TARGs are those of `prime`; its own when left out.
 
         Raises
         ------
         OpticsError
             If the aperture or the spectral element is not known.
         """
-        aperture, snr = self.aperture(setup), snr or self.snr
-        other = None if prime == aperture.frame else prime  # so that equal views are equal
-        return View(aperture, self.element(setup), region, other, snr)
+        aperture, element = self.aperture(setup), get_element(setup.element, config=setup.config)
+        frame = self.aperture(prime or setup).frame
+        other = None if frame == aperture.frame else frame  # so that equal views are equal
+        return View(aperture, element, region, other, snr or self.snr)
 
     def evaluate(
         self,
@@ -428,7 +348,6 @@ class Evaluator:
         choice: PatternChoice | None = None,
         *,
         clusters: int | None = None,
-        prime: Frame | None = None,
     ) -> DitherGroup:
         """Evaluate a set of exposures by their POS TARGs as written.
 
@@ -440,8 +359,6 @@ class Evaluator:
             Where the pattern comes from; the receipts, or the proposal, when left out.
         clusters : int, optional
             Number of clusters; those of an earlier run's receipts, or 1, when left out.
-        prime : Frame, optional
-            The frame of the POS TARGs, where it is not the aperture's.
 
         Raises
         ------
@@ -450,33 +367,32 @@ class Evaluator:
         RefusalError
             If no part of the region is read.
         """
-        written = np.array([one.pos_targ.xy_arcsec for one in exposures.pointings])
-        offsets = np.round(written - exposures.base.xy_arcsec, 9) + 0.0
-        dither_set = exposures.dither_set
+        dither_set, offsets = exposures.dither_set, exposures.offsets_arcsec
         snr = dither_set.request.snr if dither_set is not None else None
-        if exposures.prime is not None:
-            prime = self.aperture(exposures.prime).frame
-        view = self.view(exposures.setup, exposures.region, prime=prime, snr=snr)
+        view = self.view(exposures.setup, exposures.region, prime=exposures.prime, snr=snr)
+        patterns = {receipt.pattern for receipt in exposures.receipts.values()}
+        made = patterns.pop() if exposures.has_receipts and len(patterns) == 1 else None
         if clusters is None:
-            clusters = self._clusters_of(exposures)
+            clusters = len((made and sizes_of(made, exposures.n, self.catalog)) or (exposures.n,))
+        if choice is None:
+            choice = PatternChoice.of(
+                offsets,
+                name=made or "as planned",
+                method=ChoiceMethod.RECEIPT if made else ChoiceMethod.PROPOSAL,
+                source="the receipts in the proposal" if made else "the proposal",
+                why="POS TARGs in the proposal",
+            )
         return DitherGroup(
             exposures=exposures,
-            choice=choice or _choice_as_read(exposures, offsets),
+            choice=choice,
             clusters=clusters,
             evaluation=self.evaluation(offsets, view, exposures.base),
         )
 
-    def _clusters_of(self, exposures: ExposureSet) -> int:
-        """Return the number of clusters that the receipts of an earlier run stand for."""
-        patterns = {receipt.pattern for receipt in exposures.receipts.values()}
-        if not exposures.has_receipts or len(patterns) != 1:
-            return 1
-        return len(sizes_of(patterns.pop(), exposures.n, self.catalog) or (exposures.n,))
-
     def evaluation(
         self, offsets_arcsec: FloatArray, view: View, base: PosTarg = NO_OFFSET
     ) -> Evaluation:
-        """Return the evaluation of offsets (N, 2) from `base`, arcsec; of equal ones the same."""
+        """Return the evaluation of offsets from `base`; of equal ones the same."""
         key = (offsets_arcsec.tobytes(), view, base)
         if key not in self._cache:
             if len(self._cache) >= CACHE_SIZE:
@@ -485,19 +401,15 @@ class Evaluator:
         return self._cache[key]
 
     def evaluate_pattern(
-        self, choice: PatternChoice, setup: Setup, region: Region, prime: Frame | None = None
+        self, choice: PatternChoice, setup: Setup, region: Region, prime: Setup | None = None
     ) -> DitherGroup:
         """Evaluate a pattern apart from any proposal: about the reference point, in one orbit."""
         pointings = tuple(
             Pointing(number=str(index), pos_targ=PosTarg(x_arcsec=x, y_arcsec=y))
             for index, (x, y) in enumerate(choice.offsets_arcsec, start=1)
         )
-        return self.evaluate(
-            ExposureSet(setup=setup, pointings=pointings, region=region),
-            choice,
-            clusters=1,
-            prime=prime,
-        )
+        exposures = ExposureSet(setup=setup, pointings=pointings, region=region, prime=prime)
+        return self.evaluate(exposures, choice, clusters=1)
 
 
 def coverage_map(group: DitherGroup, grid: int) -> Coverage:
@@ -518,76 +430,21 @@ def coverage_at(group: DitherGroup, field: FieldPoints) -> tuple[FloatArray, Flo
 def reconstruct_group(group: DitherGroup, *, errors: bool, seed: int = 0) -> Reconstruction:
     """Observe stars at a group's worst place, combine its exposures and measure.
 
-    Parameters
-    ----------
-    group : DitherGroup
-    errors : bool
-        With the telescope's pointing errors and noise, for stars of `STAR_SNR`.
-    seed : int
-        Of both.
-
-    Raises
-    ------
-    UsageError
-        If the package ``drizzle`` is not installed.
+    With `errors` they have the telescope's pointing errors and the noise of stars of `STAR_SNR`,
+    both from `seed`. Without the package ``drizzle`` a UsageError is raised.
     """
-    field, offsets = group.coverage.field, group.evaluation.offsets_arcsec
-    worst = int(np.argmin(group.coverage.efficiency))
+    place, offsets = group.coverage.worst_place, group.evaluation.offsets_arcsec
     shifts = None
     if errors:
-        orbits = np.array([one.orbit or 1 for one in group.exposures.pointings], dtype=float)
+        orbits = np.array(group.exposures.orbits, dtype=float)
         rng = np.random.default_rng(seed)
         (shifts,) = shifts_arcsec(offsets, orbits, PointingBudget(), rng, 1)
     return reconstruct(
         offsets,
         group.evaluation.view,
-        at=(float(field.x_pix[worst]), float(field.y_pix[worst])),
-        chip=int(field.chip[worst]),
+        at=(place.x_pix, place.y_pix),
+        chip=place.chip,
         errors_arcsec=shifts,
         star_snr=STAR_SNR if errors else None,
         seed=seed,
     )
-
-
-def _choice_as_read(exposures: ExposureSet, offsets: FloatArray) -> PatternChoice:
-    """Return what a file says of where its POS TARGs come from."""
-    patterns = {receipt.pattern for receipt in exposures.receipts.values()}
-    by_receipts = exposures.has_receipts and len(patterns) == 1
-    return PatternChoice(
-        name=patterns.pop() if by_receipts else "as planned",
-        method=ChoiceMethod.RECEIPT if by_receipts else ChoiceMethod.PROPOSAL,
-        source="the receipts in the proposal" if by_receipts else "the proposal",
-        why="POS TARGs in the proposal",
-        offsets_arcsec=tuple((float(x), float(y)) for x, y in offsets),
-    )
-
-
-def chains(points: FloatArray, reach: float, *, torus: bool = False) -> tuple[tuple[int, ...], ...]:
-    """Return which points belong together: chains whose links are no longer than `reach`.
-
-    Parameters
-    ----------
-    points : (N, 2) float array, pixels
-    reach : float
-        Length of a link at the most, pixels.
-    torus : bool
-        Whether the points are phases.
-    """
-    steps = points[:, None] - points[None]
-    if torus:
-        steps = steps - np.rint(steps)
-    near = np.hypot(steps[..., 0], steps[..., 1]) <= reach
-    label = np.full(len(points), -1)
-    found: list[tuple[int, ...]] = []
-    for start in range(len(points)):
-        if label[start] >= 0:
-            continue
-        members = near[start].copy()
-        while True:
-            grown = near[members].any(axis=0)
-            if (grown == members).all():
-                break
-            members = grown
-        label[members] = len(found)
-        found.append(tuple(int(i) for i in np.flatnonzero(members)))
-    return tuple(found)

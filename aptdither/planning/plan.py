@@ -11,29 +11,24 @@ touched visits; what is then written is evaluated.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from aptdither.apt.changes import NewExposure, VisitChange, change_visit
 from aptdither.apt.limits import MAX_VISIT_EXPOSURES
-from aptdither.apt.proposal import ExposureGroup, Proposal, Visit
+from aptdither.apt.proposal import Proposal
 from aptdither.apt.receipt import MadeBy
 from aptdither.dither.catalog import load_catalog
 from aptdither.errors import AptDitherError, Location, RefusalError, raise_all
 from aptdither.findings import Finding
-from aptdither.planning.consequences import (
-    contradictions,
-    followers,
-    old_numbers,
-)
+from aptdither.planning.consequences import contradictions, followers, old_numbers
 from aptdither.planning.dither_sets import DitherSet
 from aptdither.planning.evaluation import DitherGroup, Evaluator
-from aptdither.planning.joint import (
-    JoinedSet,
-    completed_sets,
-)
+from aptdither.planning.joint import Cluster, JoinedSet
 from aptdither.planning.options import Options
-from aptdither.planning.planner import PlannedSetup, Planner
+from aptdither.planning.planner import Planner
+from aptdither.planning.pointings import observe
 from aptdither.planning.selection import select_sets
 from aptdither.planning.visit_time import VisitTime, visit_times
 from aptdither.types import Progress, Shown
@@ -112,40 +107,35 @@ def make_plan(
     """
     options = options or Options()
     catalog = options.catalog or load_catalog()
-    planner = Planner(
-        Evaluator(
-            seed=options.seed,
-            distortion=options.distortion,
-            catalog=catalog,
-            snr=options.defaults.snr,
-        ),
-        progress,
-    )
     selected = select_sets(proposal, options)
-    errors = list(selected.errors)
-    try:
-        planner.completed = completed_sets(proposal, selected.sets)
-    except AptDitherError as error:
-        errors.append(error)
+    numbers = {share.visit.number for one in selected.sets for share in one.shares}
+    observed = {
+        one.visit.node: one
+        for one in observe(proposal, visits=numbers, catalog=catalog, distortion=options.distortion)
+    }
+    evaluator = Evaluator(
+        seed=options.seed,
+        distortion=options.distortion,
+        catalog=catalog,
+        snr=options.defaults.snr,
+    )
+    planner = Planner(evaluator, observed, progress)
     # Searching takes seconds: with errors in hand, only what can be wrong is looked for.
-    setups: list[PlannedSetup] = []
+    errors = list(selected.errors)
+    clusters: list[Cluster] = []
     for dither_set in selected.sets:
         try:
-            setups += planner.plan_set(dither_set, only_check=bool(errors))
+            clusters += planner.plan_set(dither_set, only_check=bool(errors))
         except AptDitherError as error:
             errors.append(error.located(dither_set.location))
     raise_all(errors, note=_without_errors(selected.sets, errors))
-    changes, errors = _changes(setups)
-    errors = [*contradictions(proposal, setups), *errors]
+    changes, errors = _changes(clusters)
+    errors = [*contradictions(proposal, clusters), *errors]
     raise_all(errors, note=_without_errors(selected.sets, errors))
-    groups = tuple(group for setup in setups for group in planner.evaluate(setup, changes))
-    times, time_findings = visit_times(proposal, list(changes.values()))
+    groups = tuple(group for cluster in clusters for group in planner.evaluate(cluster, changes))
+    times, time_findings = visit_times(list(changes.values()), observed)
     return Plan(
         groups=groups,
-        times=tuple(times),
-        sets=tuple(
-            joined for dither_set in selected.sets for joined in planner.join(dither_set, groups)
-        ),
         changes=tuple(changes.values()),
         findings=(
             *selected.findings,
@@ -154,7 +144,9 @@ def make_plan(
             *old_numbers(proposal, changes.values()),
             *time_findings,
         ),
-        evaluator=planner.evaluator,
+        evaluator=evaluator,
+        sets=tuple(joined for one in selected.sets for joined in planner.join(one, groups)),
+        times=tuple(times),
     )
 
 
@@ -189,26 +181,24 @@ def _of_tiles(
 
 
 def _changes(
-    setups: Iterable[PlannedSetup],
+    clusters: Sequence[Cluster],
 ) -> tuple[dict[int, VisitChange], list[AptDitherError]]:
     """Return what the touched visits become, by their nodes, and what forbids it."""
-    visits: dict[int, Visit] = {}
-    becomes: dict[int, dict[int, tuple[NewExposure, ...]]] = {}
-    unwrapped: dict[int, dict[int, ExposureGroup]] = {}
-    for planned in setups:
-        visit = planned.share.visit
-        visits[visit.node] = visit
-        for node, new in planned.becomes.items():
-            before = becomes.setdefault(visit.node, {}).get(node)
-            becomes[visit.node][node] = new if before is None else _of_tiles(before, new)
-        unwrapped.setdefault(visit.node, {}).update(
-            {group.node: group for group in planned.share.unwrapped}
-        )
+    by_visit: defaultdict[int, list[Cluster]] = defaultdict(list)
+    for cluster in clusters:
+        by_visit[cluster.share.visit.node].append(cluster)
     changes: dict[int, VisitChange] = {}
     errors: list[AptDitherError] = []
-    for node, visit in visits.items():
+    for node, own in by_visit.items():
+        visit = own[0].share.visit
+        becomes: dict[int, tuple[NewExposure, ...]] = {}
+        for cluster in own:
+            for source, new in cluster.becomes.items():
+                before = becomes.get(source)
+                becomes[source] = new if before is None else _of_tiles(before, new)
+        unwrapped = {group.node: group for cluster in own for group in cluster.share.unwrapped}
         try:
-            changes[node] = change_visit(visit, becomes[node], tuple(unwrapped[node].values()))
+            changes[node] = change_visit(visit, becomes, tuple(unwrapped.values()))
         except AptDitherError as error:
             errors.append(error)
             continue

@@ -4,16 +4,18 @@ APT's ways to move the telescope (POS TARGs, SamePosAs, patterns and patterns in
 at one place) all end up as a :class:`Pointing`: one exposure at one POS TARG. Pointings of one visit,
 target and setup that share the field form an :class:`ExposureSet`, the value that is evaluated. What
 the file does not say is :class:`Unresolved`, with the reason.
-
-Reading order: :func:`observe` walks the visits; `_VisitReader` turns one into pointings and sets.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
+
+import numpy as np
 
 from aptdither.apt.limits import MAX_VISIT_EXPOSURES
 from aptdither.apt.patterns import is_pattern_group, pattern_points
@@ -29,7 +31,7 @@ from aptdither.planning.receipts import observed_base
 from aptdither.planning.refusals import is_supported
 from aptdither.planning.selection import select_sets
 from aptdither.planning.visit_tags import VisitTags
-from aptdither.types import NO_OFFSET, PosTarg, Region, Setup
+from aptdither.types import NO_OFFSET, FloatArray, PosTarg, Region, Setup
 
 #: Targets that are inside the telescope, or the Earth: nothing there can be dithered.
 CALIBRATION_TARGETS = frozenset(
@@ -45,81 +47,61 @@ MAX_POINTINGS = 512
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pointing:
-    """One exposure at one POS TARG.
+    """One exposure at one POS TARG."""
 
-    Attributes
-    ----------
-    number : str
-        The exposure's number in the file that it stands in, or will stand in.
-    pos_targ : PosTarg
-        Where it points: POS TARG and pattern offsets together, arcsec.
-    orbit : int or None
-        The orbit that the file gives it.
-    exposure : Exposure or None
-        The exposure as read; None outside a proposal.
-    was : str or None
-        Number in the file that was read, of an exposure that a plan changes; None for a new copy.
-    old_pos_targ : PosTarg or None
-        Its explicit POS TARG in the file that was read, where a plan changes it.
-    when : tuple of int
-        Sorts the pointings of a visit by time.
-    """
-
+    #: The exposure's number in the file that it stands in, or will stand in.
     number: str
+    #: POS TARG and pattern offsets together.
     pos_targ: PosTarg
+    #: The orbit that the file gives it.
     orbit: int | None = None
+    #: The exposure as read; None outside a proposal.
     exposure: Exposure | None = None
+    #: Number in the file that was read, of an exposure that a plan changes; None for a new copy.
     was: str | None = None
+    #: Its explicit POS TARG there.
     old_pos_targ: PosTarg | None = None
+    #: Sorts the pointings of a visit by time.
     when: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExposureSet:
-    """Exposures of one setup that share the field: everything that an evaluation depends on.
-
-    Attributes
-    ----------
-    setup : Setup
-        Their configuration, aperture and spectral element.
-    pointings : tuple of Pointing
-        In the order of time, or of the plan.
-    base : PosTarg
-        Where the target lands before it is dithered; offsets count from it.
-    region : Region
-        Where their coverage matters.
-    visit : Visit or None
-        Their visit; None outside a proposal.
-    target : str
-        Their target.
-    dither_set : DitherSet or None
-        The tag's set that they are in.
-    share : Share or None
-        What that set has in their visit about their base.
-    prime : Setup or None
-        The setup whose POS TARGs move them, where they are parallel exposures.
-    receipts : Mapping of int to Receipt
-        What an earlier run wrote, by the exposure's node.
-    followers : Mapping of int to Exposure
-        By the node of each exposure that has its place by SamePosAs from one of this set: that one.
-    """
+    """Exposures of one setup that share the field: everything that an evaluation depends on."""
 
     setup: Setup
+    #: In the order of time, or of the plan.
     pointings: tuple[Pointing, ...]
+    #: Where the target lands before it is dithered; offsets count from it.
     base: PosTarg = NO_OFFSET
+    #: Where their coverage matters.
     region: Region
+    #: Their visit; None outside a proposal.
     visit: Visit | None = None
-    target: str = ""
+    #: The tag's set that they are in, and what that set has in their visit about their base.
     dither_set: DitherSet | None = None
     share: Share | None = None
+    #: The setup whose POS TARGs move them, where they are parallel exposures.
     prime: Setup | None = None
+    #: What an earlier run wrote, by the exposure's node.
     receipts: Mapping[int, Receipt] = field(default_factory=dict)
-    followers: Mapping[int, Exposure] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
         """Number of pointings."""
         return len(self.pointings)
+
+    @property
+    def offsets_arcsec(self) -> FloatArray:
+        """POS TARGs as written relative to the base, (N, 2)."""
+        written = np.array([one.pos_targ.xy_arcsec for one in self.pointings])
+        # Subtraction leaves something in the last digits: equal offsets must be equal.
+        return np.asarray(np.round(written - self.base.xy_arcsec, 9) + 0.0)
+
+    @property
+    def orbits(self) -> tuple[int, ...]:
+        """The orbit of each pointing; the first where the file gives none."""
+        return tuple(one.orbit or 1 for one in self.pointings)
 
     @property
     def exposures(self) -> tuple[Exposure, ...]:
@@ -128,14 +110,32 @@ class ExposureSet:
         return tuple(exposures[node] for node in sorted(exposures))
 
     @property
+    def target(self) -> str:
+        """Their target; empty outside a proposal."""
+        first = self.pointings[0].exposure
+        return first.target_name if first is not None else ""
+
+    @property
     def location(self) -> Location:
         """Where findings about the whole set stand: at its first exposure."""
         return self.location_of(self.exposures[0])
 
     def location_of(self, exposure: Exposure) -> Location:
         """Return the location of one of its exposures."""
-        visit = self.visit.number if self.visit is not None else None
-        return Location(visit=visit, exposure=exposure.number, line=exposure.line)
+        return self.visit.location(exposure) if self.visit is not None else Location()
+
+    @property
+    def followers(self) -> dict[int, Exposure]:
+        """By the node of each exposure that has its place by SamePosAs from another of them: that."""
+        if self.visit is None or self.prime is not None:
+            return {}
+        own, by_number = self.exposures, self.visit.by_number()
+        sources = {
+            one.node: self.visit.resolve_same_pos_as(one, by_number)
+            for one in own
+            if one.same_pos_as is not None
+        }
+        return {node: source for node, source in sources.items() if source in own}
 
     @property
     def has_receipts(self) -> bool:
@@ -163,47 +163,24 @@ class ExposureSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unresolved:
-    """Exposures whose pointings do not follow from the file.
-
-    Attributes
-    ----------
-    exposures : tuple of Exposure
-        Those that share one reason.
-    reason : str
-        Why.
-    is_missing : bool
-        Whether something that the file refers to is not in it.
-    """
+    """Exposures whose pointings do not follow from the file, all for one reason."""
 
     exposures: tuple[Exposure, ...]
     reason: str
+    #: Whether something that the file refers to is not in it.
     is_missing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisitPointings:
-    """What the exposures of one visit do.
-
-    Attributes
-    ----------
-    visit : Visit
-        The visit.
-    tags : VisitTags
-        The tags and receipts in its Comments.
-    sets : tuple of ExposureSet
-        In document order of their first exposure; the tiles of a mosaic are sets of their own.
-    unresolved : tuple of Unresolved
-        What could not be followed.
-    errors : tuple of AptDitherError
-        What forbids carrying out the visit's tags.
-    findings : tuple of Finding
-        What its tags and receipts leave in doubt.
-    """
+    """What the exposures of one visit do."""
 
     visit: Visit
     tags: VisitTags
+    #: In document order of their first exposure; the tiles of a mosaic are sets of their own.
     sets: tuple[ExposureSet, ...] = ()
     unresolved: tuple[Unresolved, ...] = ()
+    #: What forbids carrying out the visit's tags, and what its tags and receipts leave in doubt.
     errors: tuple[AptDitherError, ...] = ()
     findings: tuple[Finding, ...] = ()
 
@@ -236,11 +213,9 @@ def observe(
     visits : collection of str, optional
         Numbers of the visits to look at; all of them when left out.
     catalog, distortion
-        As for :func:`~aptdither.planning.selection.select_sets`.
+        Those of the run.
     """
-    patterns: dict[str, AptPattern] = {}
-    for pattern in proposal.patterns:
-        patterns.setdefault(pattern.number, pattern)
+    patterns = {pattern.number: pattern for pattern in reversed(proposal.patterns)}
     options = Options(sets=SetOptions(parallels=True), catalog=catalog, distortion=distortion)
     selected = select_sets(proposal, options)
     tagged = {
@@ -250,12 +225,12 @@ def observe(
         for member in share.members
         for exposure in (*member.exposures, *member.parallels)
     }
-    errors: dict[str | None, list[AptDitherError]] = {}
+    errors: defaultdict[str | None, list[AptDitherError]] = defaultdict(list)
     for error in selected.errors:
-        errors.setdefault(error.location.visit, []).append(error)
-    findings: dict[str | None, list[Finding]] = {}
+        errors[error.location.visit].append(error)
+    findings: defaultdict[str | None, list[Finding]] = defaultdict(list)
     for finding in selected.findings:
-        findings.setdefault(finding.visit, []).append(finding)
+        findings[finding.visit].append(finding)
     for tags in selected.visits:
         visit = tags.visit
         if visits is not None and visit.number not in visits:
@@ -270,73 +245,65 @@ def observe(
             )
 
 
+@dataclass(frozen=True, slots=True)
 class _VisitReader:
     """Reads one visit: from its exposures to pointings and sets."""
 
-    def __init__(
-        self,
-        tags: VisitTags,
-        proposal: Proposal,
-        patterns: Mapping[str, AptPattern],
-        region: Region,
-        tagged: Mapping[int, tuple[DitherSet, Share]],
-    ) -> None:
-        self.tags = tags
-        self.visit = tags.visit
-        self.proposal = proposal
-        self.patterns = patterns
-        self.region = region
-        self.tagged = tagged
-        self.positions = _positions(self.visit)
-        self._points: dict[int, tuple[PosTarg, ...]] = {}
+    tags: VisitTags
+    proposal: Proposal
+    patterns: Mapping[str, AptPattern]
+    region: Region
+    tagged: Mapping[int, tuple[DitherSet, Share]]
+    points: dict[int, tuple[PosTarg, ...]] = field(default_factory=dict)
 
     def read(self) -> VisitPointings:
         """Return the visit's sets and what could not be followed."""
-        slots = self.tags.slots
+        visit, slots = self.tags.visit, self.tags.slots
         if len(slots) > MAX_VISIT_EXPOSURES:
             reason = f"the visit has {len(slots)} exposures, more than {MAX_VISIT_EXPOSURES}"
             too_many = tuple(exposure for exposure, _ in slots)
+            empty = replace(visit, children=())
             return VisitPointings(
-                visit=replace(self.visit, children=()),
-                tags=VisitTags(replace(self.visit, children=())),
+                visit=empty,
+                tags=VisitTags(empty),
                 unresolved=(Unresolved(exposures=too_many, reason=reason),),
             )
-        pointings: dict[tuple[int, str, Setup, Setup | None], list[Pointing]] = {}
-        seen: set[tuple[int, Setup]] = set()
-        unresolved: dict[tuple[str, bool], list[Exposure]] = {}
+        alike: defaultdict[tuple[int, str, Setup, Setup | None], list[Pointing]] = defaultdict(list)
+        unresolved: defaultdict[tuple[str, bool], list[Exposure]] = defaultdict(list)
+        in_containers: set[tuple[int, Setup]] = set()
         for exposure, groups in slots:
             if not is_supported(exposure) or looks_at_no_sky(exposure) or exposure.is_spatial_scan:
                 continue
             try:
-                taken = self._pointings(exposure, groups)
+                pointings = self._pointings(exposure, groups)
             except _CannotFollowError as error:
-                unresolved.setdefault((error.reason, error.is_missing), []).append(exposure)
+                unresolved[error.reason, error.is_missing].append(exposure)
                 continue
             if exposure.problems:  # they are findings of their own
                 continue
-            _, share = self.tagged.get(exposure.node, (None, None))
-            container, first = self.tags.container(exposure), self.tags.prime_of(exposure)
+            container, prime = self.tags.container(exposure), self.tags.prime_of(exposure)
             if container is not None:  # one pointing for all its exposures
-                if (container.node, exposure.setup) in seen:
+                if (container.node, exposure.setup) in in_containers:
                     continue
-                seen.add((container.node, exposure.setup))
-            key = (
-                id(share),
-                exposure.target_name,
-                exposure.setup,
-                None if first is None else first.setup,
-            )
-            pointings.setdefault(key, []).extend(taken)
+                in_containers.add((container.node, exposure.setup))
+            _, share = self.tagged.get(exposure.node, (None, None))
+            prime_setup = prime.setup if prime is not None else None
+            alike[id(share), exposure.target_name, exposure.setup, prime_setup] += pointings
         sets: list[ExposureSet] = []
-        for (_, _, setup, prime), taken in pointings.items():
-            if len(taken) > MAX_POINTINGS:
-                reason = f"it has {len(taken)} exposures, more than {MAX_POINTINGS}"
-                many = {one.exposure.node: one.exposure for one in taken if one.exposure}
-                unresolved.setdefault((reason, False), []).extend(many.values())
+        for (_, _, setup, prime_setup), pointings in alike.items():
+            if len(pointings) > MAX_POINTINGS:
+                reason = f"it has {len(pointings)} exposures, more than {MAX_POINTINGS}"
+                many = {one.exposure.node: one.exposure for one in pointings if one.exposure}
+                unresolved[reason, False] += many.values()
                 continue
-            sets += self._sets(setup, prime, sorted(taken, key=lambda one: one.when))
+            pointings.sort(key=lambda one: one.when)
+            at = np.array([one.pos_targ.xy_arcsec for one in pointings])
+            sets += (
+                self._set(setup, prime_setup, tuple(pointings[i] for i in members))
+                for members in chains(at, get_detector(setup.config).same_field_arcsec)
+            )
         return VisitPointings(
-            visit=self.visit,
+            visit=visit,
             tags=self.tags,
             sets=tuple(sets),
             unresolved=tuple(
@@ -345,56 +312,41 @@ class _VisitReader:
             ),
         )
 
-    def _sets(
-        self, setup: Setup, prime: Setup | None, pointings: Sequence[Pointing]
-    ) -> Iterator[ExposureSet]:
-        """Yield the sets of pointings of one setup: one for each tile of a mosaic."""
-        for tile in tiles(pointings, get_detector(setup.config).tile_arcsec):
-            exposures = {one.exposure.node: one.exposure for one in tile if one.exposure}
-            first = next(iter(exposures.values()))
-            receipts = {
-                node: receipt
-                for node, exposure in exposures.items()
-                if (receipt := self.tags.receipt(self.tags.prime_of(exposure) or exposure))
-            }
-            dither_set, share = self.tagged.get(first.node, (None, None))
-            asked = dither_set.request.size if dither_set is not None else None
-            region = (asked or self.region) if prime is None else Region.full()
-            yield ExposureSet(
-                setup=setup,
-                pointings=tile,
-                base=share.base
-                if share is not None
-                else observed_base(tile[0].pos_targ, receipts.get(first.node)),
-                region=region,
-                visit=self.visit,
-                target=first.target_name,
-                dither_set=dither_set,
-                share=share,
-                prime=prime,
-                receipts=receipts,
-                followers=self._followers(exposures),
-            )
-
-    def _followers(self, members: Mapping[int, Exposure]) -> dict[int, Exposure]:
-        sources = {
-            node: self.visit.resolve_same_pos_as(exposure)  # was resolved before: no error
-            for node, exposure in members.items()
+    def _set(
+        self, setup: Setup, prime: Setup | None, pointings: tuple[Pointing, ...]
+    ) -> ExposureSet:
+        """Return pointings of one setup and tile as a set."""
+        exposures = {one.exposure.node: one.exposure for one in pointings if one.exposure}
+        receipts = {
+            node: receipt
+            for node, exposure in exposures.items()
+            if (receipt := self.tags.receipt(self.tags.prime_of(exposure) or exposure))
         }
-        return {
-            node: source
-            for node, source in sources.items()
-            if source.node != node and source.node in members
-        }
+        first = next(iter(exposures))
+        dither_set, share = self.tagged.get(first, (None, None))
+        asked = dither_set.request.size if dither_set is not None else None
+        return ExposureSet(
+            setup=setup,
+            pointings=pointings,
+            base=share.base
+            if share is not None
+            else observed_base(pointings[0].pos_targ, receipts.get(first)),
+            region=(asked or self.region) if prime is None else Region.full(),
+            visit=self.tags.visit,
+            dither_set=dither_set,
+            share=share,
+            prime=prime,
+            receipts=receipts,
+        )
 
     # From an exposure to its pointings --------------------------------------------------------
 
     def _pointings(self, exposure: Exposure, groups: tuple[ExposureGroup, ...]) -> list[Pointing]:
         if self.proposal.is_pure_parallel:
             raise _CannotFollowError("this is a pure parallel: where it points is the prime's")
-        if self.visit.kind != "Visit":
+        if self.tags.visit.kind != "Visit":
             raise _CannotFollowError(
-                f"it is in a mosaic ({self.visit.kind}), whose tiles are not known here"
+                f"it is in a mosaic ({self.tags.visit.kind}), whose tiles are not known here"
             )
         for group in groups:
             if self.tags.is_unclear_parallel(group):
@@ -404,43 +356,41 @@ class _VisitReader:
                 )
         # The prime of a container moves its parallels.
         base = self._own_position(self.tags.prime_of(exposure) or exposure, groups)
-        offsets = [self._group_points(group) for group in groups]
-        count = exposure.iterations * math.prod(len(points) for points in offsets)
+        points = [self._group_points(group) for group in groups]
+        count = exposure.iterations * math.prod(map(len, points))
         if count > MAX_POINTINGS:
             raise _CannotFollowError(f"it has {count} exposures, more than {MAX_POINTINGS}")
-        orbits = exposure.orbit_numbers
+        orbits: Sequence[int | None] = exposure.orbit_numbers
         if len(orbits) != count:
             # One orbit holds for all; any other number cannot be assigned.
-            orbits = orbits * count if len(orbits) == 1 else ()
-        pointings = []
-        for index, steps in enumerate(_product([len(points) for points in offsets])):
-            at = base
-            for points, step in zip(offsets, steps, strict=True):
-                at = at + points[step]
+            orbits = (orbits[0] if len(orbits) == 1 else None,) * count
+        pointings: list[Pointing] = []
+        for steps in product(*map(enumerate, points)):
+            at = sum((offset for _, offset in steps), base)
+            # A pattern runs everything in its group at each of its points.
+            when = [
+                number
+                for group, (step, _) in zip(groups, steps, strict=True)
+                for number in (group.node, step)
+            ]
             for iteration in range(exposure.iterations):
-                rank = index * exposure.iterations + iteration
                 pointings.append(
                     Pointing(
                         number=exposure.number,
                         pos_targ=at,
-                        orbit=orbits[rank] if orbits else None,
+                        orbit=orbits[len(pointings)],
                         exposure=exposure,
-                        when=(*self._when(exposure, steps), iteration),
+                        when=(*when, exposure.node, iteration),
                     )
                 )
         return pointings
-
-    def _when(self, exposure: Exposure, steps: Sequence[int]) -> tuple[int, ...]:
-        """Sort by time: a pattern runs everything in its group at each of its points."""
-        first, *inner = self.positions[exposure.node]
-        return (first, *(n for pair in zip(steps, inner, strict=True) for n in pair))
 
     def _own_position(self, exposure: Exposure, groups: tuple[ExposureGroup, ...]) -> PosTarg:
         """Return where an exposure points before the patterns around it move it."""
         if exposure.same_pos_as is None:
             return exposure.pos_targ or NO_OFFSET
         try:
-            source = self.visit.resolve_same_pos_as(exposure)
+            source = self.tags.visit.resolve_same_pos_as(exposure, self.tags.by_number)
         except ProposalError as error:
             raise _CannotFollowError(error.message, is_missing=True) from error
         of_source, own = (
@@ -457,7 +407,7 @@ class _VisitReader:
     def _group_points(self, group: ExposureGroup) -> tuple[PosTarg, ...]:
         if not is_pattern_group(group):
             return (NO_OFFSET,)
-        if group.node not in self._points:
+        if group.node not in self.points:
             pattern = self.patterns.get(group.pattern_number or "")
             if pattern is None:
                 raise _CannotFollowError(
@@ -466,10 +416,10 @@ class _VisitReader:
                     is_missing=True,
                 )
             try:
-                self._points[group.node] = pattern_points(pattern)
+                self.points[group.node] = pattern_points(pattern)
             except ProposalError as error:
                 raise _CannotFollowError(error.message) from error
-        return self._points[group.node]
+        return self.points[group.node]
 
 
 def looks_at_no_sky(exposure: Exposure) -> bool:
@@ -480,46 +430,21 @@ def looks_at_no_sky(exposure: Exposure) -> bool:
     )
 
 
-def tiles(pointings: Sequence[Pointing], reach_arcsec: float) -> Iterator[tuple[Pointing, ...]]:
-    """Yield pointings that share the field: chains of steps no longer than `reach_arcsec`."""
-    remaining = list(range(len(pointings)))
-    while remaining:
-        tile = [remaining.pop(0)]
-        for member in tile:  # grows while it is walked
-            at = pointings[member].pos_targ
-            near = {
-                index
-                for index in remaining
-                if (pointings[index].pos_targ - at).length_arcsec <= reach_arcsec
-            }
-            tile += sorted(near)
-            remaining = [index for index in remaining if index not in near]
-        yield tuple(pointings[index] for index in sorted(tile))
+def chains(points: FloatArray, reach: float, *, torus: bool = False) -> tuple[tuple[int, ...], ...]:
+    """Return which points (N, 2) belong together: chains whose links are no longer than `reach`.
 
-
-def _positions(visit: Visit) -> dict[int, tuple[int, ...]]:
-    """Return for each exposure its index among its siblings, and those of the groups around it."""
+    On the torus, points are phases.
+    """
+    steps = points[:, None] - points[None]
+    if torus:
+        steps = steps - np.rint(steps)
+    near = np.hypot(steps[..., 0], steps[..., 1]) <= reach
     found: dict[int, tuple[int, ...]] = {}
-    waiting: list[tuple[Iterable[Exposure | ExposureGroup], tuple[int, ...]]] = [
-        (visit.children, ())
-    ]
-    while waiting:
-        children, path = waiting.pop()
-        for index, child in enumerate(children):
-            if isinstance(child, Exposure):
-                found[child.node] = (*path, index)
-            else:
-                waiting.append((child.children, (*path, index)))
-    return found
-
-
-def _product(sizes: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """Yield the indices of a product, the last running fastest."""
-    steps = [0] * len(sizes)
-    for _ in range(math.prod(sizes)):
-        yield tuple(steps)
-        for at in reversed(range(len(sizes))):
-            steps[at] += 1
-            if steps[at] < sizes[at]:
-                break
-            steps[at] = 0
+    for start in range(len(points)):
+        if any(start in members for members in found.values()):
+            continue
+        members = near[start]
+        while not np.array_equal(grown := near[members].any(axis=0), members):
+            members = grown
+        found[start] = tuple(np.flatnonzero(members).tolist())
+    return tuple(found.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -24,12 +25,7 @@ def cluster_sizes(
 ) -> tuple[int, ...]:
     """Return the number of points of each cluster; their sum is the number of exposures.
 
-    Raises
-    ------
-    RefusalError
-        If the exposures do not fit the number of points, or the pattern.
-    CatalogError
-        If the pattern is not in the catalog.
+    A RefusalError says that the exposures do not fit the number of points, or the pattern.
     """
     # Without n= an exposure that was expanded keeps its copies; beside others they are exposures.
     m = sum(member.runs + len(member.copies) for member in members)
@@ -67,6 +63,28 @@ def cluster_sizes(
     return (of_pattern,) * (total // of_pattern)
 
 
+def sizes_of(pattern: str, total: int, catalog: Catalog) -> tuple[int, ...] | None:
+    """Return the sizes of the clusters that a receipt stands for, by its pattern and total.
+
+    The pattern is one name, or several joined by ``+``. Of those that the catalog does not have the
+    number at the end of the name counts. None where the name does not say it.
+    """
+    counts: list[int] = []
+    for name in pattern.split("+"):
+        number = re.search(r"-([1-9][0-9]?)$", name)
+        if name in catalog:
+            counts.append(catalog.get(name).n)
+        elif number is not None:
+            counts.append(int(number[1]))
+        else:
+            return None
+    if len(counts) == 1:
+        clusters, rest = divmod(total, counts[0])
+        return None if rest else (counts[0],) * clusters
+    sizes = split_counts(total)
+    return sizes if set(sizes) == set(counts) else None
+
+
 def _expands(members: Sequence[Member]) -> bool:
     """Tell whether the exposures of one setup are one exposure, and copies that were made of it."""
     return len(members) == 1 and members[0].runs == 1
@@ -80,12 +98,9 @@ def assign_points(
     `shift` is added to all offsets. Copies of an earlier run stay: more are made after the
     exposure, or the last are removed. All prime exposures of a container get one point.
     """
-    total = len(choice.offsets_arcsec)
     points = iter(enumerate(choice.offsets_arcsec, start=1))
 
-    def at_next_point(
-        source: Exposure, copy: int, made_by: MadeBy, *, is_split: bool
-    ) -> NewExposure:
+    def at_next_point(source: Exposure, made_by: MadeBy, copy: int = 0) -> NewExposure:
         index, (x_arcsec, y_arcsec) = next(points)
         return NewExposure(
             source=source,
@@ -100,29 +115,21 @@ def assign_points(
                 made_by=made_by,
                 shift=shift,
             ),
-            is_split=is_split,
         )
 
+    total, expands = len(choice.offsets_arcsec), _expands(members)
     becomes: dict[int, tuple[NewExposure, ...]] = {}
-    expands = _expands(members)
     for member in members:
+        source = member.exposure
         kept = member.copies[: total - 1] if expands else member.copies
         count = total - len(kept) if expands else member.runs
-        made_before = member.receipt.made_by if member.receipt else MadeBy.OBSERVER
+        first = at_next_point(source, member.receipt.made_by if member.receipt else MadeBy.OBSERVER)
         made_by = MadeBy.COPY if expands else MadeBy.SPLIT
-        becomes[member.exposure.node] = tuple(
-            at_next_point(
-                member.exposure,
-                copy,
-                made_by if copy else made_before,
-                is_split=member.runs > 1,
-            )
-            for copy in range(count)
-        )
-        own = becomes[member.exposure.node][0]
-        for one in member.together:
-            becomes[one.node] = (replace(own, source=one),)
-        for one in kept:
-            becomes[one.node] = (at_next_point(one, 0, MadeBy.COPY, is_split=False),)
+        own = [first, *(at_next_point(source, made_by, copy) for copy in range(1, count))]
+        becomes[source.node] = tuple(replace(one, is_split=member.runs > 1) for one in own)
+        becomes |= {
+            one.node: (replace(becomes[source.node][0], source=one),) for one in member.together
+        }
+        becomes |= {one.node: (at_next_point(one, MadeBy.COPY),) for one in kept}
         becomes |= {one.node: () for one in member.copies[len(kept) :]}
     return becomes

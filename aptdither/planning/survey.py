@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,29 +12,21 @@ from aptdither.errors import AptDitherError, UsageError
 from aptdither.planning.evaluation import DitherGroup, Evaluator
 from aptdither.planning.options import Options
 from aptdither.planning.plan import Plan, make_plan
-from aptdither.planning.pointings import ExposureSet, VisitPointings, observe
+from aptdither.planning.pointings import observe
 from aptdither.types import Progress, Region
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """What a proposal dithers.
+    """What a proposal dithers."""
 
-    Attributes
-    ----------
-    planned : tuple of DitherGroup
-        The groups of its tags, as they would be dithered.
-    observed : tuple of DitherGroup
-        The sets that no plan covers, as they stand.
-    plan : Plan or None
-        None when something forbids it, or none was wanted.
-    problems : tuple of str
-        What forbids a plan, and what exposures could not be evaluated, a line each.
-    """
-
+    #: The groups of its tags, as they would be dithered.
     planned: tuple[DitherGroup, ...]
+    #: The sets that no plan covers, as they stand.
     observed: tuple[DitherGroup, ...]
+    #: None when something forbids it, or none was wanted.
     plan: Plan | None
+    #: What forbids a plan, and what exposures could not be evaluated, a line each.
     problems: tuple[str, ...]
 
     @property
@@ -63,31 +54,20 @@ def survey(
     proposal : Proposal
         The proposal as read.
     visit : str, optional
-        One visit; all of them when left out.
-    region : Region, optional
-        Where coverage matters, for tags that do not say and for sets without a tag.
-    snr : float, optional
-        Signal to noise of one exposure, for the same.
+        One visit; all of them when left out. One that the proposal lacks is a UsageError.
+    region, snr
+        Where coverage matters and the signal to noise of one exposure, for tags that do not say and
+        for sets without a tag.
     with_plan : bool
         Whether tags are carried out; without it all exposures are evaluated as they stand.
     catalog, distortion, seed, progress
         As for :func:`~aptdither.planning.plan.make_plan`.
-
-    Raises
-    ------
-    UsageError
-        If the proposal has no such visit.
     """
     numbers = [one.number for one in proposal.visits]
     if visit is not None and visit not in numbers:
         raise UsageError(
             f"the proposal has no visit {visit!r}; it has {', '.join(numbers) or 'none'}"
         )
-    seen = [
-        one
-        for one in observe(proposal, region=region, catalog=catalog, distortion=distortion)
-        if visit in (None, one.visit.number)
-    ]
     problems: list[str] = []
     plan = None
     if with_plan:
@@ -100,38 +80,30 @@ def survey(
         try:
             plan = make_plan(proposal, options, progress=progress)
         except AptDitherError as error:
-            problems.extend(error.lines())
-    planned = () if plan is None else plan.groups
-    evaluator = (
-        Evaluator(seed=seed, distortion=distortion, catalog=catalog, snr=snr)
-        if plan is None
-        else plan.evaluator
-    )
+            problems += error.lines()
+    evaluator = Evaluator(seed=seed, distortion=distortion, catalog=catalog, snr=snr)
+    if plan is not None:
+        evaluator = plan.evaluator
     observed: list[DitherGroup] = []
-    for exposures in _not_planned(seen, is_planned=plan is not None):
-        try:
-            observed.append(evaluator.evaluate(exposures))
-        except AptDitherError as error:
-            problems.extend(error.located(exposures.location).lines())
-    for one in seen:
-        for unresolved in one.unresolved:
-            listed = ", ".join(exposure.number for exposure in unresolved.exposures)
-            problems.append(
-                f"visit {one.visit.number}, exposure {listed}: not evaluated: {unresolved.reason}"
+    unresolved: list[str] = []
+    for one in observe(proposal, region=region, catalog=catalog, distortion=distortion):
+        if visit not in (None, one.visit.number):
+            continue
+        for exposures in one.sets:
+            if plan is None or exposures.dither_set is None:
+                try:
+                    observed.append(evaluator.evaluate(exposures))
+                except AptDitherError as error:
+                    problems += error.located(exposures.location).lines()
+        for unknown in one.unresolved:
+            listed = ", ".join(exposure.number for exposure in unknown.exposures)
+            unresolved.append(
+                f"visit {one.visit.number}, exposure {listed}: not evaluated: {unknown.reason}"
             )
+    planned = plan.groups if plan is not None else ()
     return Survey(
         planned=tuple(group for group in planned if visit in (None, group.visit)),
         observed=tuple(observed),
         plan=plan,
-        problems=tuple(problems),
+        problems=(*problems, *unresolved),
     )
-
-
-def _not_planned(seen: Iterable[VisitPointings], *, is_planned: bool) -> Sequence[ExposureSet]:
-    """Return the sets that no plan covers."""
-    return [
-        exposures
-        for one in seen
-        for exposures in one.sets
-        if exposures.dither_set is None or not is_planned
-    ]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from aptdither.apt.changes import VisitChange
-from aptdither.apt.proposal import Proposal
 from aptdither.dither.phases import slew_seconds
 from aptdither.errors import Location
 from aptdither.findings import Finding, Rule, Severity
-from aptdither.planning.pointings import Pointing, observe
+from aptdither.planning.pointings import Pointing, VisitPointings
 
 #: Slews added to an orbit that are said to be able to push it over, seconds. Chosen: 4 % of the
 #: about 50 minutes that a target is visible in an orbit; a compact dither of 4 adds half of it.
@@ -33,12 +33,7 @@ MORE_TIME = Rule(
 class VisitTime:
     """The slew overhead of a visit, by the handbook's table.
 
-    Attributes
-    ----------
-    visit : str
-        Its number.
-    before_seconds, after_seconds : float
-        Of the moves between consecutive exposures of one target with one detector.
+    The moves between consecutive exposures of one target with one detector count.
     """
 
     visit: str
@@ -47,36 +42,49 @@ class VisitTime:
 
 
 def visit_times(
-    proposal: Proposal, changes: Sequence[VisitChange]
+    changes: Sequence[VisitChange], observed: Mapping[int, VisitPointings]
 ) -> tuple[list[VisitTime], list[Finding]]:
-    """Return the slew overhead of each visit that changes, and what may not fit its orbit."""
+    """Return the slew overhead of each visit that changes, and what may not fit its orbit.
+
+    `observed` is what the visits do as they stand, by the node of the visit.
+    """
     times: list[VisitTime] = []
     findings: list[Finding] = []
-    numbers = {change.visit.number for change in changes}
-    observed = {one.visit.node: one for one in observe(proposal, visits=numbers)} if changes else {}
     for change in changes:
-        taken: dict[int, list[Pointing]] = {}
+        taken: defaultdict[int, list[Pointing]] = defaultdict(list)
         for exposures in observed[change.visit.node].sets:
-            for one in exposures.pointings if exposures.prime is None else ():
-                if one.exposure is not None:
-                    taken.setdefault(one.exposure.node, []).append(one)
+            if exposures.prime is None:  # parallels move with their primes
+                for one in exposures.pointings:
+                    taken[one.exposure.node if one.exposure else 0].append(one)
         before = sorted((one for own in taken.values() for one in own), key=lambda one: one.when)
-        after = list(_after(change, taken))
-        old, new = _by_orbit(before), _by_orbit(after)
+        after: list[Pointing] = []
+        for new in change.exposures:
+            if new.pos_targ is None:
+                after += taken.get(new.source.node, ())
+            else:
+                after.append(
+                    Pointing(
+                        number=new.number,
+                        pos_targ=new.pos_targ,
+                        orbit=new.orbit,
+                        exposure=new.source,
+                    )
+                )
+        old, new_seconds = _by_orbit(before), _by_orbit(after)
         times.append(
             VisitTime(
                 visit=change.visit.number,
                 before_seconds=sum(old.values()),
-                after_seconds=sum(new.values()),
+                after_seconds=sum(new_seconds.values()),
             )
         )
         copies = sum(new.copy > 0 and not new.is_split for new in change.exposures)
-        more = {orbit: new[orbit] - old.get(orbit, 0.0) for orbit in new}
-        worst = max(more, key=lambda orbit: more[orbit], default=None)
-        if copies or (worst is not None and more[worst] >= MUCH_SECONDS):
+        more = {orbit: seconds - old.get(orbit, 0.0) for orbit, seconds in new_seconds.items()}
+        worst = max(more, key=lambda orbit: more[orbit], default=0)
+        most = more.get(worst, 0.0)
+        if copies or most >= MUCH_SECONDS:
             parts = [f"{copies} more exposures"] if copies else []
-            if worst is not None and more[worst] > 0:
-                parts.append(f"{more[worst]:.0f} s more of slews in orbit {worst}")
+            parts += [f"{most:.0f} s more of slews in orbit {worst}"] if most > 0 else []
             findings.append(
                 MORE_TIME.finding(
                     f"the dither adds {' and '.join(parts)}: run the Orbit Planner in APT, and see "
@@ -87,28 +95,14 @@ def visit_times(
     return times, findings
 
 
-def _after(change: VisitChange, taken: Mapping[int, Sequence[Pointing]]) -> Iterator[Pointing]:
-    """Yield the pointings of the new visit in its order; parallels move with their primes."""
-    for new in change.exposures:
-        own = taken.get(new.source.node, ())
-        if new.pos_targ is None:
-            yield from own
-        else:
-            yield Pointing(
-                number=new.number, pos_targ=new.pos_targ, orbit=new.orbit, exposure=new.source
-            )
-
-
 def _by_orbit(pointings: Iterable[Pointing]) -> dict[int, float]:
     """Return the slew overhead in each orbit, seconds; a move counts for the orbit it ends in."""
     seconds: dict[int, float] = {}
     for one, other in pairwise(pointings):
-        if one.exposure is None or other.exposure is None:
+        first, second = one.exposure, other.exposure
+        if first is None or second is None:
             continue
-        if (one.exposure.target_name, one.exposure.config) == (
-            other.exposure.target_name,
-            other.exposure.config,
-        ):
+        if (first.target_name, first.config) == (second.target_name, second.config):
             cost = slew_seconds([one.pos_targ.xy_arcsec, other.pos_targ.xy_arcsec])
             orbit = other.orbit or 1
             seconds[orbit] = seconds.get(orbit, 0.0) + cost

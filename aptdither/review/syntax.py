@@ -9,11 +9,10 @@ from dataclasses import replace
 from aptdither.apt.receipt import Receipt
 from aptdither.errors import AptDitherError, Location, ProposalError, ReceiptError, TagError
 from aptdither.findings import Message, Rule, Severity, rule
-from aptdither.planning.choice import sizes_of
 from aptdither.planning.dither_sets import DitherSet, Share
 from aptdither.planning.planner import DOUBTFUL_TAG, SINGLE_POINT
 from aptdither.planning.pointings import ExposureSet, Unresolved, VisitPointings
-from aptdither.planning.points import cluster_sizes
+from aptdither.planning.points import cluster_sizes, sizes_of
 from aptdither.planning.receipts import UNCOVERED_RECEIPTS
 from aptdither.planning.refusals import is_supported
 from aptdither.planning.selection import STRAY_TAG

@@ -8,8 +8,9 @@ from itertools import combinations
 import numpy as np
 
 from aptdither.findings import Message, Severity, rule
-from aptdither.planning.evaluation import DitherGroup, chains
+from aptdither.planning.evaluation import DitherGroup
 from aptdither.planning.joint import is_turned
+from aptdither.planning.pointings import chains
 from aptdither.review.options import ReviewContext
 from aptdither.review.phrases import joined
 
