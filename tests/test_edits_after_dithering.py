@@ -56,6 +56,24 @@ def expanded() -> bytes:
     return apply(proposal(visit(exposure(1, comments=f"@dither n=4 {BOX}"), other)))
 
 
+def clusters() -> bytes:
+    """Return sixteen exposures in a group, dithered in two clusters of eight."""
+    first = exposure(1, comments="@dither", postarg=("1.5", "-2"))
+    others = (exposure(i, postarg=("1.5", "-2")) for i in range(2, 17))
+    return apply(proposal(visit(group(first, *others))))
+
+
+def unequal_clusters() -> bytes:
+    """Return eleven exposures in a group, dithered in clusters of six and five."""
+    first = exposure(1, comments="@dither method=catalog")
+    return apply(proposal(visit(group(first, *(exposure(i) for i in range(2, 12))))))
+
+
+def expanded_in_group() -> bytes:
+    """Return one exposure in a group, expanded to two clusters of four by a named pattern."""
+    return apply(proposal(visit(group(exposure(1, comments=f"@dither n=8 {BOX}")))))
+
+
 def moved_by(source: bytes, dx_arcsec: float) -> bytes:
     """Move every POS TARG along X, as with APT's form editor."""
     return re.sub(
@@ -295,9 +313,19 @@ def pasted(message: str, source: bytes) -> bytes:
     [
         (grouped, rb"\n?@dithered 2/4[^<\n]*"),
         (grouped, rb"\n?@dithered [^<\n]*"),
+        (clusters, rb"\n?@dithered [^<\n]*"),
+        (clusters, rb"\n?@dithered [1-9]/[^<\n]*"),
+        (unequal_clusters, rb"\n?@dithered [^<\n]*"),
         (expanded, rb"\n?@dithered [^<\n]*"),
     ],
-    ids=["one of a group", "all of a group", "all of an expansion"],
+    ids=[
+        "one of a group",
+        "all of a group",
+        "all of two clusters",
+        "some of two clusters",
+        "all of clusters of two sizes",
+        "all of an expansion",
+    ],
 )
 def test_lost_receipts_are_printed_to_paste(make: Callable[[], bytes], lost: bytes) -> None:
     source = make()
@@ -308,6 +336,17 @@ def test_lost_receipts_are_printed_to_paste(make: Callable[[], bytes], lost: byt
     restored = pasted(str(caught.value), without)
     assert apply(restored) == apply(source)
     assert len(exposures(apply(restored))) == len(exposures(source))
+
+
+def test_an_expanded_group_of_two_clusters_without_receipts_is_known_again() -> None:
+    """Which of its exposures were copies is not known then: all are the observer's."""
+    source = expanded_in_group()
+    with pytest.raises(AptDitherError, match="paste their receipts") as caught:
+        apply(without_receipts(source))
+    restored = pasted(str(caught.value), without_receipts(source))
+    assert apply(restored) == restored
+    assert pos_targs(restored) == pos_targs(source)
+    assert len(exposures(source)) == 8
 
 
 def test_copies_without_receipts_are_found_behind_another_exposure() -> None:

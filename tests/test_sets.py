@@ -249,8 +249,29 @@ def test_containers_are_refused_without_the_option() -> None:
 
 def test_a_container_is_not_copied() -> None:
     source = proposal(visit(container(1, tag="@dither n=4 pattern=WFC3-IR-DITHER-BOX-MIN")))
-    with pytest.raises(AptDitherError, match="is not copied; give each point a container"):
+    with pytest.raises(AptDitherError, match="duplicate the container until there are 4") as caught:
         applied(source, parallels=True)
+    assert "there is 1" in str(caught.value)
+    assert "add id=a to its tag and then duplicate" in str(caught.value)
+
+
+def test_copies_of_a_container_that_the_observer_makes_are_one_set() -> None:
+    """What the refusal of a container with n= tells to do."""
+    tag = "@dither n=4 pattern=WFC3-IR-DITHER-BOX-MIN id=a"
+    made = proposal(visit(*(container(3 * k + 1, tag) for k in range(4))))
+    _, new = applied(made, parallels=True)
+    assert new == applied(CONTAINERS, parallels=True)[1].replace(
+        b"@dither id=a pattern=WFC3-IR-DITHER-BOX-MIN", tag.encode()
+    )
+
+
+def test_check_names_the_option_that_dithers_containers() -> None:
+    (note,) = (
+        one
+        for one in Reviewer().review(parse_proposal(CONTAINERS)).findings
+        if one.code == "ADT109"
+    )
+    assert note.message.endswith("run aptdither apply --parallels")
 
 
 def test_a_container_has_one_pos_targ() -> None:

@@ -31,6 +31,16 @@ def cluster_sizes(
     m = sum(member.runs + len(member.copies) for member in members)
     of_pattern = catalog.get(request.pattern).n if request.pattern is not None else None
     n = request.n or of_pattern or m
+    containers = sum(bool(member.parallels) for member in members)
+    if containers and (containers % n or m != containers):
+        tag_it = "" if request.id else "add id=a to its tag and then "
+        raise RefusalError(
+            f"{n} points need {n} prime and parallel containers, or a multiple, and there "
+            f"{'is 1' if containers == 1 else f'are {containers}'}: a container is one pointing and "
+            f"is not copied; in APT {tag_it}duplicate the container until there are {n}: the copies "
+            "have the tag, too, and become points of one set; every exposure keeps "
+            "NumberOfIterations 1"
+        )
     if _expands(members):
         m = 1
     if m != 1 and m % n:
@@ -42,12 +52,6 @@ def cluster_sizes(
             f"expanded to {n}), {n}, or a multiple of {n}"
         )
     total = n if m == 1 else m
-    if any(member.parallels for member in members) and total != len(members):
-        raise RefusalError(
-            f"{total} points need as many prime and parallel containers, and there are "
-            f"{len(members)}: a container is one pointing and is not copied; give each point a "
-            "container of its own, with one id="
-        )
     if total > MAX_POINTS:
         raise RefusalError(
             f"{total} exposures of {setup.text} are to be dithered together; at most {MAX_POINTS} "

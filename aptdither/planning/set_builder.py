@@ -262,11 +262,11 @@ class SetBuilder:
             for part, member, base in placed
         )
         lost = self._lost_receipts(placed, request)
-        restore = f"if these were dithered before, {to_paste(lost)}; or " if lost else ""
+        said = f": if these were dithered before, {to_paste(lost)}; or" if lost else f" ({listed});"
         part, member, _ = placed[0]
         return RefusalError(
-            f"the exposures of the set start from different POS TARGs ({listed}); {restore}make "
-            "them equal, or give --replace to start all from the first's",
+            f"the exposures of the set start from different POS TARGs{said} make them "
+            "equal, or give --replace to start all from the first's",
             location=part.tags.visit.location(member.exposure),
         )
 

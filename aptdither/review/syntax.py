@@ -201,11 +201,13 @@ def unapplied_tags(visit: VisitPointings, context: ReviewContext) -> Iterator[Me
             continue
         exposures = [member.exposure for member in share.members]
         verb = "is" if len(exposures) == 1 else "are"
+        in_containers = any(member.parallels for member in share.members)
+        way_out = "aptdither apply --parallels" if in_containers else "aptdither apply"
         yield (
             share.location,
             (
-                f"{exposures_listed(exposures)} {verb} tagged {dither_set.tag!r} and not dithered yet; run "
-                "aptdither apply"
+                f"{exposures_listed(exposures)} {verb} tagged {dither_set.tag!r} and not dithered "
+                f"yet; run {way_out}"
             ),
         )
 
