@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aptdither.apt.proposal import Exposure, ExposureGroup
+from aptdither.apt.proposal import AptPattern, Exposure, ExposureGroup, Proposal
 from aptdither.apt.reader import parse_proposal, read_decimal
 from aptdither.apt.writer import rewrite_proposal
 from aptdither.errors import AptDitherError, ProposalError
@@ -116,9 +116,10 @@ def test_a_real_file_with_one_sided_pos_targs(apt_dir: Path) -> None:
 def test_a_real_file_with_a_pattern_group(apt_dir: Path) -> None:
     proposal = parse_proposal((apt_dir / "go-15490.apt").read_bytes())
     (visit,) = proposal.visits
-    (pattern,) = proposal.patterns
-    groups = [child for child in visit.children if isinstance(child, ExposureGroup)]
-    assert [group.pattern_number for group in groups] == [pattern.number]
+    (group,) = (child for child in visit.children if isinstance(child, ExposureGroup))
+    pattern = group.pattern
+    assert pattern is not None
+    assert group.pattern_number == pattern.number
     assert pattern.pattern_type == "STIS-PERP-TO-SLIT"
     assert pattern.sub is None
 
@@ -322,8 +323,17 @@ def _pattern(**texts: str) -> bytes:
     children = "".join(f"<{name}>{text}</{name}>" for name, text in texts.items())
     return (
         f"<HSTProposal><ProposalInformation PureParallelProposal='true'/><Patterns>\n"
-        f"<Pattern>{children}</Pattern></Patterns></HSTProposal>"
+        f"<Pattern>{children}</Pattern></Patterns>"
+        f"<Visits><Visit Number='01'><ExposureGroup Type='Pattern' Pattern='1' /></Visit></Visits>"
+        f"</HSTProposal>"
     ).encode()
+
+
+def _pattern_of(proposal: Proposal) -> AptPattern:
+    (group,) = proposal.visits[0].children
+    assert isinstance(group, ExposureGroup)
+    assert group.pattern is not None
+    return group.pattern
 
 
 def test_a_pattern_with_a_sub_pattern() -> None:
@@ -341,7 +351,7 @@ def test_a_pattern_with_a_sub_pattern() -> None:
         "SubpatternCenterPattern": "false",
     }
     proposal = parse_proposal(_pattern(**texts))
-    (pattern,) = proposal.patterns
+    pattern = _pattern_of(proposal)
     assert (pattern.number, pattern.number_of_points, pattern.point_spacing) == ("1", 2, 0.636)
     assert pattern.center_pattern
     assert pattern.line == 2
@@ -357,7 +367,7 @@ def test_a_pattern_with_a_sub_pattern() -> None:
 
 @pytest.mark.parametrize("text", ["x", "2.5", "0", "1001", "1e999"])
 def test_a_pattern_whose_points_cannot_be_read_keeps_a_problem(text: str) -> None:
-    (pattern,) = parse_proposal(_pattern(NumberOfPoints=text)).patterns
+    pattern = _pattern_of(parse_proposal(_pattern(Number="1", NumberOfPoints=text)))
     assert pattern.number_of_points is None
     assert [problem.found for problem in pattern.problems] == [text]
 

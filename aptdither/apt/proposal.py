@@ -108,12 +108,15 @@ class ExposureGroup:
         Its Type; ``Pattern`` is the one that is known.
     pattern_number : str or None
         Number of the APT pattern that it runs.
+    pattern : AptPattern or None
+        That pattern, where the file has it.
     """
 
     node: int
     line: int
     type: str | None
     pattern_number: str | None
+    pattern: AptPattern | None
     children: tuple[Exposure | ExposureGroup, ...]
 
 
@@ -274,7 +277,6 @@ class Proposal:
     apt_version: str
     phase2_id: str
     visits: tuple[Visit, ...]
-    patterns: tuple[AptPattern, ...]
     is_pure_parallel: bool
 
 

@@ -69,11 +69,6 @@ def parse_proposal(source: bytes, path: str = "") -> Proposal:
     """
     document, root, nodes = read_document(source, PLACED, path=path)
     _check_root(root, path)
-    patterns = tuple(
-        _read_pattern(child, document.elements[nodes[child]].line)
-        for holder in root.iterchildren("Patterns")
-        for child in holder.iterchildren("Pattern")
-    )
     information = root.find("ProposalInformation")
     pure_parallel = "" if information is None else information.get("PureParallelProposal", "")
     return Proposal(
@@ -82,7 +77,6 @@ def parse_proposal(source: bytes, path: str = "") -> Proposal:
         apt_version=root.get("AptVersion", "").strip(_SPACE),
         phase2_id=root.get("Phase2ID", ""),
         visits=tuple(_read_visits(document, root, nodes)),
-        patterns=patterns,
         is_pure_parallel=pure_parallel.strip(_SPACE).lower() == "true",
     )
 
@@ -103,11 +97,16 @@ def read_visits(source: bytes) -> tuple[Document, Iterator[Visit]]:
 def _read_visits(
     document: Document, root: etree._Element, nodes: dict[etree._Element, int]
 ) -> Iterator[Visit]:
+    patterns: dict[str, AptPattern] = {}
+    for holder in root.iterchildren("Patterns"):
+        for child in holder.iterchildren("Pattern"):
+            pattern = _read_pattern(child, document.elements[nodes[child]].line)
+            patterns.setdefault(pattern.number, pattern)
     for holder in root.iterchildren("Visits"):
         if len(holder) > MAX_VISITS:
             raise ProposalError(f"it has {len(holder)} visits; at most {MAX_VISITS} are read")
         for child in holder.iterchildren("Visit", "HstQuadPattern"):
-            yield _read_visit(child, document.elements, nodes)
+            yield _read_visit(child, document.elements, nodes, patterns)
 
 
 def read_decimal(text: str) -> float | None:
@@ -156,11 +155,14 @@ def _check_root(root: etree._Element, path: str) -> None:
 
 
 def _read_visit(
-    element: etree._Element, elements: Sequence[Element], nodes: dict[etree._Element, int]
+    element: etree._Element,
+    elements: Sequence[Element],
+    nodes: dict[etree._Element, int],
+    patterns: dict[str, AptPattern],
 ) -> Visit:
     node = nodes[element]
     tic = element.find("TicData/TicDataCurrent")
-    children = _read_children(element, elements, nodes)
+    children = _read_children(element, elements, nodes, patterns)
     end = bisect_left(elements, elements[node].stop, lo=node, key=lambda other: other.start)
     placed = sum(other.name == b"Exposure" for other in elements[node:end])
     return Visit(
@@ -190,7 +192,10 @@ def _read_orients(visit: etree._Element) -> Iterator[tuple[float, float]]:
 
 
 def _read_children(
-    element: etree._Element, elements: Sequence[Element], nodes: dict[etree._Element, int]
+    element: etree._Element,
+    elements: Sequence[Element],
+    nodes: dict[etree._Element, int],
+    patterns: dict[str, AptPattern],
 ) -> tuple[Exposure | ExposureGroup, ...]:
     # Groups nest at most MAX_DEPTH deep, so recursion is safe.
     children: list[Exposure | ExposureGroup] = []
@@ -200,13 +205,15 @@ def _read_children(
         if child.tag == "Exposure":
             children.append(_read_exposure(child, node, line))
             continue
+        number = child.get("Pattern")
         children.append(
             ExposureGroup(
                 node=node,
                 line=line,
                 type=child.get("Type"),
-                pattern_number=child.get("Pattern"),
-                children=_read_children(child, elements, nodes),
+                pattern_number=number,
+                pattern=patterns.get(number) if number else None,
+                children=_read_children(child, elements, nodes, patterns),
             )
         )
     return tuple(children)

@@ -19,7 +19,7 @@ import numpy as np
 
 from aptdither.apt.limits import MAX_VISIT_EXPOSURES
 from aptdither.apt.patterns import is_pattern_group, pattern_points
-from aptdither.apt.proposal import AptPattern, Exposure, ExposureGroup, Proposal, Visit
+from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal, Visit
 from aptdither.apt.receipt import Receipt
 from aptdither.dither.catalog import Catalog
 from aptdither.errors import AptDitherError, Location, ProposalError
@@ -215,7 +215,6 @@ def observe(
     catalog, distortion
         Those of the run.
     """
-    patterns = {pattern.number: pattern for pattern in reversed(proposal.patterns)}
     options = Options(sets=SetOptions(parallels=True), catalog=catalog, distortion=distortion)
     selected = select_sets(proposal, options)
     tagged = {
@@ -236,7 +235,7 @@ def observe(
         if visits is not None and visit.number not in visits:
             continue
         if any(map(is_supported, visit.exposures)) or tags.has_text:
-            reader = _VisitReader(tags, proposal, patterns, region or Region.full(), tagged)
+            reader = _VisitReader(tags, proposal, region or Region.full(), tagged)
             # Of two visits with one number the first has what is said of either.
             yield replace(
                 reader.read(),
@@ -251,7 +250,6 @@ class _VisitReader:
 
     tags: VisitTags
     proposal: Proposal
-    patterns: Mapping[str, AptPattern]
     region: Region
     tagged: Mapping[int, tuple[DitherSet, Share]]
     points: dict[int, tuple[PosTarg, ...]] = field(default_factory=dict)
@@ -408,15 +406,14 @@ class _VisitReader:
         if not is_pattern_group(group):
             return (NO_OFFSET,)
         if group.node not in self.points:
-            pattern = self.patterns.get(group.pattern_number or "")
-            if pattern is None:
+            if group.pattern is None:
                 raise _CannotFollowError(
                     f"the group on line {group.line} names APT pattern "
                     f"{group.pattern_number or '(none)'!r}, which the file does not have",
                     is_missing=True,
                 )
             try:
-                self.points[group.node] = pattern_points(pattern)
+                self.points[group.node] = pattern_points(group.pattern)
             except ProposalError as error:
                 raise _CannotFollowError(error.message) from error
         return self.points[group.node]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
 from aptdither.apt.patterns import is_pattern_group, pattern_points
-from aptdither.apt.proposal import AptPattern, Exposure, ExposureGroup, Proposal
+from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal
 from aptdither.errors import AptDitherError, Location, ProposalError, RefusalError
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.detector import supported_configs
@@ -23,15 +23,11 @@ CONFIGS = supported_configs()
 
 
 def refusals(
-    claim: Claim,
-    proposal: Proposal,
-    patterns: Mapping[str, AptPattern],
-    options: SetOptions,
-    distortion: Path | None,
+    claim: Claim, proposal: Proposal, options: SetOptions, distortion: Path | None
 ) -> Iterator[AptDitherError]:
     """Yield everything that forbids dithering the exposures that a set has in one visit."""
     visit = claim.tags.visit
-    for error in _visit_refusals(claim, proposal, patterns, options):
+    for error in _visit_refusals(claim, proposal, options):
         yield error.located(claim.location)
     for exposure in claim.exposures:
         for error in _exposure_refusals(exposure, claim, options):
@@ -68,7 +64,7 @@ def _exposure_refusals(
 
 
 def _visit_refusals(
-    claim: Claim, proposal: Proposal, patterns: Mapping[str, AptPattern], options: SetOptions
+    claim: Claim, proposal: Proposal, options: SetOptions
 ) -> Iterator[AptDitherError]:
     tags, kind = claim.tags, claim.tags.visit.kind
     if kind != "Visit":
@@ -82,7 +78,7 @@ def _visit_refusals(
             "have no effect; remove the tag"
         )
     for group in pattern_groups(claim):
-        yield from _pattern_refusals(group, claim, patterns, options)
+        yield from _pattern_refusals(group, claim, options)
     around = [group for one in claim.exposures for group in tags.groups_of[one.node]]
     for group in {one.node: one for one in around}.values():
         if tags.is_unclear_parallel(group):
@@ -110,17 +106,13 @@ def _visit_refusals(
 
 
 def _pattern_refusals(
-    group: ExposureGroup,
-    claim: Claim,
-    patterns: Mapping[str, AptPattern],
-    options: SetOptions,
+    group: ExposureGroup, claim: Claim, options: SetOptions
 ) -> Iterator[AptDitherError]:
     """Yield what forbids dithering in place of an APT pattern, or at each point of a mosaic."""
     name = f"APT pattern {group.pattern_number or '?'}"
     inside = claim.tags.inside[group.node]
     covered = {exposure.node for exposure in claim.exposures}
     outside = [exposure.number for exposure in inside if exposure.node not in covered]
-    pattern = patterns.get(group.pattern_number or "")
     if not options.replace_patterns:
         yield RefusalError(
             f"the set is in a group with {name} (line {group.line}), and the offsets of both would "
@@ -131,14 +123,14 @@ def _pattern_refusals(
             f"{name} (line {group.line}) also moves exposure {', '.join(outside)}, which the tag "
             "does not cover, so it cannot be replaced; move them out of the group"
         )
-    elif pattern is None or pattern.total_points is None:
+    elif group.pattern is None or group.pattern.total_points is None:
         yield ProposalError(
             f"the group on line {group.line} names {name}, whose number of points cannot be read; "
             "give the pattern its NumberOfPoints in APT"
         )
     else:
         try:
-            tiles = tile_points(group, patterns)
+            tiles = tile_points(group)
         except AptDitherError as error:
             yield error
             return
@@ -161,24 +153,21 @@ def pattern_groups(claim: Claim) -> tuple[ExposureGroup, ...]:
     return tuple({group.node: group for group in around if is_pattern_group(group)}.values())
 
 
-def runs_of(
-    exposure: Exposure, groups: Sequence[ExposureGroup], patterns: Mapping[str, AptPattern]
-) -> int:
+def runs_of(exposure: Exposure, groups: Sequence[ExposureGroup]) -> int:
     """Return how often an exposure is taken at each tile: its iterations times its patterns' points."""
     runs = exposure.iterations
     for group in groups:
-        pattern = patterns.get(group.pattern_number or "")
-        if pattern is not None:
-            runs *= (pattern.total_points or 1) // len(tile_points(group, patterns))
+        if group.pattern is not None:
+            runs *= (group.pattern.total_points or 1) // len(tile_points(group))
     return runs
 
 
-def tile_points(group: ExposureGroup, patterns: Mapping[str, AptPattern]) -> list[PosTarg]:
+def tile_points(group: ExposureGroup) -> list[PosTarg]:
     """Return the tiles of a group: the primary points of an APT pattern that lie far apart.
 
     One tile, without an offset, where the group runs no pattern or a dither.
     """
-    pattern = patterns.get(group.pattern_number or "")
+    pattern = group.pattern
     if pattern is None or (pattern.point_spacing or 0.0) < TILE_ARCSEC:
         return [NO_OFFSET]
     points = [point.rounded() for point in pattern_points(replace(pattern, sub=None))]

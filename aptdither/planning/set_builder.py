@@ -61,7 +61,6 @@ class SetBuilder:
 
     def __init__(self, proposal: Proposal, options: Options, claimed: Collection[int]) -> None:
         self.proposal = proposal
-        self.patterns = {pattern.number: pattern for pattern in proposal.patterns}
         self.options = options.sets
         self.defaults = options.defaults
         self.catalog = options.catalog or load_catalog()
@@ -78,7 +77,7 @@ class SetBuilder:
         ]
         parts = [one for one in parts if one not in completed]
         for part in parts:
-            errors += refusals(part, self.proposal, self.patterns, self.options, self.distortion)
+            errors += refusals(part, self.proposal, self.options, self.distortion)
         targets = {one.target_name: None for part in (*parts, *completed) for one in part.exposures}
         if len(targets) > 1:
             errors.append(
@@ -138,7 +137,7 @@ class SetBuilder:
                 members.append(
                     Member(
                         exposure=exposure,
-                        runs=runs_of(exposure, claim.tags.groups_of[exposure.node], self.patterns),
+                        runs=runs_of(exposure, claim.tags.groups_of[exposure.node]),
                         receipt=receipt,
                         together=tuple(together),
                         parallels=tuple(one for one in inside if claim.tags.prime_of(one)),
@@ -177,7 +176,7 @@ class SetBuilder:
                     continue
                 bases = [base]
                 for group in part.tags.groups_of[member.exposure.node]:
-                    points = tile_points(group, self.patterns)
+                    points = tile_points(group)
                     bases = [one + point for one in bases for point in points]
                 placed += [(part, member, one) for one in bases]
         raise_all(errors)
