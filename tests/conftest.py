@@ -103,10 +103,15 @@ def _plain(value: Any) -> Any:
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Write only what a picture says that it was drawn from, which takes no time."""
+    """Write only what a picture says that it was drawn from, which takes no time.
+
+    In a page, nothing.
+    """
     style = pytest.importorskip("aptdither.report.plots.style")
 
-    def describe(*_: object, description: str, **__: object) -> bytes:
-        return description.encode()
+    def describe(
+        *_: object, description: str = "", searchable: bool = False, **__: object
+    ) -> bytes:
+        return b'<svg viewBox="0 0 9 9"></svg>' if searchable else description.encode()
 
     monkeypatch.setattr(style, "render", describe)

@@ -132,7 +132,7 @@ def test_nothing_of_a_hostile_proposal_is_markup(tmp_path: Path) -> None:
     assert "\u202e" not in page.text
 
 
-def test_an_untagged_proposal_is_judged_as_it_stands(tmp_path: Path) -> None:
+def test_an_untagged_proposal_is_judged_as_it_stands(undrawn: None, tmp_path: Path) -> None:
     places = [("0", "0"), ("0.474", "0.424"), ("0.474", "0.424")]
     source = proposal(visit(*(exposure(k + 1, postarg=p) for k, p in enumerate(places))))
     page = Checked(report(tmp_path, source)).text
@@ -141,7 +141,7 @@ def test_an_untagged_proposal_is_judged_as_it_stands(tmp_path: Path) -> None:
     assert "ADT" in page
 
 
-def test_a_malformed_tag_is_one_finding(tmp_path: Path) -> None:
+def test_a_malformed_tag_is_one_finding(undrawn: None, tmp_path: Path) -> None:
     text = Checked(report(tmp_path, proposal(visit(exposure(1, comments="@dither sizes=20"))))).text
     assert "Nothing is tagged" not in text
     assert "cannot be applied" in text
@@ -149,7 +149,7 @@ def test_a_malformed_tag_is_one_finding(tmp_path: Path) -> None:
     assert "problem" not in text
 
 
-def test_findings_stand_with_what_they_are_about(tmp_path: Path) -> None:
+def test_findings_stand_with_what_they_are_about(undrawn: None, tmp_path: Path) -> None:
     repeated = [exposure(k + 1, postarg=(f"{k % 2}", "0")) for k in range(4)]
     page = report(
         tmp_path,
@@ -162,7 +162,7 @@ def test_findings_stand_with_what_they_are_about(tmp_path: Path) -> None:
     assert page.index('id="findings"') < page.index('id="group-1"')
 
 
-def test_before_stands_beside_after(tmp_path: Path) -> None:
+def test_before_stands_beside_after(undrawn: None, tmp_path: Path) -> None:
     made = visit(*(exposure(k + 1) for k in range(2)), comments="@dither pattern=tight-2")
     page = Checked(report(tmp_path, proposal(made))).text
     assert "E worst before" in page
@@ -183,7 +183,7 @@ def test_before_stands_beside_after(tmp_path: Path) -> None:
     ],
 )
 def test_footprints_are_drawn_at_an_orient_that_the_visit_allows(
-    ranges: list[tuple[int, int]], words: str, tmp_path: Path
+    ranges: list[tuple[int, int]], words: str, undrawn: None, tmp_path: Path
 ) -> None:
     orients = "".join(
         f'<Orient><From Degrees="{low}" /><To Degrees="{high}" /></Orient>' for low, high in ranges
@@ -200,7 +200,7 @@ def test_figures_are_explained_and_compared_with_what_is_possible(tagged: str) -
         assert meaning in text
 
 
-def test_what_is_refused_is_told_and_the_rest_is_shown(tmp_path: Path) -> None:
+def test_what_is_refused_is_told_and_the_rest_is_shown(undrawn: None, tmp_path: Path) -> None:
     pattern = group(
         exposure(1, comments="@dither", positions=4), attributes=' Type="Pattern" Pattern="1"'
     )
@@ -211,7 +211,7 @@ def test_what_is_refused_is_told_and_the_rest_is_shown(tmp_path: Path) -> None:
     assert page.count("<figure>") == 5
 
 
-def test_equal_groups_are_drawn_once(tmp_path: Path) -> None:
+def test_equal_groups_are_drawn_once(undrawn: None, tmp_path: Path) -> None:
     one = visit(exposure(1, comments="@dither pattern=tight-2"))
     two = visit(exposure(1, comments="@dither pattern=tight-2"), number="02")
     page = report(tmp_path, proposal(one, two))

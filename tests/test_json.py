@@ -26,7 +26,7 @@ COMMANDS = (
     "evaluate --postargs 0,0 --aperture UVIS",
     "evaluate --proposal in.apt",
     "optimize -n 2 --size point",
-    "optimize -n 2 --size 10arcsec --tradeoff",
+    "optimize -n 2 --size point --tradeoff",
     f"fit {ROOT / 'examples' / 'table2.ecsv'}",
     "convert --pixels 3.5,1.5",
     "convert --postargs 1,2 --at 30,40",
@@ -61,7 +61,9 @@ def test_every_report_obeys_the_schema(command: str, folder: Path) -> None:
     assert report["report_version"] == 2
 
 
-def test_a_set_over_visits_names_its_groups_and_what_they_are_worth(folder: Path) -> None:
+def test_a_set_over_visits_names_its_groups_and_what_they_are_worth(
+    undrawn: None, folder: Path
+) -> None:
     visits = [
         visit(exposure(1), exposure(2), comments="@dither id=deep pattern=tight-2", number=number)
         for number in ("01", "02")

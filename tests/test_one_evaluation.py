@@ -118,8 +118,9 @@ def test_a_mosaic_has_a_group_for_each_tile(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["six", "two setups"])
-def test_the_page_and_the_figure_show_the_figures_of_apply(name: str, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
+def test_the_page_and_the_figure_show_the_figures_of_apply(
+    name: str, undrawn: None, tmp_path: Path
+) -> None:
     given, page, picture = (tmp_path / file for file in ("in.apt", "out.html", "out.svg"))
     given.write_bytes(TAGGED[name])
     groups = run_json("apply", str(given), "--dry-run")["groups"]
@@ -165,8 +166,7 @@ def test_pointing_errors_improve_nothing(tmp_path: Path) -> None:
     assert pointing["efficiency_median"] <= pointing["efficiency_nominal"]
 
 
-def test_fit_and_its_picture_give_one_scale(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
+def test_fit_and_its_picture_give_one_scale(undrawn: None, tmp_path: Path) -> None:
     table = str(Path(__file__).parents[1] / "examples" / "table2.ecsv")
     fit = run_json("fit", table)
     picture = tmp_path / "scale.svg"
