@@ -29,7 +29,7 @@ from aptdither.optics.filters import get_element
 from aptdither.optics.pointing_fit import Measured, fit_dithers
 from aptdither.planning.choice import PatternChoice
 from aptdither.planning.evaluation import coverage_map
-from aptdither.report.plots import curves, field, geometry, limits, maps, pattern, style
+from aptdither.report.plots import curves, field, geometry, maps, pattern, style
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 GO_13417 = "0,0 0.612,0 0.307,0.273 0.919,0.273 0.002,0.547 0.614,0.547 0.309,0.820 0.921,0.820"
@@ -339,7 +339,7 @@ def test_limits_draws_a_bound_only_where_it_is_below_one() -> None:
     figures = {f"{what}_{at}": v for what in ("efficiency", "packing") for at, v in shared.items()}
     found = [Closeness(n=n, efficiency_bound=bound, **figures) for n, bound in ((2, 0.96), (3, 1))]
     figure = Figure()
-    limits.draw_limits(figure, {"a": found})
+    curves.draw_limits(figure, {"a": found})
     upper, lower = figure.axes
     losses, packings = (
         [np.asarray(line.get_ydata(), float) for line in axes.lines] for axes in (upper, lower)

@@ -134,7 +134,7 @@ def _spec_groups(kind: Picture, inputs: GroupInputs) -> PlotSpec:
 
 def _spec_reconstruction(inputs: GroupInputs, *, errors: bool) -> PlotSpec:
     from aptdither.planning.evaluation import reconstruct_group
-    from aptdither.report.plots import reconstruction
+    from aptdither.report.plots import sky
 
     groups = inputs.groups(with_plan=True)
     if len(groups) > MOST_ROWS:
@@ -147,8 +147,8 @@ def _spec_reconstruction(inputs: GroupInputs, *, errors: bool) -> PlotSpec:
         f"{group.choice.name} false ellipticity {image.false_ellipticity:.4f}"
         for group, image in zip(groups, images, strict=True)
     )
-    draw = partial(reconstruction.draw_reconstructions, groups=groups, images=images, facts=facts)
-    return PlotSpec(draw, reconstruction.size_of(len(groups)), numbers)
+    draw = partial(sky.draw_reconstructions, groups=groups, images=images, facts=facts)
+    return PlotSpec(draw, sky.size_of_reconstructions(len(groups)), numbers)
 
 
 def _spec_distortion(inputs: GroupInputs, step: str) -> PlotSpec:
@@ -161,12 +161,12 @@ def _spec_distortion(inputs: GroupInputs, step: str) -> PlotSpec:
 
 
 def _spec_tradeoff(inputs: GroupInputs, n: int) -> PlotSpec:
-    from aptdither.report.plots import captions, curves
+    from aptdither.report.plots import curves, style
 
     with opt.progress_bar("searching") as progress:
         chooser = inputs.chooser(seed=inputs.seed, progress=progress)
         curve = chooser.tradeoff(n)
-    setup = captions.setup_facts(
+    setup = style.setup_facts(
         chooser.aperture, chooser.views[0].element, n, chooser.views[0].region
     )
     facts = [*setup, f"seed {inputs.seed}"]
@@ -178,7 +178,7 @@ def _spec_tradeoff(inputs: GroupInputs, n: int) -> PlotSpec:
 def _spec_fit(kind: Picture, inputs: GroupInputs, measured: Path | None) -> PlotSpec:
     from aptdither.optics.pointing_fit import fit_dithers, read_measurements
     from aptdither.report.plots import curves
-    from aptdither.report.plots.captions import aperture_words
+    from aptdither.report.plots.style import aperture_words
 
     if measured is None:
         raise UsageError(f"{kind} needs --measured FILE, the table that `aptdither fit` reads")
@@ -201,7 +201,7 @@ def _spec_limits(inputs: GroupInputs) -> PlotSpec:
     from aptdither.dither.catalog import load_catalog
     from aptdither.dither.optimizer.build_catalog import POINTS, TIGHT
     from aptdither.dither.optimizer.limits import closeness
-    from aptdither.report.plots import limits
+    from aptdither.report.plots import curves
 
     if any((inputs.aperture, inputs.element, inputs.views, inputs.size, inputs.snr)):
         raise UsageError(
@@ -223,5 +223,5 @@ def _spec_limits(inputs: GroupInputs) -> PlotSpec:
         + " ".join(",".join(f"{value:.4f}" for value in astuple(one)[1:]) for one in found)
         for title, found in detectors.items()
     )
-    draw = partial(limits.draw_limits, detectors=detectors)
-    return PlotSpec(draw, limits.size_of(len(detectors)), numbers)
+    draw = partial(curves.draw_limits, detectors=detectors)
+    return PlotSpec(draw, curves.size_of_limits(len(detectors)), numbers)

@@ -216,7 +216,7 @@ def ds9_sky(groups: Sequence[DitherGroup], sky: Sky) -> str:
     ]
     for k, group in enumerate(groups):
         angle = group.aperture.frame.y_axis_angle(sky.orient_deg)
-        for point, (_, border) in product(group.points, footprints(group.aperture)):
+        for point, border in product(group.points, footprints(group.aperture)):
             polygon = sky_from_ideal(
                 *(border - point.pos_targ.xy_arcsec).T,
                 y_angle_deg=angle,
@@ -244,7 +244,7 @@ def ds9_detector(groups: Sequence[DitherGroup]) -> str:
         for point in group.points:
             moved = (point.pos_targ - group.points[0].pos_targ).xy_arcsec
             target = group.aperture.pixel_from_ideal(*point.pos_targ.xy_arcsec)
-            for _, border in footprints(group.aperture):
+            for border in footprints(group.aperture):
                 polygon = group.aperture.pixel_from_ideal(*(border - moved).T)
                 lines.append(_region("polygon", polygon, 3, group, k, point.number))
             lines.append(_region("point", target, 3, group, k, point.number))

@@ -1,30 +1,36 @@
-"""Efficiency against spacing, and how well the telescope executed the commanded dithers.
+"""Efficiency against spacing, the limits of the catalog, and how dithers were executed.
 
 The latter is after figures 3 to 5 of ISR WFC3 2016-14.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator
 
+from aptdither.dither.optimizer.limits import Closeness
 from aptdither.dither.optimizer.optimize import WIDE_TOLERANCE, TradeoffPoint
+from aptdither.dither.optimizer.strategy import EQUAL_EFFICIENCY
 from aptdither.dither.phases import wrap
 from aptdither.optics.pointing_fit import DitherFit
 from aptdither.report.ascii_map import PIXEL_START
-from aptdither.report.plots.captions import PACKING
 from aptdither.report.plots.pattern import BORDER, NEIGHBORS, draw_pixel, frame_offsets
 from aptdither.report.plots.style import (
     BLUE,
     FAINT,
+    GREEN,
     INK,
+    PACKING,
     SERIES,
     SMALL_PT,
     VERMILION,
+    dotted_grid,
     draw_marks,
     label_points,
     plain,
@@ -39,19 +45,34 @@ _HEAD_IN = 0.5
 _MIN_REACH_PIX = 0.01
 _SPACE = 0.12  # above and below the curves, of their range
 _MAX_NAME = 12
+#: What each series shows: the end of its fields of `Closeness`, its label and its style.
+_SERIES: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    (
+        "bound",
+        "worst place: bound",
+        {"color": INK, "linestyle": "", "marker": "_", "markersize": 14, "markeredgewidth": 1.4},
+    ),
+    (
+        "center",
+        "center: no distortion",
+        {"color": GREEN, "linestyle": ":", "marker": "^", "markersize": 4.5},
+    ),
+    (
+        "unrounded",
+        "worst place: not rounded",
+        {"color": VERMILION, "linestyle": "-.", "marker": "s", "markerfacecolor": "none"},
+    ),
+    ("worst", "worst place: as written", {"color": BLUE, "marker": "o", "markersize": 3.5}),
+)
+_LEAST_LOSS = 1e-6  # Chosen: below it an axis shows only that E is 1.
+_LIMITS_FACTS = (
+    f"not rounded: after a climb in d that may give {EQUAL_EFFICIENCY / 4:g} of E",
+    f"a bound of 1 - E below {_LEAST_LOSS:f} is not drawn",
+)
 
 
 def draw_tradeoff(figure: Figure, points: Sequence[TradeoffPoint], facts: Sequence[str]) -> None:
-    """Draw worst-case efficiency and packing distance against the spacing.
-
-    Parameters
-    ----------
-    figure : Figure
-    points : sequence of TradeoffPoint
-        The tightest spacing first.
-    facts : sequence of str
-        Setup and region.
-    """
+    """Draw worst-case efficiency and packing distance against the spacing, the tightest first."""
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     spacing = [point.spacing_pix for point in points]
     results = [point.result for point in points]
@@ -81,8 +102,38 @@ def draw_tradeoff(figure: Figure, points: Sequence[TradeoffPoint], facts: Sequen
     lower.set_ylabel(f"{PACKING}, worst place")
     lower.set_xlabel("smallest distance between two points, pixels")
     for axes in (upper, lower):
-        axes.grid(color=FAINT, linewidth=0.4, linestyle=(0, (1, 3)))
+        dotted_grid(axes)
     stamp(figure, f"Efficiency against spacing: {n} points", facts)
+
+
+def size_of_limits(columns: int) -> tuple[float, float]:
+    """Return the size of a picture of so many detectors, inches."""
+    return max(3.3 * columns + 0.8, 6.6), 6.2
+
+
+def draw_limits(figure: Figure, detectors: Mapping[str, Sequence[Closeness]]) -> None:
+    """Draw 1 - E above and packing distance below against the number of points.
+
+    The figures of each detector are by the title of their column.
+    """
+    panels = figure.subplots(2, len(detectors), sharex=True, sharey="row", squeeze=False)
+    for (upper, lower), (title, found) in zip(panels.T, detectors.items(), strict=True):
+        n = [one.n for one in found]
+        for name, _, look in _SERIES:
+            loss = 1 - np.array([getattr(one, f"efficiency_{name}") for one in found])
+            upper.plot(n, np.where(loss < _LEAST_LOSS, np.nan, loss), **look)
+            packing = [getattr(one, f"packing_{name}", 1.0) for one in found]
+            lower.plot(n, packing, **look)
+        upper.set_title(plain(title))
+        upper.set_yscale("log")
+        lower.set_xlabel("N, points")
+        lower.xaxis.set_major_locator(FixedLocator(n))
+        for axes in (upper, lower):
+            dotted_grid(axes)
+    panels[0, 0].set_ylabel("loss of efficiency, 1 - E")
+    panels[1, 0].set_ylabel(f"packing distance, {PACKING}")
+    handles = [Line2D([], [], label=label, **look) for _, label, look in reversed(_SERIES)]
+    stamp(figure, "How close the tight patterns are to the limit", _LIMITS_FACTS, handles)
 
 
 def size_of_fit(fits: Sequence[DitherFit]) -> tuple[float, float]:
@@ -139,14 +190,8 @@ def draw_solutions(figure: Figure, fits: Sequence[DitherFit], facts: Sequence[st
     for axes, key, (color, marker) in zip(panels, "ab", SERIES, strict=False):
         values = [getattr(fit.isr, key) for fit in fits]
         errors = [getattr(fit.isr, f"{key}_error") or 0.0 for fit in fits]
-        style: dict[str, Any] = {
-            "fmt": marker,
-            "color": color,
-            "ecolor": INK,
-            "capsize": 2,
-            "elinewidth": 0.8,
-        }
-        axes.errorbar(rank, values, errors, **style)
+        bars: dict[str, Any] = {"ecolor": INK, "capsize": 2, "elinewidth": 0.8}
+        axes.errorbar(rank, values, errors, fmt=marker, color=color, **bars)
         axes.set_ylabel(f"{key.upper()}, pixels per arcsec")
         axes.set_xticks(rank, names, rotation=60, ha="right")
         axes.margins(x=0.1, y=0.25)
@@ -156,6 +201,6 @@ def draw_solutions(figure: Figure, fits: Sequence[DitherFit], facts: Sequence[st
 def _draw_both(
     axes: Axes, predicted: FloatArray, observed: FloatArray, *, alpha: float = 1.0
 ) -> None:
-    hollow = {"facecolor": "none", "edgecolor": INK, "linewidth": 0.9}
+    hollow: dict[str, Any] = {"facecolor": "none", "edgecolor": INK, "linewidth": 0.9}
     draw_marks(axes, predicted, s=46, alpha=alpha, zorder=3, **hollow)
     draw_marks(axes, observed, s=16, color=BLUE, alpha=alpha, zorder=4)

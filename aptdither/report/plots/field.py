@@ -16,24 +16,19 @@ from aptdither.dither.region import FieldPoints
 from aptdither.optics.aperture import Aperture
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.report.ascii_map import PIXEL_START
-from aptdither.report.plots.captions import PACKING, aperture_words, facts_of, name_of
-from aptdither.report.plots.geometry import (
-    axes_names,
-    chip_borders,
-    clusters_of,
-    edges_and_corners,
-    nine_places,
-    offsets_over,
-    on_picture,
-)
+from aptdither.report.plots import geometry
 from aptdither.report.plots.pattern import draw_pixel, draw_repeated, merged
 from aptdither.report.plots.style import (
     BLUE,
     INK,
+    PACKING,
     SMALL_PT,
     VERMILION,
+    aperture_words,
     closed,
+    facts_of,
     label_points,
+    name_of,
     stamp,
 )
 from aptdither.report.summary import decimals
@@ -69,35 +64,23 @@ def size_of_distortion(steps_pix: Sequence[tuple[float, float]]) -> tuple[float,
 def draw_distortion(
     figure: Figure, aperture: Aperture, steps_pix: Sequence[tuple[float, float]] = STEPS_PIX
 ) -> None:
-    """Draw what steps that are exact at the reference point become elsewhere.
-
-    Parameters
-    ----------
-    figure : Figure
-    aperture : Aperture
-    steps_pix : sequence of (dx, dy)
-        One panel each, pixels.
-    """
+    """Draw what steps (dx, dy), pixels, that are exact at the reference point become elsewhere."""
     panels = np.atleast_1d(figure.subplots(1, len(steps_pix)))
-    places = edges_and_corners(aperture)
+    places = geometry.edges_and_corners(aperture)
     moves = [achieved(aperture, step, places) for step in steps_pix]
-    errors = [steps - np.array(step) for steps, step in zip(moves, steps_pix, strict=True)]
-    borders = np.concatenate([border for _, border in chip_borders(aperture)])
+    worst = max(float(np.hypot(*(m - s).T).max()) for m, s in zip(moves, steps_pix, strict=True))
+    borders = np.concatenate([border for _, border in geometry.chip_borders(aperture)])
     side = float(np.ptp(borders, axis=0).max())
-    worst = max(float(np.hypot(*error.T).max()) for error in errors)
     scale = _LONGEST_ARROW * side / max(worst, 1e-6)
     for axes, step, steps in zip(panels, steps_pix, moves, strict=True):
-        _draw_step(axes, aperture, places, step, steps, scale)
-    stamp(
-        figure,
-        "Effect of distortion on a step",
-        (
-            aperture_words(aperture),
-            "numbers: the step there, pixels",
-            f"arrows: its error, ×{scale:.0f}",
-            "+: reference point",
-        ),
+        _draw_step(axes, aperture, places, np.array(step), steps, scale, side)
+    facts = (
+        aperture_words(aperture),
+        "numbers: the step there, pixels",
+        f"arrows: its error, ×{scale:.0f}",
+        "+: reference point",
     )
+    stamp(figure, "Effect of distortion on a step", facts)
 
 
 def achieved(aperture: Aperture, step_pix: tuple[float, float], places: FieldPoints) -> FloatArray:
@@ -116,25 +99,24 @@ def _draw_step(
     axes: Axes,
     aperture: Aperture,
     places: FieldPoints,
-    step: tuple[float, float],
+    step: FloatArray,
     steps: FloatArray,
     scale: float,
+    side: float,
 ) -> None:
-    drawn = [border for _, border in chip_borders(aperture)]
+    drawn = [border for _, border in geometry.chip_borders(aperture)]
     borders = {chip.number: border for chip, border in zip(aperture.chips, drawn, strict=True)}
-    side = float(np.ptp(np.concatenate(drawn), axis=0).max())
     for border in drawn:
         axes.plot(*closed(border).T, color=INK, linewidth=0.9)
     reference = FieldPoints.on_chip(aperture.reference_pix, aperture.chip().number)
-    axes.plot(*on_picture(aperture, reference)[0], "+", color=VERMILION, markersize=8)
+    axes.plot(*geometry.on_picture(aperture, reference)[0], "+", color=VERMILION, markersize=8)
     errors = (steps - step) * scale
-    located = on_picture(aperture, places)
+    located = geometry.on_picture(aperture, places)
     for location, number, moved, error in zip(located, places.chip, steps, errors, strict=True):
         # The places at the border are drawn a little inside, where the arrows have space.
         border = borders[int(number)]
         middle, size = (border.max(axis=0) + border.min(axis=0)) / 2, np.ptp(border, axis=0)
-        steps_in = np.sign(np.round(4 * (middle - location) / size))
-        at = location + steps_in * _INSIDE * size
+        at = location + np.sign(np.round(4 * (middle - location) / size)) * _INSIDE * size
         if np.hypot(*error) > _SHORTEST_ARROW * side:
             axes.annotate("", xy=at + error, xytext=at, arrowprops=_ARROW)
         axes.plot(*at, "o", color=INK, markersize=2.5)
@@ -150,34 +132,24 @@ def _draw_step(
         )
     worst = float(np.hypot(*(steps - step).T).max())
     axes.set_title(f"Step of ({step[0]:g}, {step[1]:g}) pixels: error up to {worst:.3f} pixels")
-    axes.margins(0.04)
-    axes.set_aspect("equal")
-    axes.set(**dict(zip(("xlabel", "ylabel"), axes_names(aperture), strict=True)))
+    geometry.frame_detector(axes, aperture, 0.04)
 
 
 def draw_field(
     figure: Figure, group: DitherGroup, efficiency: FloatArray, packing: FloatArray
 ) -> None:
-    """Draw the phases of a group at nine places of its region.
-
-    Parameters
-    ----------
-    figure : Figure
-    group : DitherGroup
-    efficiency, packing : (9,) array
-        E and d/d_N at the places of :func:`~aptdither.report.plots.geometry.nine_places`.
-    """
-    places = nine_places(group)
-    offsets = offsets_over(group, places)
-    names = {chip.number: chip.name for chip in group.aperture.chips}
+    """Draw the phases of a group at nine places of its region, with E and d/d_N (9,) there."""
+    places = geometry.nine_places(group)
+    offsets = geometry.offsets_over(group, places)
     panels = figure.subplots(3, 3, sharex=True, sharey=True)
     for k, axes in enumerate(panels.flat):
         phases = wrap(offsets[k] - PIXEL_START) + PIXEL_START
         draw_pixel(axes, NEIGHBORS)
-        draw_repeated(axes, phases, clusters_of(group), size=20.0)
+        draw_repeated(axes, phases, geometry.clusters_of(group), size=20.0)
         if len(phases) <= _MAX_LABELS:
             label_points(axes, *merged(phases, group, _SAME_PLACE_PIX), phases, reach=0.11)
-        chip = f"{names[int(places.chip[k])]} " if len(names) > 1 else ""
+        chips = group.aperture.chips
+        chip = f"{group.aperture.chip(int(places.chip[k])).name} " if len(chips) > 1 else ""
         axes.set_title(
             f"{chip}({places.x_pix[k]:.0f}, {places.y_pix[k]:.0f})   E {efficiency[k]:.3f}   "
             f"{PACKING} {packing[k]:.2f}",

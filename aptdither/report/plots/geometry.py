@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from aptdither.dither.region import FieldPoints
 from aptdither.dither.views import offsets_at
-from aptdither.optics.aperture import Aperture, Chip, Readout
+from aptdither.optics.aperture import Aperture, Readout
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.types import FloatArray, LengthUnit, RegionKind
 
@@ -26,60 +27,62 @@ _STEPS = np.array([(x, y) for y in (1, 0, -1) for x in (-1, 0, 1)], dtype=float)
 _SIDE_PIECES = 4
 
 
-def corners_of(readout: Readout, margin: float = 0.0) -> FloatArray:
-    """Return the corners (4, 2) of what is read, counter-clockwise from lower left, pixels.
+def _border(readout: Readout, pieces: int, margin: float = 0.0) -> FloatArray:
+    """Return the border (4 * pieces, 2) of what is read, pixels, counter-clockwise from lower left.
 
-    They are the centers of the corner pixels, or with a `margin` of 0.5 their outer corners.
+    It passes through the centers of the corner pixels, with a `margin` of 0.5 their outer corners.
     """
-    x = readout.x_min - margin, readout.x_max + margin
-    y = readout.y_min - margin, readout.y_max + margin
-    return np.array([(x[0], y[0]), (x[1], y[0]), (x[1], y[1]), (x[0], y[1])], dtype=float)
-
-
-def sides_of(corners: FloatArray, pieces: int) -> FloatArray:
-    """Return the border (4 * pieces, 2) of a quadrangle (4, 2), from its first corner on."""
+    low, high = _low_and_high(readout)
+    sides = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * (high - low + 2 * margin) + low - margin
     along = np.linspace(0.0, 1.0, pieces, endpoint=False)[None, :, None]
-    sides = corners[:, None] * (1 - along) + np.roll(corners, -1, axis=0)[:, None] * along
-    return np.asarray(sides.reshape(-1, 2))
+    border = sides[:, None] * (1 - along) + np.roll(sides, -1, axis=0)[:, None] * along
+    return np.asarray(border.reshape(-1, 2))
 
 
-def footprints(aperture: Aperture) -> list[tuple[Chip, FloatArray]]:
-    """Return each chip and the outer border (K, 2) of its pixels in the ideal frame, arcsec."""
-    borders = []
-    for chip in aperture.chips:
-        border = sides_of(corners_of(chip.readout, 0.5), _SIDE_PIECES)
-        ideal = aperture.ideal_from_pixel(*border.T, chip=chip.number)
-        borders.append((chip, np.stack(ideal, axis=-1)))
-    return borders
+def _low_and_high(readout: Readout) -> FloatArray:
+    """Return the lower left and the upper right pixel (2, 2) of what is read."""
+    return np.array([(readout.x_min, readout.y_min), (readout.x_max, readout.y_max)], dtype=float)
+
+
+def _on_sky(aperture: Aperture, pixels: FloatArray, chip: int) -> FloatArray:
+    """Return places (P, 2) of a chip in the ideal frame, arcsec."""
+    return np.stack(aperture.ideal_from_pixel(*pixels.T, chip=chip), axis=-1)
+
+
+def footprints(aperture: Aperture) -> list[FloatArray]:
+    """Return the outer border (K, 2) of each chip's pixels in the ideal frame, arcsec."""
+    return [
+        _on_sky(aperture, _border(chip.readout, _SIDE_PIECES, 0.5), chip.number)
+        for chip in aperture.chips
+    ]
 
 
 def on_picture(aperture: Aperture, places: FieldPoints) -> FloatArray:
     """Return places (P, 2) where they are drawn: pixels, or arcsec where there are two chips."""
-    pixels = np.stack([places.x_pix, places.y_pix], axis=-1)
-    if len(aperture.chips) == 1:
-        return pixels
-    drawn = np.empty_like(pixels)
-    for chip in aperture.chips:
+    drawn = np.stack([places.x_pix, places.y_pix], axis=-1)
+    for chip in aperture.chips if len(aperture.chips) > 1 else ():
         on = places.chip == chip.number
-        ideal = aperture.ideal_from_pixel(*pixels[on].T, chip=chip.number)
-        drawn[on] = np.stack(ideal, axis=-1)
+        drawn[on] = _on_sky(aperture, drawn[on], chip.number)
     return drawn
 
 
 def chip_borders(aperture: Aperture) -> list[tuple[str, FloatArray]]:
     """Return the name of each chip and its border (K, 2) where it is drawn."""
+    borders = [(chip, _border(chip.readout, _SIDE_POINTS)) for chip in aperture.chips]
     return [
         (chip.name, on_picture(aperture, FieldPoints.on_chip(border, chip.number)))
-        for chip in aperture.chips
-        for border in [sides_of(corners_of(chip.readout), _SIDE_POINTS)]
+        for chip, border in borders
     ]
 
 
-def axes_names(aperture: Aperture) -> tuple[str, str]:
-    """Return what the axes of a picture of the detector are."""
-    if len(aperture.chips) == 1:
-        return "detector x, pixels", "detector y, pixels"
-    return "POS TARG frame X, arcsec", "POS TARG frame Y, arcsec"
+def frame_detector(axes: Axes, aperture: Aperture, margin: float) -> None:
+    """Give a picture of the detector its axes, with `margin` around it, as part of its side."""
+    axes.margins(margin)
+    axes.set_aspect("equal")
+    names = ("detector x, pixels", "detector y, pixels")
+    if len(aperture.chips) > 1:
+        names = ("POS TARG frame X, arcsec", "POS TARG frame Y, arcsec")
+    axes.set(xlabel=names[0], ylabel=names[1])
 
 
 def outline(group: DitherGroup) -> list[FieldPoints]:
@@ -88,15 +91,15 @@ def outline(group: DitherGroup) -> list[FieldPoints]:
     Each begins at the upper right; a disc's is clipped to the pixels that are read. A point has
     none.
     """
-    region, aperture = group.region, group.aperture
-    if region.kind is RegionKind.FULL:
-        return [
-            FieldPoints.on_chip(
-                sides_of(np.roll(corners_of(chip.readout), -2, axis=0), _SIDE_POINTS), chip.number
-            )
-            for chip in aperture.chips
+    if group.region.kind is RegionKind.FULL:
+        borders = [
+            (chip.number, _border(chip.readout, _SIDE_POINTS)) for chip in group.aperture.chips
         ]
-    if region.diameter is None:
+        return [
+            FieldPoints.on_chip(np.roll(border, -2 * _SIDE_POINTS, axis=0), number)
+            for number, border in borders
+        ]
+    if group.region.diameter is None:
         return []
     angle = np.pi / 4 + 2 * np.pi * np.arange(_RIM_POINTS) / _RIM_POINTS
     return [_around(group, np.stack([np.cos(angle), np.sin(angle)], axis=-1))]
@@ -112,23 +115,16 @@ def _around(group: DitherGroup, steps: FloatArray) -> FieldPoints:
     center = np.array([field.x_pix[0], field.y_pix[0]])
     radius = np.full(2, (region.diameter or 0.0) / 2)
     if region.unit is LengthUnit.ARCSEC:
-        scales = aperture.scale_at(*center, chip=own.number)
-        radius = radius / np.array([float(scale) for scale in scales])
-    points = center + radius * steps
-    off = own.readout.distance(*points.T) > 0
-    places = FieldPoints.on_chip(points, own.number)
-    x_pix, y_pix, on_chip = places.x_pix, places.y_pix, places.chip
-    low, high = corners_of(own.readout)[[0, 2]]
-    x_pix, y_pix = np.clip(points, low, high).T
+        radius /= np.array(aperture.scale_at(*center, chip=own.number), dtype=float)
+    wanted = center + radius * steps
+    off = own.readout.distance(*wanted.T) > 0
+    points, on_chip = np.clip(wanted, *_low_and_high(own.readout)), np.full(len(wanted), own.number)
+    ideal = _on_sky(aperture, wanted, own.number)
     for other in aperture.chips:
-        if other is own:
-            continue
-        ideal = aperture.ideal_from_pixel(*points.T, chip=own.number)
-        there = aperture.pixel_from_ideal(*ideal, chip=other.number)
-        takes = off & (other.readout.distance(*there) == 0)
-        x_pix, y_pix = np.where(takes, there[0], x_pix), np.where(takes, there[1], y_pix)
-        on_chip = np.where(takes, other.number, on_chip)
-    return replace(places, x_pix=x_pix, y_pix=y_pix, chip=on_chip)
+        there = np.stack(aperture.pixel_from_ideal(*ideal.T, chip=other.number), axis=-1)
+        takes = off & (other.readout.distance(*there.T) == 0) & (other is not own)
+        points[takes], on_chip[takes] = there[takes], other.number
+    return replace(FieldPoints.on_chip(points), chip=on_chip)
 
 
 def edges_and_corners(aperture: Aperture) -> FieldPoints:
@@ -137,22 +133,25 @@ def edges_and_corners(aperture: Aperture) -> FieldPoints:
     With two chips the rows are the upper edge of the upper chip, the upper edge of the lower one,
     at the gap, and the lower edge of the lower one.
     """
-    rows = [(aperture.chips[0], row) for row in (1, 0, -1)]
-    if len(aperture.chips) > 1:
-        upper, lower = sorted(
-            aperture.chips,
-            key=lambda chip: (
-                -float(aperture.ideal_from_pixel(*chip.readout.center, chip=chip.number)[1])
-            ),
-        )
-        rows = [(upper, 1), (lower, 1), (lower, -1)]
+
+    def height(number: int) -> float:
+        center = np.array([aperture.chip(number).readout.center])
+        return float(_on_sky(aperture, center, number)[0, 1])
+
+    numbers = sorted((chip.number for chip in aperture.chips), key=height, reverse=True)
     points, chips = [], []
-    for chip, row in rows:
-        low, high = corners_of(chip.readout)[[0, 2]]
+    for number, row in zip(
+        (numbers[0], numbers[-1], numbers[-1]), _ROWS[len(numbers)], strict=True
+    ):
+        low, high = _low_and_high(aperture.chip(number).readout)
         reach = (high - low) / 2 - np.round(_INSET * (high - low))
         points += [(low + high) / 2 + np.array([column, row]) * reach for column in (-1, 0, 1)]
-        chips += [chip.number] * 3
+        chips += [number] * 3
     return replace(FieldPoints.on_chip(np.array(points)), chip=np.array(chips))
+
+
+#: The edges of the rows of nine places, by the number of chips.
+_ROWS = {1: (1, 0, -1), 2: (1, 1, -1)}
 
 
 def nine_places(group: DitherGroup) -> FieldPoints:
@@ -174,4 +173,4 @@ def offsets_over(group: DitherGroup, places: FieldPoints) -> FloatArray:
 def clusters_of(group: DitherGroup) -> FloatArray:
     """Return which cluster each point belongs to, (N,)."""
     parts = np.array_split(np.arange(len(group.points)), group.clusters)
-    return np.concatenate([np.full(len(part), k) for k, part in enumerate(parts)])
+    return np.repeat(np.arange(group.clusters), list(map(len, parts)))

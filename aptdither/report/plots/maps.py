@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import isqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,15 +15,18 @@ from matplotlib.ticker import MaxNLocator
 from aptdither.dither.phases import packing_limit
 from aptdither.dither.region import FieldPoints
 from aptdither.planning.evaluation import DitherGroup
-from aptdither.report.plots.captions import PACKING, facts_of, name_of
-from aptdither.report.plots.geometry import axes_names, chip_borders, on_picture, outline
+from aptdither.report.plots.geometry import chip_borders, frame_detector, on_picture, outline
 from aptdither.report.plots.style import (
     COLOR_MAP,
     MAP_INK,
     MAP_PAPER,
+    PACKING,
     SMALL_PT,
     closed,
+    facts_of,
+    name_of,
     plain,
+    shared_facts,
     stamp,
 )
 from aptdither.report.summary import place_in_words
@@ -46,48 +49,28 @@ _MIN_RANGE = 0.005
 #: Contour labels so close to the border, as part of the side, would be cut.
 _LABEL_MARGIN = 0.06
 
-
 #: The figures that are mapped, with their titles.
 QUANTITIES = {
     "efficiency": "De-aliasing efficiency E",
     "packing": f"Packing distance over its maximum, {PACKING}",
 }
+_LABEL_BOX: dict[str, Any] = {"facecolor": MAP_PAPER, "edgecolor": "none", "alpha": 0.8}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class FieldMap:
-    """A figure over the whole aperture and over a group's region.
+class FieldMap(NamedTuple):
+    """A figure over the whole aperture, and its worst place in a group's region.
 
-    Attributes
-    ----------
-    group : DitherGroup
-    places : (C, G, G, 2) float array
-        Where each chip's grid is drawn, by column and row.
-    values : (C, G, G) float array
-    center, worst : float
-        At the center of the region, and at its worst place.
-    worst_place : FieldPoints
-        That place.
+    Where each chip's grid is drawn (C, G, G, 2), by column and row, and its values (C, G, G); the
+    worst place in words, and the figure at the region's center and there.
     """
 
     group: DitherGroup
     places: FloatArray
     values: FloatArray
-    center: float
     worst: float
     worst_place: FieldPoints
-
-    @property
-    def numbers(self) -> str:
-        """The figures at the center and the worst place of the region."""
-        return f"center {self.center:.3f}, worst {self.worst:.3f} ({self.where})"
-
-    @property
-    def where(self) -> str:
-        """The worst place in words."""
-        at = self.worst_place
-        where = int(at.chip[0]), float(at.x_pix[0]), float(at.y_pix[0])
-        return place_in_words(self.group.aperture, *where)
+    where: str
+    numbers: str
 
 
 def size_of(groups: Sequence[DitherGroup]) -> tuple[float, float]:
@@ -101,30 +84,30 @@ def size_of(groups: Sequence[DitherGroup]) -> tuple[float, float]:
 def maps_of(group: DitherGroup, whole: Coverage) -> dict[str, FieldMap]:
     """Return the maps of a group by the name of their quantity.
 
-    Parameters
-    ----------
-    group : DitherGroup
-    whole : Coverage
-        Of the whole aperture, from :func:`~aptdither.planning.evaluation.coverage_map`.
+    `whole` is its coverage of the whole aperture, from
+    :func:`~aptdither.planning.evaluation.coverage_map`.
     """
     field, chips = group.coverage.field, len(group.aperture.chips)
     # The first place is the center; then come the grids of the chips.
     side = isqrt((len(whole.field.x_pix) - 1) // chips)
-    shape = (chips, side, side)
-    grids = slice(1, 1 + chips * side * side)
+    shape, grids = (chips, side, side), slice(1, 1 + chips * side * side)
     drawn = on_picture(group.aperture, whole.field)[grids].reshape(*shape, 2)
     maps = {}
     for name in QUANTITIES:
         scale = packing_limit(whole.n) if name == "packing" else 1.0
         over_region = getattr(group.coverage, name) / scale
-        worst = int(np.argmin(over_region))
+        index = int(np.argmin(over_region))
+        center, worst = float(over_region[field.index_of_center]), float(over_region[index])
+        at = int(field.chip[index]), float(field.x_pix[index]), float(field.y_pix[index])
+        where = place_in_words(group.aperture, *at)
         maps[name] = FieldMap(
             group=group,
             places=drawn,
             values=(getattr(whole, name)[grids] / scale).reshape(shape),
-            center=float(over_region[field.index_of_center]),
-            worst=float(over_region[worst]),
-            worst_place=replace(field, index_of_center=worst).center,
+            worst=worst,
+            worst_place=replace(field, index_of_center=index).center,
+            where=where,
+            numbers=f"center {center:.3f}, worst {worst:.3f} ({where})",
         )
     return maps
 
@@ -132,22 +115,16 @@ def maps_of(group: DitherGroup, whole: Coverage) -> dict[str, FieldMap]:
 def draw_maps(figure: Figure, groups: Sequence[DitherGroup], coverages: Sequence[Coverage]) -> None:
     """Draw the maps of groups, a row each, every quantity on one scale for all of them.
 
-    Parameters
-    ----------
-    figure : Figure
-    groups : sequence of DitherGroup
-    coverages : sequence of Coverage
-        Of the whole aperture, one for each group.
+    The coverages are of the whole aperture, one for each group.
     """
     panels = figure.subplots(len(groups), len(QUANTITIES), squeeze=False)
     maps = [maps_of(*pair) for pair in zip(groups, coverages, strict=True)]
-    shared = [f for f in facts_of(groups[0]) if all(f in facts_of(group) for group in groups)]
+    shared = shared_facts(groups)
     for column, (name, heading) in zip(panels.T, QUANTITIES.items(), strict=True):
         levels = levels_of([of_group[name].values for of_group in maps])
         for axes, group, of_group in zip(column, groups, maps, strict=True):
-            field_map = of_group[name]
-            filled = draw_map(axes, field_map, levels)
-            title = f"{heading}\n{field_map.numbers}"
+            filled = draw_map(axes, of_group[name], levels)
+            title = f"{heading}\n{of_group[name].numbers}"
             if len(groups) > 1:
                 # Its name has the number of points already.
                 own = [f for f in facts_of(group) if f not in shared and f != f"N = {group.n}"]
@@ -173,8 +150,7 @@ def levels_of(values: Sequence[FloatArray]) -> FloatArray:
 
 def draw_map(axes: Axes, field_map: FieldMap, levels: FloatArray) -> Any:
     """Draw one map with labeled contours, the region, its center and its worst place."""
-    group = field_map.group
-    aperture = group.aperture
+    group, aperture = field_map.group, field_map.group.aperture
     for places, values, (name, border) in zip(
         field_map.places, field_map.values, chip_borders(aperture), strict=True
     ):
@@ -184,33 +160,22 @@ def draw_map(axes: Axes, field_map: FieldMap, levels: FloatArray) -> Any:
         lines = axes.contour(*grid, levels=levels, colors=MAP_INK, linewidths=0.5)
         low, high = border.min(axis=0), border.max(axis=0)
         for text in axes.clabel(lines, fontsize=SMALL_PT - 0.5, fmt="%.3g", colors=MAP_INK):
-            text.set_bbox({"facecolor": MAP_PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 0.3})
+            text.set_bbox({**_LABEL_BOX, "pad": 0.3})
             part = (np.array(text.get_position()) - low) / (high - low)
             text.set_visible(bool(np.all(np.abs(part - 0.5) < 0.5 - _LABEL_MARGIN)))
         if len(field_map.values) > 1:
             corner = border[len(border) // 2]  # the upper right one
             label = axes.annotate(name, tuple(corner), (-4, -9), textcoords="offset points")
             label.set(fontsize=SMALL_PT, ha="right", va="top", color=MAP_INK, zorder=7)
-            label.set_bbox({"facecolor": MAP_PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 1})
+            label.set_bbox({**_LABEL_BOX, "pad": 1})
     for places in outline(group):
         line = closed(on_picture(aperture, places)).T
         axes.plot(*line, color=MAP_PAPER, linewidth=2.6, clip_on=False)
         axes.plot(*line, color=MAP_INK, linewidth=1.4, linestyle=(0, (4, 2)), clip_on=False)
-    for location, marker in (
-        (group.coverage.field.center, "+"),
-        (field_map.worst_place, "x"),
-    ):
+    mark: dict[str, Any] = {"markersize": 9, "clip_on": False, "zorder": 6}
+    for place, marker in ((group.coverage.field.center, "+"), (field_map.worst_place, "x")):
+        at = on_picture(aperture, place)[0]
         for color, width in ((MAP_PAPER, 3.4), (MAP_INK, 1.5)):
-            axes.plot(
-                *on_picture(aperture, location)[0],
-                marker=marker,
-                color=color,
-                markersize=9,
-                markeredgewidth=width,
-                clip_on=False,
-                zorder=6,
-            )
-    axes.set_aspect("equal")
-    axes.margins(0.0 if len(aperture.chips) == 1 else 0.03)
-    axes.set(**dict(zip(("xlabel", "ylabel"), axes_names(aperture), strict=True)))
+            axes.plot(*at, marker=marker, color=color, markeredgewidth=width, **mark)
+    frame_detector(axes, aperture, 0.0 if len(aperture.chips) == 1 else 0.03)
     return filled

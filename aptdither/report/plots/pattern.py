@@ -16,7 +16,6 @@ from matplotlib.lines import Line2D
 
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.report.ascii_map import PIXEL_START
-from aptdither.report.plots.captions import facts_of, label_of, name_of
 from aptdither.report.plots.geometry import clusters_of, offsets_over, outline
 from aptdither.report.plots.style import (
     BLUE,
@@ -27,8 +26,10 @@ from aptdither.report.plots.style import (
     SMALL_PT,
     closed,
     draw_marks,
+    facts_of,
+    label_of,
     label_points,
-    pixel_grid,
+    name_of,
     plain,
     stamp,
 )
@@ -45,6 +46,9 @@ _MARGIN_PART = 0.1
 BORDER = 0.25
 _SAME_PLACE_PIX = 0.02  # phases so close get one label
 _PATH_STEPS = np.linspace(0.0, 1.0, 12)[1:-1, None]
+_MAX_BORDERS = 24
+_GRID_STEPS = (1, 5, 10, 50, 100, 500)
+_DOTTED: dict[str, Any] = {"color": FAINT, "linewidth": 0.6, "linestyle": (0, (1, 2)), "zorder": 0}
 
 #: The steps from a pixel to itself and to its neighbors.
 NEIGHBORS = tuple(np.array(shift, dtype=float) for shift in product((-1, 0, 1), repeat=2))
@@ -64,23 +68,19 @@ def draw_layout(figure: Figure, group: DitherGroup) -> None:
     middle.set_title("Phases in one pixel (square)")
     for axes in (left, middle):
         axes.set_anchor("N")
-    draw_table(right, group)
-    stamp(figure, name_of(group), facts_of(group), legend_handles(group))
-
-
-def legend_handles(group: DitherGroup) -> list[Line2D]:
-    """Return what the marks of the offsets and phases are."""
+    _draw_table(right, group)
+    hollow: dict[str, Any] = {"marker": "o", "linestyle": "", "markerfacecolor": "none"}
     handles = [
         Line2D([], [], color=BLUE, marker="o", markersize=5, linestyle="", label="region's center")
     ]
-    hollow: dict[str, Any] = {"marker": "o", "linestyle": "", "markerfacecolor": "none"}
     if outline(group):
         words = "rest of the region" + (", in each cluster" if group.clusters > 1 else "")
         handles += [
             Line2D([], [], color=INK, linewidth=0.7, label=f"outline: {words}"),
             Line2D([], [], color=INK, markersize=3, label="its upper right", **hollow),
         ]
-    return [*handles, Line2D([], [], color=FAINT, label="phase in neighboring pixels", **hollow)]
+    handles += [Line2D([], [], color=FAINT, label="phase in neighboring pixels", **hollow)]
+    stamp(figure, name_of(group), facts_of(group), handles)
 
 
 def draw_offsets(axes: Axes, group: DitherGroup) -> None:
@@ -91,21 +91,25 @@ def draw_offsets(axes: Axes, group: DitherGroup) -> None:
     _draw_outlines(axes, borders, alpha=1.0)
     _draw_points(axes, center, clusters_of(group))
     path = [one + (other - one) * _PATH_STEPS for one, other in pairwise(center)]
-    label_points(
-        axes,
-        center,
-        [label_of(point) for point in group.points],
-        _all_places(np.reshape(path, (-1, 2)), borders),
-        reach=0.11 * half,
-    )
+    labels = [label_of(point) for point in group.points]
+    obstacles = _all_places(np.reshape(path, (-1, 2)), borders)
+    label_points(axes, center, labels, obstacles, reach=0.11 * half)
 
 
 def frame_offsets(axes: Axes, points: FloatArray) -> float:
-    """Fix the axes and the pixel grid around offsets (K, 2); return half their side, pixels."""
+    """Fix the axes around offsets (K, 2), with the borders of pixels; return half their side.
+
+    With many borders only each fifth, tenth, ... is drawn.
+    """
     low, high = points.min(axis=0), points.max(axis=0)
     reach = float((high - low).max())
     half = reach / 2 + max(_MARGIN_PIX, _MARGIN_PART * reach)
-    pixel_grid(axes, (low + high) / 2 - half, (low + high) / 2 + half)
+    every = next((step for step in _GRID_STEPS if 2 * half <= _MAX_BORDERS * step), _GRID_STEPS[-1])
+    limits = np.stack([(low + high) / 2 - half, (low + high) / 2 + half], axis=-1)
+    for line, (start, stop) in zip((axes.axvline, axes.axhline), limits / every, strict=True):
+        for border in range(int(np.ceil(start)), int(np.floor(stop)) + 1):
+            line(border * every, **_DOTTED)
+    axes.set(xlim=limits[0], ylim=limits[1], aspect="equal")
     axes.set(xlabel="Δx, pixels", ylabel="Δy, pixels")
     return half
 
@@ -120,8 +124,7 @@ def draw_phases(axes: Axes, group: DitherGroup) -> None:
         moved = [border + shift for border in borders]
         _draw_outlines(axes, moved, alpha=0.35 if shift.any() else 1.0)
     draw_repeated(axes, center, clusters_of(group))
-    everything = _all_places(center, borders)
-    around = np.concatenate([everything + shift for shift in NEIGHBORS])
+    around = np.concatenate([_all_places(center, borders) + shift for shift in NEIGHBORS])
     near = around[np.all(np.abs(around - PIXEL_START - 0.5) < 0.5 + BORDER, axis=1)]
     label_points(axes, *merged(center, group), near, reach=0.075)
 
@@ -130,9 +133,8 @@ def draw_pixel(axes: Axes, border: float) -> None:
     """Draw the square of one pixel, with `border` of its neighbors around it."""
     low, high = PIXEL_START, 1 + PIXEL_START
     axes.plot([low, high, high, low, low], [low, low, high, high, low], color=INK, zorder=1)
-    for line in (axes.axvline, axes.axhline):
-        for phase in (0.0, 0.5):
-            line(phase, color=FAINT, linewidth=0.6, linestyle=(0, (1, 2)), zorder=0)
+    for line, phase in product((axes.axvline, axes.axhline), (0.0, 0.5)):
+        line(phase, **_DOTTED)
     limits, ticks = (low - border, high + border), (0, 0.25, 0.5, 0.75)
     axes.set(xlim=limits, ylim=limits, aspect="equal", xticks=ticks, yticks=ticks)
     axes.set(xlabel="x phase, pixels", ylabel="y phase, pixels")
@@ -144,22 +146,24 @@ def draw_repeated(axes: Axes, phases: FloatArray, series: FloatArray, size: floa
         _draw_points(axes, phases + shift, series, is_filled=not shift.any(), size=size)
 
 
-def draw_table(axes: Axes, group: DitherGroup) -> None:
+def _draw_table(axes: Axes, group: DitherGroup) -> None:
     """Write offsets and POS TARGs, and the coverage below them."""
     axes.set_axis_off()
     axes.set_title("POS TARGs as written")
+    heads = (("Exp.", "Δx", "Δy", "X", "Y"), ("", "pixels", "pixels", "arcsec", "arcsec"))
+    rows = [
+        (label_of(point), decimals(point.dx_pix), decimals(point.dy_pix), *point.pos_targ.written)
+        for point in group.points
+    ]
+    columns = "{:>5} {:>8} {:>8} {:>9} {:>8}"
+    figure = "{:26} {:>7} {:>7}"
     lines = [
-        f"{'Exp.':>5} {'Δx':>8} {'Δy':>8} {'X':>9} {'Y':>8}",
-        f"{'':>5} {'pixels':>8} {'pixels':>8} {'arcsec':>9} {'arcsec':>8}",
+        *(columns.format(*row) for row in heads),
         "",
-        *(
-            f"{label_of(p):>5} {decimals(p.dx_pix):>8} {decimals(p.dy_pix):>8}"
-            f" {decimals(p.pos_targ.x_arcsec):>9} {decimals(p.pos_targ.y_arcsec):>8}"
-            for p in group.points
-        ),
+        *(columns.format(*row) for row in rows),
         "",
-        f"{'Coverage':26} {'center':>7} {'worst':>7}",
-        *(f"{row.figure.label:26} {row.center:>7} {row.worst:>7}" for row in figures(group)),
+        figure.format("Coverage", "center", "worst"),
+        *(figure.format(row.figure.label, row.center, row.worst) for row in figures(group)),
         "",
         f"closest pair {group.min_separation_pix:.1f}, total extent {group.span_pix:.1f} pixels",
     ]
@@ -198,14 +202,14 @@ def _all_places(points: FloatArray, borders: Sequence[FloatArray]) -> FloatArray
 
 
 def _draw_outlines(axes: Axes, borders: Sequence[FloatArray], *, alpha: float) -> None:
-    style: dict[str, Any] = {"linewidth": 0.7, "alpha": alpha}
+    look: dict[str, Any] = {"linewidth": 0.7, "alpha": alpha}
     low, high = np.transpose([axes.get_xlim(), axes.get_ylim()])
     for line in (line for border in borders for line in np.moveaxis(border, 1, 0)):
         if np.any(line.max(axis=0) < low) or np.any(line.min(axis=0) > high):
             continue
-        axes.plot(*closed(line).T, color=INK, zorder=2, **style)
+        axes.plot(*closed(line).T, color=INK, zorder=2, **look)
         # The first place is the upper right one: it shows how the outline is oriented.
-        draw_marks(axes, line[:1], s=9, facecolor=PAPER, edgecolor=INK, zorder=3, **style)
+        draw_marks(axes, line[:1], s=9, facecolor=PAPER, edgecolor=INK, zorder=3, **look)
 
 
 def _draw_points(
@@ -220,16 +224,11 @@ def _draw_points(
     is_seen = np.all((points >= low) & (points <= high), axis=1)
     for number in np.unique(series[is_seen]):
         color, marker = SERIES[int(number) % len(SERIES)]
-        draw_marks(
-            axes,
-            points[is_seen & (series == number)],
-            s=size,
-            marker=marker,
-            facecolor=color if is_filled else "none",
-            edgecolor=color if is_filled else FAINT,
-            linewidth=0.8,
-            zorder=4 if is_filled else 3,
-        )
+        look = {"facecolor": color, "edgecolor": color, "zorder": 4}
+        if not is_filled:
+            look = {"facecolor": "none", "edgecolor": FAINT, "zorder": 3}
+        shown = points[is_seen & (series == number)]
+        draw_marks(axes, shown, s=size, marker=marker, linewidth=0.8, **look)
 
 
 def merged(
@@ -239,7 +238,7 @@ def merged(
     kept: list[int] = []
     texts: list[str] = []
     for j, point in enumerate(group.points):
-        step = phases[j] - phases[kept] if kept else np.empty((0, 2))
+        step = phases[j] - phases[kept]
         near = np.flatnonzero(np.hypot(*(step - np.rint(step)).T) < same_place_pix)
         if len(near):
             texts[int(near[0])] += f", {label_of(point)}"

@@ -1,4 +1,4 @@
-"""The style of all pictures: colors, labels, title and footer, and reproducible files.
+"""The frame of all pictures: colors, words above and below, labels, and reproducible files.
 
 A picture is a function that draws on a figure; :func:`render` gives it a figure and returns the
 file's bytes. The user's own matplotlib settings, the clock and the terminal have no effect: the
@@ -12,8 +12,7 @@ white. Maps use cividis, whose lightness rises evenly.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from io import BytesIO
 from pathlib import PurePath
@@ -26,25 +25,21 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from aptdither.errors import UsageError
-from aptdither.types import FloatArray
+from aptdither.optics.aperture import Aperture
+from aptdither.optics.filters import SpectralElement
+from aptdither.planning.evaluation import DitherGroup, Point
+from aptdither.report.sanitize import safe_line
+from aptdither.report.summary import counted, region_in_words
+from aptdither.types import FloatArray, Region
 from aptdither.version import __version__
 
 Size = tuple[float, float]
 
-INK = "#1a1a1a"
-FAINT = "#8c8c8c"
-PAPER = "#ffffff"
+INK, FAINT, PAPER = "#1a1a1a", "#8c8c8c", "#ffffff"
 #: On a colored map: the same on every background, while a page may swap ink and paper.
-MAP_INK = "#1a1a1b"
-MAP_PAPER = "#fffffe"
-BLUE, VERMILION, GREEN, ORANGE, SKY, PURPLE = (
-    "#0072b2",
-    "#d55e00",
-    "#009e73",
-    "#e69f00",
-    "#56b4e9",
-    "#cc79a7",
-)
+MAP_INK, MAP_PAPER = "#1a1a1b", "#fffffe"
+BLUE, VERMILION, GREEN = "#0072b2", "#d55e00", "#009e73"
+ORANGE, SKY, PURPLE = "#e69f00", "#56b4e9", "#cc79a7"
 #: Color and marker of each cluster or series.
 SERIES = tuple(zip((BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY), "os^DvP", strict=True))
 COLOR_MAP = "cividis"
@@ -53,6 +48,8 @@ SMALL_PT = 7.0
 TEXT_PT = 8.5
 TITLE_PT = 10.5
 PNG_DPI = 160
+#: Fraction of the theoretical maximum, as matplotlib's mathematics.
+PACKING = "$d/d_N$"
 
 _EDGE_IN = 0.08
 _HEAD_IN = 0.4
@@ -61,7 +58,9 @@ _FOOT_GAP_IN = 0.16
 _LEGEND_IN = 0.3
 _LETTERS_PER_IN = 18  # of the smallest text, on average
 _SEPARATOR = "  ·  "
+_MAX_LABEL, _MAX_VISIT, _MAX_NAME = 6, 12, 48  # letters
 
+_INKED = "axes.edgecolor axes.labelcolor axes.titlecolor xtick.color ytick.color text.color"
 _SETTINGS = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
     "font.size": TEXT_PT,
@@ -69,21 +68,17 @@ _SETTINGS = {
     "axes.labelsize": TEXT_PT,
     "xtick.labelsize": SMALL_PT,
     "ytick.labelsize": SMALL_PT,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.titlecolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "text.color": INK,
-    "figure.facecolor": PAPER,
-    "savefig.facecolor": PAPER,
-    "axes.facecolor": PAPER,
+    **dict.fromkeys(_INKED.split(), INK),
+    **dict.fromkeys(("figure.facecolor", "savefig.facecolor", "axes.facecolor"), PAPER),
     "axes.linewidth": 0.7,
     "lines.linewidth": 1.0,
     "image.cmap": COLOR_MAP,
     "svg.hashsalt": "aptdither",
     "pdf.fonttype": 42,  # text that can be searched and copied
 }
+
+
+# --- files ---------------------------------------------------------------------------------------
 
 
 class Kind(StrEnum):
@@ -95,13 +90,7 @@ class Kind(StrEnum):
 
 
 def kind_of(path: str | PurePath) -> Kind:
-    """Return the format that a file's ending names.
-
-    Raises
-    ------
-    UsageError
-        If the ending is another; the message lists those that are allowed.
-    """
+    """Return the format that a file's ending names; another ending is a ``UsageError``."""
     suffix = PurePath(path).suffix
     try:
         return Kind(suffix.removeprefix(".").lower())
@@ -139,87 +128,59 @@ def render(
         In an SVG, keep text as text in the reader's own fonts; otherwise it becomes outlines, which
         look the same everywhere.
     """
-    with _own_settings(searchable=searchable):
-        figure = Figure(figsize=size_in, layout="constrained")
-        draw(figure)
-        _fix_layout(figure)
-        buffer = BytesIO()
-        metadata = _metadata(kind, title, description)
-        figure.savefig(buffer, format=str(kind), dpi=dpi, metadata=metadata)
-    return buffer.getvalue()
-
-
-def _fix_layout(figure: Figure) -> None:
-    """Round the positions of the layout, whose last bits differ from run to run."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    for axes in figure.axes:
-        axes.set_position(np.round(axes.get_position(original=True).bounds, 5))
-
-
-@contextmanager
-def _own_settings(*, searchable: bool) -> Iterator[None]:
+    maker = f"aptdither {__version__}"
+    metadata: dict[Kind, dict[str, Any]] = {
+        Kind.PNG: {"Software": maker, "Description": description},
+        Kind.SVG: {"Creator": maker, "Description": description, "Date": None},
+        Kind.PDF: {
+            "Creator": maker,
+            "Producer": maker,
+            "Subject": description,
+            "CreationDate": None,
+        },
+    }
+    buffer = BytesIO()
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_SETTINGS)
         mpl.rcParams["svg.fonttype"] = "none" if searchable else "path"
-        yield
+        figure = Figure(figsize=size_in, layout="constrained")
+        draw(figure)
+        # The last bits of the layout's positions differ from run to run: they are rounded.
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        for axes in figure.axes:
+            axes.set_position(np.round(axes.get_position(original=True).bounds, 5))
+        words = {"Title": title, **metadata[kind]}
+        figure.savefig(buffer, format=str(kind), dpi=dpi, metadata=words)
+    return buffer.getvalue()
 
 
-def _metadata(kind: Kind, title: str, description: str) -> dict[str, Any]:
-    maker = f"aptdither {__version__}"
-    words = {"Title": title, "Creator": maker}
-    match kind:
-        case Kind.PNG:
-            return {"Software": maker, "Title": title, "Description": description}
-        case Kind.SVG:
-            return {**words, "Description": description, "Date": None}
-        case Kind.PDF:
-            return {**words, "Producer": maker, "Subject": description, "CreationDate": None}
+# --- words ---------------------------------------------------------------------------------------
 
 
 def stamp(figure: Figure, title: str, facts: Sequence[str], handles: Sequence[Line2D] = ()) -> None:
     """Write a picture's title above it, and what it was made from below it.
 
-    Parameters
-    ----------
-    figure : Figure
-    title : str
-        One line.
-    facts : sequence of str
-        Setup, number of points, region and the like; the tool's version is added.
-    handles : sequence of Line2D
-        A legend above the facts.
+    The facts are setup, number of points, region and the like, to which the tool's version is
+    added; `handles` make a legend above them.
     """
     width, height = figure.get_size_inches()
     line = _SEPARATOR.join((*facts, f"aptdither {__version__}"))
     lines = textwrap.wrap(plain(line), int(width * _LETTERS_PER_IN), break_long_words=False)
     facts_in = len(lines) * _FOOT_LINE_IN + _EDGE_IN
     foot_in = facts_in + _FOOT_GAP_IN
+    small: dict[str, Any] = {"fontsize": SMALL_PT}
     if handles:
-        legend = figure.legend(
-            handles=handles,
-            ncols=len(handles),
-            loc="lower left",
-            bbox_to_anchor=(0, facts_in / height),
-            fontsize=SMALL_PT,
-            frameon=False,
-        )
+        place = {"ncols": len(handles), "bbox_to_anchor": (0, facts_in / height)}
+        legend = figure.legend(handles=handles, loc="lower left", frameon=False, **place, **small)
         legend.set_in_layout(False)
         foot_in += _LEGEND_IN
     inside = (0, foot_in / height, 1, 1 - (foot_in + _HEAD_IN) / height)
     figure.set_layout_engine("constrained", rect=inside)
-    left = _EDGE_IN / width
-    figure.text(
-        left, 1 - _EDGE_IN / height, plain(title), va="top", fontsize=TITLE_PT, fontweight="bold"
-    )
-    figure.text(
-        left, _EDGE_IN / height, "\n".join(lines), va="bottom", fontsize=SMALL_PT, linespacing=1.3
-    )
-
-
-_MAX_BORDERS = 24
-_GRID_STEPS = (1, 5, 10, 50, 100, 500)
+    left, edge = _EDGE_IN / width, _EDGE_IN / height
+    figure.text(left, 1 - edge, plain(title), va="top", fontsize=TITLE_PT, fontweight="bold")
+    figure.text(left, edge, "\n".join(lines), va="bottom", linespacing=1.3, **small)
 
 
 def plain(text: str) -> str:
@@ -227,53 +188,63 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text).replace("$", r"\$")
 
 
-def pixel_grid(axes: Axes, low: FloatArray, high: FloatArray) -> None:
-    """Draw the borders of whole pixels, dotted, and fix the limits of the axes.
+def name_of(group: DitherGroup) -> str:
+    """Return a group's visit, its pattern and its number of points."""
+    visit = "" if group.visit is None else f"Visit {safe_line(group.visit, limit=_MAX_VISIT)}, "
+    pattern = safe_line(group.choice.name, limit=_MAX_NAME)
+    return f"{visit}{pattern}: {counted(len(group.points), 'point')}"
 
-    Parameters
-    ----------
-    axes : Axes
-    low, high : (2,) array
-        Corners of the axes, pixels. With many borders only each fifth, tenth, ... is drawn.
-    """
-    side = float((high - low).max())
-    every = next((step for step in _GRID_STEPS if side / step <= _MAX_BORDERS), _GRID_STEPS[-1])
-    for line, (start, stop) in zip(
-        (axes.axvline, axes.axhline), zip(low, high, strict=True), strict=True
-    ):
-        for border in range(int(np.ceil(start)), int(np.floor(stop)) + 1):
-            if border % every == 0:
-                line(border, color=FAINT, linewidth=0.6, linestyle=(0, (1, 2)), zorder=0)
-    axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
 
+def label_of(point: Point) -> str:
+    """Return an exposure's number, short enough for a picture."""
+    return safe_line(point.number, limit=_MAX_LABEL)
+
+
+def facts_of(group: DitherGroup) -> list[str]:
+    """Return setup, number of points, region and signal to noise."""
+    facts = setup_facts(group.aperture, group.element, len(group.points), group.region)
+    return [*facts, f"S/N {group.evaluation.view.snr:g} per exposure"]
+
+
+def shared_facts(groups: Sequence[DitherGroup]) -> list[str]:
+    """Return the facts that all groups have."""
+    return [f for f in facts_of(groups[0]) if all(f in facts_of(group) for group in groups)]
+
+
+def setup_facts(aperture: Aperture, element: SpectralElement, n: int, region: Region) -> list[str]:
+    """Return setup, number of points and region, a few words each."""
+    return [
+        aperture_words(aperture),
+        f"{element.name} ({element.wavelength_nm:.0f} nm)",
+        f"N = {n}",
+        f"region: {region_in_words(region)}",
+    ]
+
+
+def aperture_words(aperture: Aperture) -> str:
+    """Return configuration and aperture: ``WFC3/IR IR-FIX``; ``WFC3/IR`` alone for aperture IR."""
+    if aperture.config.endswith(f"/{aperture.name}"):
+        return aperture.config
+    return f"{aperture.config} {aperture.name}"
+
+
+# --- marks ---------------------------------------------------------------------------------------
 
 #: Directions from a point to its label, the preferred one first.
-_DIRECTIONS = tuple(
-    (float(np.cos(angle)), float(np.sin(angle)))
-    for angle in np.deg2rad([45, 135, -45, -135, 90, 0, 180, -90])
-)
+_ANGLES = np.deg2rad([45, 135, -45, -135, 90, 0, 180, -90])
+_DIRECTIONS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=-1)
 
 
 def label_points(
     axes: Axes, points: FloatArray, labels: Sequence[str], obstacles: FloatArray, reach: float
 ) -> None:
-    """Write a label beside each point, on the side with the most space.
+    """Write a label beside each of the points (N, 2), at `reach`, on the side with the most space.
 
-    Parameters
-    ----------
-    axes : Axes
-    points : (N, 2) array
-        Data coordinates.
-    labels : sequence of str
-        One for each point.
-    obstacles : (M, 2) array
-        What labels should avoid, data coordinates.
-    reach : float
-        Distance of a label from its point, data units.
+    Labels avoid the points, each other and the obstacles (M, 2), all in data units.
     """
     taken = np.concatenate([points, obstacles.reshape(-1, 2)])
     for point, label in zip(points, labels, strict=True):
-        places = point + reach * np.array(_DIRECTIONS)
+        places = point + reach * _DIRECTIONS
         space = np.hypot(*(places[:, None, :] - taken[None, :, :]).transpose(2, 0, 1)).min(axis=1)
         # Places with enough space are equal; then the preferred direction is taken.
         best = places[int(np.argmax(np.minimum(space, 0.9 * reach)))]
@@ -290,9 +261,14 @@ def label_points(
         )
 
 
-def draw_marks(axes: Axes, points: FloatArray, **style: Any) -> None:
+def draw_marks(axes: Axes, points: FloatArray, **look: Any) -> None:
     """Draw a marker at each of the points (N, 2)."""
-    axes.scatter(points[:, 0], points[:, 1], **style)
+    axes.scatter(points[:, 0], points[:, 1], **look)
+
+
+def dotted_grid(axes: Axes) -> None:
+    """Draw a grid that stays behind the data."""
+    axes.grid(color=FAINT, linewidth=0.4, linestyle=(0, (1, 3)))
 
 
 def closed(outline: FloatArray) -> FloatArray:
