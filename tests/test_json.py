@@ -81,6 +81,20 @@ def test_a_set_over_visits_names_its_groups_and_what_they_are_worth(
     assert "Together, visits 01, 02" in page.stdout
 
 
+def test_tiles_that_overlap_are_named_with_what_they_are_worth_there(folder: Path) -> None:
+    tiles = [exposure(k, postarg=(x, "0")) for k, x in enumerate(("0", "0", "60", "60"), 1)]
+    source = proposal(visit(*tiles, comments="@dither pattern=tight-2"))
+    (folder / "in.apt").write_bytes(source)
+    report = report_of("apply in.apt --dry-run")
+    jsonschema.validate(report, SCHEMA)
+    (overlap,) = report["overlaps"]
+    assert overlap["groups"] == [0, 1]
+    assert 0.4 < overlap["share"] < 0.6
+    for args in (["apply", "in.apt", "--dry-run"], ["report", "in.apt", "-o", "-"]):
+        said = " ".join(CliRunner().invoke(app, args).stdout.split())
+        assert "Tiles about POS TARG 0.000, 0.000 and 60.000, 0.000 of visit 01, IR F160W" in said
+
+
 @pytest.mark.parametrize(("aperture", "chips"), [("UVIS", {"UVIS1", "UVIS2"}), ("IR", {None})])
 def test_the_worst_place_names_its_chip_where_there_are_two(
     aperture: str, chips: set[str | None], folder: Path

@@ -117,8 +117,11 @@ def test_the_acs_box_checks_the_geometry() -> None:
 @pytest.mark.parametrize(
     ("made", "said"),
     [
-        (pattern("SPIRAL"), "'SPIRAL', whose geometry is not known"),
-        (pattern(""), "whose geometry is not known"),
+        (
+            pattern("SPIRAL"),
+            "'SPIRAL', whose geometry is not documented.*use a BOX or LINE pattern, or give",
+        ),
+        (pattern(""), "whose geometry is not documented"),
         (pattern("LINE", coordinate_frame="CELESTIAL"), "the roll is not known"),
         (pattern("LINE", point_spacing=None), "has no PointSpacing"),
         (pattern("LINE", number_of_points=None), "has no NumberOfPoints"),

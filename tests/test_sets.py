@@ -16,6 +16,7 @@ from aptdither.findings import Severity
 from aptdither.planning.options import Options, SetOptions
 from aptdither.planning.plan import Plan, make_plan
 from aptdither.planning.strip import strip_proposal
+from aptdither.report.summary import joined_name, overlap_sentence
 from aptdither.review.acceptance import accept_plan
 from aptdither.review.reviewer import Reviewer
 from tests.made import exposure, group, proposal, visit
@@ -128,7 +129,7 @@ def test_a_completed_visit_gives_its_phases_and_stays_as_it_is(
     plan, new = applied(source)
     assert visit_bytes(new, "01") == visit_bytes(source, "01")
     (joined,) = plan.sets
-    assert joined.visits == ("01", "02")
+    assert [visit.number for visit in joined.visits] == ["01", "02"]
     assert [group.visit for group in plan.groups] == ["02"]
     distinct = 8 if points == BOX else 5
     assert len(joined.evaluation.distinct_phases) == distinct
@@ -166,8 +167,13 @@ def test_different_orients_are_planned_for_themselves() -> None:
 
 def test_an_orient_that_may_differ_is_said() -> None:
     plan, _ = applied(proposal(four("01"), four("02", orient="")))
-    assert [one.code for one in plan.findings] == ["ADT409"]
-    assert len(plan.sets) == 1
+    (finding,) = plan.findings
+    assert finding.code == "ADT409"
+    assert "their phases are independent: each is planned for itself" in finding.message
+    # What they are worth at one ORIENT is said as that.
+    (joined,) = plan.sets
+    assert joined_name(joined).endswith("8 exposures (id=a), if at one ORIENT")
+    assert [group.choice.name for group in plan.groups] == ["tight-4", "tight-4"]
 
 
 def test_other_setups_do_not_interleave() -> None:
@@ -204,6 +210,48 @@ def test_each_tile_gets_the_pattern_about_its_base(expands: bool) -> None:
     assert min(one.coverage.worst.efficiency for one in plan.groups) > 0.99
     assert not any(one.code == "ADT307" for one in Reviewer().review(parse_proposal(new)).findings)
     assert applied(new)[1] == new
+
+
+def tiled(step: float, config: str, element: str) -> bytes:
+    """Return a proposal with two tiles of four exposures each, a step apart in y."""
+    made = [
+        exposure(
+            k + 1,
+            config=config,
+            aperture=config.split("/")[1],
+            element=element,
+            comments="" if k else "@dither id=a",
+            postarg=("0", f"{step * (k // 4)}"),
+        )
+        for k in range(8)
+    ]
+    return proposal(visit(group(*made)))
+
+
+@pytest.mark.parametrize(
+    ("step", "config", "element", "share"),
+    [
+        (60.0, "WFC3/IR", "F160W", 0.5),
+        (150.0, "WFC3/UVIS", "F606W", 0.08),
+        (40.0, "WFC3/UVIS", "F606W", 0.7),
+    ],
+    ids=["IR", "the other chip", "both chips"],
+)
+def test_where_tiles_overlap_their_phases_count_together(
+    step: float, config: str, element: str, share: float
+) -> None:
+    plan, _ = applied(tiled(step, config, element))
+    (overlap,) = plan.overlaps
+    assert overlap.groups == plan.groups
+    assert overlap.figures.share == pytest.approx(share, abs=0.05)
+    assert 0.9 < overlap.figures.efficiency <= 1.0
+    # Distortion moves the tiles' phases against each other: somewhere they meet.
+    assert overlap.figures.packing_of_limit < 0.3
+    assert "where they overlap" in overlap_sentence(overlap)
+
+
+def test_tiles_apart_do_not_overlap() -> None:
+    assert applied(tiled(200.0, "WFC3/IR", "F160W"))[0].overlaps == ()
 
 
 def test_bases_that_differ_by_less_are_no_tiles() -> None:

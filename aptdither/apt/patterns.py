@@ -75,7 +75,11 @@ def _points(pattern: AptPattern, name: str) -> list[complex]:
             "is not known"
         )
     elif not pattern.is_box and "LINE" not in kind and kind != "WFC3-IR-DITHER-BLOB":
-        problem = f"is of type {pattern.pattern_type!r}, whose geometry is not known"
+        problem = (
+            f"is of type {pattern.pattern_type!r}, whose geometry is not documented well enough to "
+            "rely on; use a BOX or LINE pattern, or give each point its own exposures with an "
+            "explicit POS TARG, joined by one id="
+        )
     elif pattern.is_box and count != BOX_POINTS:
         problem = f"is a box of {count} points, not of {BOX_POINTS}"
     elif missing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, product, zip_longest
@@ -12,6 +13,7 @@ from aptdither.apt.changes import NewExposure
 from aptdither.apt.proposal import Visit
 from aptdither.dither.coverage import Coverage
 from aptdither.dither.interleaving import best_shift
+from aptdither.dither.overlap import OverlapFigures, evaluate_overlap
 from aptdither.dither.pointing_errors import PointingExpectation
 from aptdither.dither.views import View
 from aptdither.errors import RefusalError
@@ -21,7 +23,7 @@ from aptdither.planning.dither_sets import DitherSet, Share
 from aptdither.planning.evaluation import DitherGroup, Evaluation, Evaluator
 from aptdither.planning.pointings import ExposureSet, Pointing, VisitPointings
 from aptdither.planning.receipts import TILE_ARCSEC
-from aptdither.types import NO_OFFSET, FloatArray, PosTarg, Setup
+from aptdither.types import NO_OFFSET, FloatArray, PosTarg, RegionKind, Setup
 
 #: Clusters whose shifts are searched; later ones repeat them. Chosen: 8 clusters of 4 have 32
 #: phases, and the band of every filter is recovered with fewer.
@@ -36,9 +38,10 @@ OTHER_ORIENT = Rule(
     title="visits of one set may have different ORIENTs",
     explanation="Reported by `apply`. The phases of two visits interleave over the field only where "
     "both are observed at the same ORIENT: a difference of 0.01 degree moves the corner of the "
-    "field by a tenth of a WFC3/IR pixel. The clusters interleave where the target lands, and each "
-    "is coherent by itself. Give the visits one ORIENT (the same value in From and To) in APT, if "
-    "the schedule allows it.",
+    "field by a tenth of a WFC3/IR pixel. Where the file lets it differ, each visit is planned for "
+    "itself: it has a whole pattern and needs no other. The step of less than a pixel between the "
+    "patterns costs nothing, and interleaves them should the ORIENTs be the same. Give the visits one "
+    "ORIENT (the same value in From and To) in APT, if the schedule allows it.",
     source="Phase II Proposal Instructions (ORIENT)",
 )
 
@@ -93,11 +96,16 @@ class JoinedSet:
         return self.evaluation.with_pointing_errors(self.orbits, clusters=1)
 
     @property
-    def visits(self) -> tuple[str, ...]:
-        """The numbers of its visits, in the order of the file."""
+    def visits(self) -> tuple[Visit, ...]:
+        """Its visits, in the order of the file."""
         parts = [one.exposures for one in self.groups] + list(self.completed)
         visits = {part.visit.node: part.visit for part in parts if part.visit is not None}
-        return tuple(visits[node].number for node in sorted(visits))
+        return tuple(visits[node] for node in sorted(visits))
+
+    @property
+    def may_be_turned(self) -> bool:
+        """Whether its visits may differ in ORIENT: what they are worth together is not certain."""
+        return any(is_turned(*pair) is None for pair in combinations(self.visits, 2))
 
 
 def is_turned(first: Visit | None, second: Visit | None) -> bool | None:
@@ -239,6 +247,37 @@ def _belong_together(first: ExposureSet, second: ExposureSet) -> bool:
     ) and not is_turned(first.visit, second.visit)
 
 
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Two tiles of a mosaic that overlap, and what the exposures of both are worth there."""
+
+    groups: tuple[DitherGroup, DitherGroup]
+    figures: OverlapFigures
+
+
+def overlaps(groups: Sequence[DitherGroup]) -> Iterator[Overlap]:
+    """Yield the worst overlap of two tiles, for each setup that a set has in a visit."""
+    mosaics: defaultdict[object, list[DitherGroup]] = defaultdict(list)
+    for group in groups:
+        own = group.exposures
+        if own.region.kind is RegionKind.FULL:
+            mosaics[id(own.dither_set), own.visit, own.setup, own.prime].append(group)
+    for tiles in mosaics.values():
+        found: dict[object, Overlap | None] = {}
+        for one, other in combinations(tiles, 2):
+            first, second = (group.evaluation.offsets_arcsec for group in (one, other))
+            step = (other.base - one.base).rounded()
+            # Tiles of a grid lie alike again and again.
+            key = (step, first.tobytes(), second.tobytes())
+            if key not in found:
+                view, base = one.evaluation.view, one.base.xy_arcsec
+                figures = evaluate_overlap(first, second + step.xy_arcsec, view, base=base)
+                found[key] = None if figures is None else Overlap((one, other), figures)
+        there = [one for one in found.values() if one is not None]
+        if there:
+            yield min(there, key=lambda one: one.figures.efficiency)
+
+
 def orient_findings(dither_set: DitherSet) -> Iterator[Finding]:
     """Yield a finding where visits of a set are, or may be, observed at different ORIENTs."""
     shares = {share.visit.node: share for share in dither_set.shares}.values()
@@ -257,6 +296,7 @@ def orient_findings(dither_set: DitherSet) -> Iterator[Finding]:
 
 _ORIENTS = {
     True: "have different ORIENTs, so their phases are independent: each is planned for itself",
-    None: "may be observed at different ORIENTs: then their phases are independent, and the "
-    "coverage of all together holds for the same ORIENT alone; give them one ORIENT in APT",
+    None: "may be observed at different ORIENTs, so their phases are independent: each is planned for "
+    "itself, with a whole pattern of its own. Where their ORIENT is the same, the patterns interleave; "
+    "to have that for certain, give the visits one ORIENT in APT",
 }

@@ -25,7 +25,7 @@ from aptdither.findings import Finding
 from aptdither.planning.consequences import contradictions, followers, old_numbers
 from aptdither.planning.dither_sets import DitherSet
 from aptdither.planning.evaluation import DitherGroup, Evaluator
-from aptdither.planning.joint import Cluster, JoinedSet
+from aptdither.planning.joint import Cluster, JoinedSet, Overlap, overlaps
 from aptdither.planning.options import Options
 from aptdither.planning.planner import Planner
 from aptdither.planning.pointings import observe
@@ -50,6 +50,8 @@ class Plan(Shown):
         What evaluated it; it has the seed and the catalog.
     sets : tuple of JoinedSet
         What groups of several visits are worth together.
+    overlaps : tuple of Overlap
+        What tiles of mosaics are worth where they overlap, the worst of each visit and setup.
     times : tuple of VisitTime
         The slew overhead of each visit that changes, before and after.
     """
@@ -59,6 +61,7 @@ class Plan(Shown):
     findings: tuple[Finding, ...]
     evaluator: Evaluator = field(repr=False, compare=False)
     sets: tuple[JoinedSet, ...] = ()
+    overlaps: tuple[Overlap, ...] = ()
     times: tuple[VisitTime, ...] = ()
 
     def __repr__(self) -> str:
@@ -146,6 +149,7 @@ def make_plan(
         ),
         evaluator=evaluator,
         sets=tuple(joined for one in selected.sets for joined in planner.join(one, groups)),
+        overlaps=tuple(overlaps(groups)),
         times=tuple(times),
     )
 

@@ -53,12 +53,17 @@ def apply_report(plan: Plan, *, source: Source, written: Written | None) -> dict
         }
         for joined in plan.sets
     ]
+    overlaps = [
+        {"groups": [index[id(group)] for group in one.groups], **_rounded(one.figures)}
+        for one in plan.overlaps
+    ]
     return {
         **header("apply"),
         "seed": plan.seed,
         **files_as_json(source, written),
         "groups": [group_as_json(group) for group in plan.groups],
         **({"sets": sets} if sets else {}),
+        **({"overlaps": overlaps} if overlaps else {}),
         "findings": findings_as_json(plan.findings),
     }
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aptdither.findings import Finding
     from aptdither.optics.aperture import Aperture
     from aptdither.planning.evaluation import DitherGroup
-    from aptdither.planning.joint import JoinedSet
+    from aptdither.planning.joint import JoinedSet, Overlap
 
 #: Chosen: E from which a scene counts as recovered (3% more noise than ideal sampling), and as
 #: recovered with more noise (20%); ideal over actual variance, so the noise rises as its root.
@@ -125,6 +125,19 @@ def setup_name(group: DitherGroup) -> str:
     return f"{group.aperture.name} {group.element.name}"
 
 
+def overlap_sentence(overlap: Overlap) -> str:
+    """Return one sentence on what two tiles are worth where they overlap."""
+    first, second = overlap.groups
+    n, figures = first.n + second.n, overlap.figures
+    efficiency = efficiency_text(figures.efficiency, n)
+    return (
+        f"Tiles about POS TARG {first.base.text} and {second.base.text} of visit "
+        f"{safe_line(first.visit or '')}, {setup_name(first)}: where they overlap ({figures.share:.0%} "
+        f"of the first), E is {efficiency} and d/d_N {figures.packing_of_limit:.0%} with "
+        f"{counted(n, 'exposure')}, each at its worst place"
+    )
+
+
 def block_name(block: Sequence[DitherGroup]) -> str:
     """Return the visit, the setups and the number of points of groups that point alike."""
     visit = "" if block[0].visit is None else f"Visit {safe_line(block[0].visit)}, "
@@ -133,13 +146,12 @@ def block_name(block: Sequence[DitherGroup]) -> str:
 
 def joined_name(joined: JoinedSet) -> str:
     """Return the visits, the setup and the number of exposures of what is worth something together."""
-    where = (
-        f"visit{'s' if len(joined.visits) > 1 else ''} {', '.join(map(safe_line, joined.visits))}"
-    )
+    where = f"visit{'s' if len(joined.visits) > 1 else ''} {', '.join(safe_line(visit.number) for visit in joined.visits)}"
     setup = f"{joined.setup.aperture} {joined.setup.element}"
     name = f" (id={safe_line(joined.id)})" if joined.id else ""
     done = ", completed visits with them" if joined.completed else ""
-    return f"Together, {where}, {setup}: {counted(joined.n, 'exposure')}{name}{done}"
+    orient = ", if at one ORIENT" if joined.may_be_turned else ""
+    return f"Together, {where}, {setup}: {counted(joined.n, 'exposure')}{name}{done}{orient}"
 
 
 # --- figures -------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ from aptdither.report.summary import (
     headline,
     joined_name,
     location_of,
+    overlap_sentence,
     overview,
     overview_figures,
     region_in_words,
@@ -73,6 +74,8 @@ def print_plan(
     print_groups(console, plan.groups, findings=plan.findings, details=details)
     for joined in plan.sets:
         console.print(_section(joined_name(joined), [_facts(headline(joined))]))
+    for overlap in plan.overlaps:
+        console.print(Padding(_plain(overlap_sentence(overlap)), (0, 0, 1, 2)))
     for time in plan.times:
         slews = f"{time.before_seconds:.0f} s before, {time.after_seconds:.0f} s after"
         console.print(_plain(f"  Slew overhead of visit {time.visit}: {slews}"))
