@@ -8,8 +8,8 @@ and `check` reports it.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
@@ -100,62 +100,50 @@ def dither_of(exposure: Exposure, receipt: Receipt) -> Hashable:
     return (*same, receipt.base, receipt.shift)
 
 
-def by_dither(receipts: Mapping[Exposure, Receipt]) -> Iterable[dict[Exposure, Receipt]]:
-    """Return the receipts of each dither, by what they say."""
-    dithers: dict[Hashable, dict[Exposure, Receipt]] = {}
+def grouped(
+    receipts: Mapping[Exposure, Receipt], key: Callable[[Exposure, Receipt], Hashable]
+) -> Iterable[dict[Exposure, Receipt]]:
+    """Return the receipts in groups that have the same key."""
+    groups: defaultdict[Hashable, dict[Exposure, Receipt]] = defaultdict(dict)
     for exposure, receipt in receipts.items():
-        dithers.setdefault(dither_of(exposure, receipt), {})[exposure] = receipt
-    return dithers.values()
-
-
-def by_tile(receipts: Mapping[Exposure, Receipt]) -> Iterable[dict[Exposure, Receipt]]:
-    """Return the receipts of each setup and tile of a mosaic, by the bases that they tell."""
-    tile_of = tiles_of(one.base for one in receipts.values())
-    alike: dict[Hashable, dict[Exposure, Receipt]] = {}
-    for exposure, receipt in receipts.items():
-        alike.setdefault((exposure.setup, tile_of[receipt.base]), {})[exposure] = receipt
-    return alike.values()
+        groups[key(exposure, receipt)][exposure] = receipt
+    return groups.values()
 
 
 def tiles_of(bases: Iterable[PosTarg]) -> dict[PosTarg, PosTarg]:
     """Return for each base the first base of its tile: the first one within `TILE_ARCSEC`."""
+    tiles: list[PosTarg] = []
     tile_of: dict[PosTarg, PosTarg] = {}
     for base in dict.fromkeys(bases):
-        near = (
-            one
-            for one in dict.fromkeys(tile_of.values())
-            if (base - one).length_arcsec < TILE_ARCSEC
-        )
-        tile_of.setdefault(base, next(near, base))
+        near = (tile for tile in tiles if (base - tile).length_arcsec < TILE_ARCSEC)
+        tile_of[base] = next(near, base)
+        if tile_of[base] is base:
+            tiles.append(base)
     return tile_of
 
 
-def offset_of(receipt: Receipt, catalog: Catalog, aperture: Aperture) -> PosTarg | None:
-    """Return the offset that a receipt stands for; None where the pattern is not known.
+def offsets_of(receipt: Receipt, catalog: Catalog, aperture: Aperture) -> dict[int, PosTarg]:
+    """Return the offsets of the dither of a receipt, as far as they are known, by their index.
 
     Of a designed pattern (``optimized-6``), which is not in the catalog, only the first point is
     known: it has no offset. `aperture` is the one that the set was dithered for.
     """
-    offsets = _offsets_of(receipt, catalog, aperture)
-    if offsets is not None:
-        return offsets[receipt.index - 1]
-    is_known = receipt.index == 1 and receipt.pattern.startswith(("optimized-", "single"))
-    return receipt.shift if is_known else None
-
-
-def _offsets_of(receipt: Receipt, catalog: Catalog, aperture: Aperture) -> list[PosTarg] | None:
     names = receipt.pattern.split("+")
     sizes = sizes_of(receipt.pattern, receipt.total, catalog)
     if sizes is None or any(name not in catalog for name in names):
-        return None
+        is_designed = receipt.pattern.startswith(("optimized-", "single"))
+        return {1: receipt.shift} if is_designed else {}
     by_size = {catalog.get(name).n: catalog.get(name).postargs(aperture) for name in names}
     try:
         offsets = offset_clusters(
             [by_size[n] for n in sizes], aperture, base=receipt.base.xy_arcsec
         )
     except AptDitherError:
-        return None
-    return [PosTarg(x_arcsec=float(x), y_arcsec=float(y)) + receipt.shift for x, y in offsets]
+        return {}
+    return {
+        index: PosTarg(x_arcsec=float(x), y_arcsec=float(y)) + receipt.shift
+        for index, (x, y) in enumerate(offsets, start=1)
+    }
 
 
 def lost_receipts(
@@ -170,21 +158,21 @@ def lost_receipts(
     `receipts` are those that are left. Without any, the patterns of the catalog that have clusters
     of the `sizes` are tried. `aperture` is the one that the set was dithered for.
     """
+    lost = [exposure for exposure in exposures if exposure not in receipts]
     for receipt in list(receipts.values())[:1] or _possible(exposures[0], sizes, catalog, aperture):
-        offsets = _offsets_of(receipt, catalog, aperture)
-        if offsets is None:
-            continue
-        used = {one.index for one in receipts.values()}
+        offsets = offsets_of(receipt, catalog, aperture)
+        for one in receipts.values():
+            offsets.pop(one.index, None)
         found: dict[Exposure, Receipt] = {}
-        for exposure in exposures:
+        for exposure in lost:
             at = (exposure.pos_targ or NO_OFFSET) - receipt.base
-            for index, offset in enumerate(offsets, start=1):
-                if index not in used and (at - offset).length_arcsec <= EQUAL_ARCSEC:
-                    if exposure not in receipts:
-                        found[exposure] = replace(receipt, index=index, made_by=MadeBy.OBSERVER)
-                        used.add(index)
-                    break
-        if len(found) + len(receipts) == len(exposures):
+            near = (k for k in offsets if (at - offsets[k]).length_arcsec <= EQUAL_ARCSEC)
+            index = next(near, None)
+            if index is None:
+                break
+            del offsets[index]
+            found[exposure] = replace(receipt, index=index, made_by=MadeBy.OBSERVER)
+        else:
             return found
     return {}
 
@@ -212,19 +200,6 @@ def to_paste(receipts: Mapping[Exposure, Receipt | None]) -> str:
         f"exposure {one.number}: {receipt.text}" for one, receipt in receipts.items() if receipt
     )
     return f"paste their receipts into their Comments ({lines})"
-
-
-def uncovered_receipts(receipts: Mapping[Exposure, Receipt]) -> Iterator[Problem]:
-    """Yield the first exposure and a message for each dither that no tag covers."""
-    for dither in by_dither(receipts):
-        first, receipt = next(iter(dither.items()))
-        listed = ", ".join(exposure.number for exposure in dither)
-        message = (
-            f"exposures {listed} have receipts ({receipt.total} points of {receipt.pattern}), but "
-            "no tag covers them; restore the tag, or delete the receipts to keep the POS TARGs as "
-            "they are"
-        )
-        yield first, message
 
 
 # Of the receipts of one setup of one set, in document order: what is wrong with them -------------
@@ -261,10 +236,11 @@ def moved(
 
     `aperture` is the one that the set was dithered for.
     """
+    offsets = offsets_of(next(iter(receipts.values())), catalog, aperture)
     wanted = {
-        exposure: receipt.base + offset
+        exposure: receipt.base + offsets[receipt.index]
         for exposure, receipt in receipts.items()
-        if (offset := offset_of(receipt, catalog, aperture)) is not None
+        if receipt.index in offsets
     }
     shifts = {
         exposure: shift

@@ -28,7 +28,7 @@ from aptdither.errors import (
 from aptdither.findings import Finding, Rule, Severity
 from aptdither.planning.dither_sets import DitherSet
 from aptdither.planning.options import Options
-from aptdither.planning.receipts import UNCOVERED_RECEIPTS, uncovered_receipts
+from aptdither.planning.receipts import UNCOVERED_RECEIPTS, dither_of, grouped
 from aptdither.planning.refusals import CONFIGS, is_supported
 from aptdither.planning.set_builder import SetBuilder
 from aptdither.planning.visit_tags import Claim, VisitTags
@@ -224,10 +224,17 @@ def _line_findings(
     for location, message in tags.near_misses():
         yield STRAY_TAG.finding(message, location)
     receipts = {one: said for one, said in tags.receipts.items() if one.node not in claimed}
-    for exposure, message in uncovered_receipts(receipts):
-        location = tags.visit.location(exposure)
+    for dither in grouped(receipts, dither_of):
+        first, receipt = next(iter(dither.items()))
+        location = tags.visit.location(first)
         if location not in refused:
-            yield UNCOVERED_RECEIPTS.finding(message, location)
+            listed = ", ".join(exposure.number for exposure in dither)
+            yield UNCOVERED_RECEIPTS.finding(
+                f"exposures {listed} have receipts ({receipt.total} points of {receipt.pattern}), "
+                "but no tag covers them; restore the tag, or delete the receipts to keep the POS "
+                "TARGs as they are",
+                location,
+            )
 
 
 def _repeated_numbers(

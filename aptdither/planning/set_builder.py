@@ -27,14 +27,14 @@ from aptdither.planning.options import Options
 from aptdither.planning.points import cluster_sizes
 from aptdither.planning.receipts import (
     RESTORE,
-    by_tile,
     disagreeing,
     dither_of,
     dithered_for,
+    grouped,
     lost_receipts,
     moved,
     observed_base,
-    offset_of,
+    offsets_of,
     tiles_of,
     to_paste,
 )
@@ -236,7 +236,7 @@ class SetBuilder:
     def _new_base(self, claim: Claim, exposure: Exposure, receipt: Receipt) -> PosTarg:
         """Return the base that makes a receipt agree with the POS TARG that the file has now."""
         aperture = self._aperture(dithered_for(claim.tags, claim.exposures, receipt))
-        offset = offset_of(receipt, self.catalog, aperture)
+        offset = offsets_of(receipt, self.catalog, aperture).get(receipt.index)
         if offset is None:
             raise ReceiptError(
                 f"the offset of point {receipt.index} of {receipt.pattern} is not known here, so "
@@ -294,7 +294,8 @@ class SetBuilder:
         """Yield what contradicts in the receipts of the set, or of exposures beside it."""
         tags = claim.tags
         receipts = {one: tags.receipts[one] for one in claim.exposures if one in tags.receipts}
-        for own in by_tile(receipts):
+        tile_of = tiles_of(one.base for one in receipts.values())
+        for own in grouped(receipts, lambda one, said: (one.setup, tile_of[said.base])):
             first, receipt = next(iter(own.items()))
             problems = list(disagreeing(own))
             if not problems and not self.options.rebase:

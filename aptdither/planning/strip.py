@@ -19,7 +19,7 @@ from aptdither.apt.writer import is_unedited_copy, rewrite_proposal
 from aptdither.dither.catalog import Catalog, load_catalog
 from aptdither.errors import AptDitherError, ReceiptError, raise_all
 from aptdither.optics.aperture import get_aperture
-from aptdither.planning.receipts import by_dither, moved, unclear_receipts
+from aptdither.planning.receipts import dither_of, grouped, moved, unclear_receipts
 from aptdither.planning.visit_tags import VisitTags
 
 
@@ -91,7 +91,7 @@ def _loses_lines(one: Visit | Exposure, dropped: frozenset[LineKind]) -> bool:
 
 def _moved(read: VisitTags, catalog: Catalog) -> Iterator[AptDitherError]:
     """Yield an error for each POS TARG that its receipt does not explain."""
-    for own in by_dither(read.receipts):
+    for own in grouped(read.receipts, dither_of):
         first = next(iter(own))
         try:
             aperture = get_aperture(first.aperture, first.spectral_element, config=first.config)
