@@ -36,16 +36,8 @@ class MadeBy(StrEnum):
 class Receipt:
     """What `apply` writes into the Comments of an exposure that it dithered.
 
-    Attributes
-    ----------
-    index, total : int
-        Which point of how many, 1-based.
-    base : PosTarg
-        The POS TARG that the exposure had before.
-    version : str
-        The version of aptdither that wrote it.
-    shift : PosTarg
-        Offset of the whole pattern: that of a visit between those of others.
+    It is the point `index` (1-based) of `total`. `base` is the POS TARG that the exposure had
+    before; `shift` is an offset of the whole pattern: that of a visit between those of others.
     """
 
     index: int

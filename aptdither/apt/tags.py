@@ -140,14 +140,7 @@ class CommentTags:
 
 
 def parse_comments(text: str) -> CommentTags:
-    r"""Read the tags and receipts of a comment; nothing is raised.
-
-    Examples
-    --------
-    >>> comment = parse_comments("Deep field.\n@dither n=4\nsee @dither")
-    >>> [tag.text for tag in comment.tags], comment.strays
-    (['@dither n=4'], ('see @dither',))
-    """
+    """Read the tags and receipts of a comment; nothing is raised."""
     if "dith" not in text.lower():
         return CommentTags()
     if len(text) > MAX_COMMENTS:
@@ -186,19 +179,11 @@ def kind_of_line(line: str) -> LineKind:
 
 def mentions_tag(text: str) -> bool:
     """Tell whether a text has a line of any kind but :attr:`LineKind.OTHER`."""
-    return "dith" in text.lower() and any(
-        kind_of_line(line) is not LineKind.OTHER for line in LINE_END.split(text)
-    )
+    return "dith" in text.lower() and any(kind != LineKind.OTHER for *_, kind in lines_of(text))
 
 
 def near_miss(line: str) -> str:
-    """Return why a line that may have been meant as a tag is none, and what to write.
-
-    Examples
-    --------
-    >>> near_miss("dither n=6")
-    "'dither n=6' is not read as a tag: if it should be one, write '@dither n=6'"
-    """
+    """Return why a line that may have been meant as a tag is none, and what to write."""
     text = line.strip()
     if "@dither" in text.lower():
         return f"{_quoted(text)} is not read as a tag: put @dither first, on a line of its own"
@@ -209,20 +194,11 @@ def near_miss(line: str) -> str:
 def parse_tag(line: str) -> Tag:
     """Read one ``@dither`` line; its first word begins with ``@dith``.
 
-    Raises
-    ------
-    TagError
-        One error that names every bad word of the line, what is allowed, and where it is certain
-        the line to write.
+    Raises one :class:`~aptdither.errors.TagError` that names every bad word of the line, what is
+    allowed, and where it is certain the line to write.
 
-    Examples
-    --------
     >>> parse_tag("@dither n=6, size=30 arcsec").request.size.text
     '30arcsec'
-    >>> parse_tag("@dither tight")
-    Traceback (most recent call last):
-    aptdither.errors.TagError: '@dither tight' cannot be read: 'tight' has no key; write '@dither \
-spacing=tight'
     """
     text = line.strip()
     head = _HEAD.match(text)
@@ -252,14 +228,11 @@ spacing=tight'
         if None not in hints and len(hints) <= len(KEYS):
             complaints.append(f"{listed} {'has' if len(others) == 1 else 'have'} no key")
             corrected += hints
-        elif any(re.split(r"\W", word.lower())[0] in KEYS for word in others):
-            complaints.append(f"{listed} is not of the form key=value, such as n=6")
-            corrected.append(None)
         else:
-            complaints.append(
-                f"{listed} is not of the form key=value; put other text on a line of its own"
-            )
-            corrected += [] if first.lower() == "@dither" else [None]
+            is_like_a_key = any(re.split(r"\W", word.lower())[0] in KEYS for word in others)
+            advice = ", such as n=6" if is_like_a_key else "; put other text on a line of its own"
+            complaints.append(f"{listed} is not of the form key=value{advice}")
+            corrected += [None] if is_like_a_key or first.lower() != "@dither" else []
     if complaints:
         if None not in corrected:
             line_to_write = " ".join(["@dither", *filter(None, corrected)])
@@ -300,13 +273,7 @@ def _with_key(word: str) -> str | None:
 
 
 def parse_size(text: str) -> Region:
-    """Read the size of a region: ``full``, ``point``, ``30arcsec``, ``0.5arcmin``, ``150pix``.
-
-    Raises
-    ------
-    TagError
-        If it is none of these, or not from a millionth to a million.
-    """
+    """Read a size: ``full``, ``point``, ``30arcsec``, ``0.5arcmin``, ``150pix``; or raise TagError."""
     word = text.strip().lower()
     if word in ("full", "point"):
         return Region(kind=RegionKind(word))
@@ -317,13 +284,7 @@ def parse_size(text: str) -> Region:
 
 
 def parse_spacing(text: str) -> Spacing:
-    """Read a spacing: ``tight``, ``wide``, ``12pix``, ``1.5arcsec``.
-
-    Raises
-    ------
-    TagError
-        If it is none of these, or not from a millionth to a million.
-    """
+    """Read a spacing: ``tight``, ``wide``, ``12pix``, ``1.5arcsec``; or raise TagError."""
     word = text.strip().lower()
     if word in ("tight", "wide"):
         return Spacing(kind=SpacingKind(word))
@@ -380,16 +341,17 @@ _KEY_OF_WORD: dict[str, str] = {
 
 def _with_unit(word: str, units: tuple[str, ...], allowed: str) -> tuple[float, str]:
     match = _WITH_UNIT.fullmatch(word)
-    unit = _UNITS.get(match[2], "") if match is not None else ""
-    if match is not None and unit in units:
+    unit = _UNITS.get(match[2], "") if match else ""
+    problem = f"allowed: {allowed}; positive and finite"
+    if match and unit in units:
         value = float(match[1])
         if _LEAST <= value * (60 if unit == "arcmin" else 1) <= _MOST:
             return value, unit
         if 0 < value < math.inf:
-            raise TagError(f"allowed: {allowed}; from {_LEAST:f} to {_MOST:.0f}")
-    if match is not None and not match[2]:
-        raise TagError(f"the unit is missing; allowed: {allowed}")
-    raise TagError(f"allowed: {allowed}; positive and finite")
+            problem = f"allowed: {allowed}; from {_LEAST:f} to {_MOST:.0f}"
+    elif match and not match[2]:
+        problem = f"the unit is missing; allowed: {allowed}"
+    raise TagError(problem)
 
 
 def _quoted(text: str) -> str:
