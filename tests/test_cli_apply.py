@@ -61,6 +61,27 @@ def test_summary_fits_80_columns_without_colour(tagged: Path) -> None:
     assert max(map(len, result.stdout.splitlines())) <= 80
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("apply", "--dry-run"),
+        ("apply", "--dry-run", "--details"),
+        ("apply", "-o", "-"),
+        ("check", "--statistics"),
+        ("patterns", "-n", "4"),
+        ("patterns", "tight-4"),
+        ("evaluate", "--pattern", "tight-4"),
+        ("convert", "--aperture", "IR-FIX", "--pixels", "3.5,1.5"),
+    ],
+)
+def test_no_printed_line_ends_in_a_blank(tagged: Path, arguments: tuple[str, ...]) -> None:
+    names = [tagged] if arguments[0] in ("apply", "check") else []
+    result = invoke(*arguments, *names)
+    printed = result.stderr if "-" in arguments else result.output
+    assert len(printed.splitlines()) > 2
+    assert not [line for line in printed.splitlines() if line != line.rstrip()]
+
+
 def test_existing_output_is_kept_without_force(tagged: Path) -> None:
     written = tagged.with_name("one.dithered.apt")
     written.write_text("mine")

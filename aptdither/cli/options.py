@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, get_type_hints
 
 import typer
 
@@ -136,6 +137,19 @@ class Terminal:
 TERMINAL: ContextVar[Terminal] = ContextVar("terminal", default=Terminal())  # noqa: B039  frozen
 
 
+class _Trimmed:
+    """A stream that leaves out the blanks with which rich fills up lines."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        return self._stream.write(re.sub(" +\n", "\n", text))
+
+
 def stdout_console() -> Console:
     """Return the console for results: standard output."""
     from rich.console import Console
@@ -145,14 +159,17 @@ def stdout_console() -> Console:
             """Leave the message to :func:`command`."""
             raise BrokenPipeError
 
-    return Output(no_color=TERMINAL.get().no_color or None, highlight=False, soft_wrap=False)
+    file: Any = None if sys.stdout.isatty() else _Trimmed(sys.stdout)
+    return Output(file=file, no_color=TERMINAL.get().no_color or None, highlight=False)
 
 
 def stderr_console() -> Console:
     """Return the console for warnings, errors and progress: standard error."""
     from rich.console import Console
 
-    return Console(stderr=True, no_color=TERMINAL.get().no_color or None, highlight=False)
+    file: Any = None if sys.stderr.isatty() else _Trimmed(sys.stderr)
+    no_color = TERMINAL.get().no_color or None
+    return Console(stderr=True, file=file, no_color=no_color, highlight=False)
 
 
 def print_status(text: str) -> None:
