@@ -19,18 +19,14 @@ from aptdither.types import PosTarg
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewExposure:
-    """One exposure of the new file.
+    """One exposure of the new file: the exposure `source` of the old file, or a copy of it.
 
     Attributes
     ----------
-    source : Exposure
-        The exposure of the old file that it is, or is copied from.
     copy : int
         0 for the exposure itself, k for the k-th copy made of it.
-    number : str
-        Its number in the new file; given by :func:`change_visit`.
-    same_pos_as : str or None
-        Its SamePosAs in the new file; given by :func:`change_visit`.
+    number, same_pos_as : str
+        In the new file; given by :func:`change_visit`.
     pos_targ : PosTarg or None
         Its new POS TARG; None leaves its position alone. Without a receipt, a POS TARG of zero
         means no PosTarg.
@@ -64,19 +60,6 @@ class NewExposure:
         """Return which of the old exposure's `count` SubExposures is its own."""
         return min(self.copy if self.run is None else self.run, count - 1)
 
-    @property
-    def differs(self) -> bool:
-        """Whether its position, receipt or SubExposures must change."""
-        source = self.source
-        if self.receipt is None:
-            return bool(self.dropped)
-        if self.copy or self.is_split or source.problems or source.same_pos_as is not None:
-            return True
-        if self.pos_targ != source.pos_targ:
-            return True
-        receipts = receipt_lines(source.comments)
-        return len(receipts) != 1 or not matches_receipt(receipts[0], self.receipt)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisitChange:
@@ -84,8 +67,6 @@ class VisitChange:
 
     Attributes
     ----------
-    visit : Visit
-        The visit as read.
     exposures : tuple of NewExposure
         Every exposure of the new visit, in document order.
     removed : tuple of Exposure
@@ -112,21 +93,10 @@ def change_visit(
 ) -> VisitChange:
     """Determine what every exposure of a visit becomes.
 
-    Parameters
-    ----------
-    visit : Visit
-        The visit as read.
-    becomes : Mapping of int to sequence of NewExposure
-        By the node of each exposure that changes, what it becomes, in order; empty where it is
-        removed.
-    unwrapped, dropped
-        As in :class:`VisitChange`.
-
-    Returns
-    -------
-    VisitChange
-        Each POS TARG of a dither has the three decimals that are written. Where exposures are added
-        or removed, all are numbered from 1 and each SamePosAs follows the exposure that it names.
+    `becomes` has, by the node of each exposure that changes, what it becomes, in order; nothing
+    where it is removed. Each POS TARG of a dither gets the three decimals that are written. Where
+    exposures are added or removed, all are numbered from 1 and each SamePosAs follows the exposure
+    that it names.
 
     Raises
     ------

@@ -27,16 +27,11 @@ from aptdither.errors import DocumentError, Location, ProposalError, RewriteErro
 #: Names (case-folded) of the encodings that are read, and Python's codec for each. All but UTF-16
 #: have ASCII's own bytes for ASCII. APT writes UTF-8, and ISO-8859-1 in its versions 14 to 17.
 ENCODINGS = {
-    "utf-8": "utf-8",
-    "utf8": "utf-8",
-    "us-ascii": "ascii",
-    "ascii": "ascii",
-    "iso-8859-1": "iso-8859-1",
-    "latin1": "iso-8859-1",
+    **dict.fromkeys(("utf-8", "utf8"), "utf-8"),
+    **dict.fromkeys(("us-ascii", "ascii"), "ascii"),
+    **dict.fromkeys(("iso-8859-1", "latin1"), "iso-8859-1"),
+    **dict.fromkeys(("utf-16", "utf-16le", "utf-16be"), "utf-16"),
     "windows-1252": "cp1252",
-    "utf-16": "utf-16",
-    "utf-16le": "utf-16",
-    "utf-16be": "utf-16",
 }
 
 #: How a UTF-16 document begins: with a byte order mark or with ``<``.
@@ -128,14 +123,7 @@ def read_document(
 ) -> tuple[Document, etree._Element, dict[etree._Element, int]]:
     """Read an XML file.
 
-    Parameters
-    ----------
-    source : bytes
-        The file.
-    names : collection of str
-        Names of the elements whose byte offsets are needed.
-    path : str
-        Its name, for messages.
+    `names` are those of the elements whose byte offsets are needed; `path` is for messages.
 
     Returns
     -------

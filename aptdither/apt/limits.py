@@ -7,28 +7,25 @@ its size. Bytes, markup and the longest text are checked before parsing; the par
 from __future__ import annotations
 
 #: Largest file, bytes. The largest real proposals are a few tens of megabytes, nearly all of it
-#: planner output; a tree takes up to about ten times its file, so this also bounds memory to about
-#: a gigabyte.
+#: planner output; a tree takes up to about ten times its file, so this bounds memory to a gigabyte.
 MAX_BYTES = 100_000_000
 
-#: Most ``<`` in a file. Each element costs a tree about 150 bytes whatever its size, so a file of
-#: nothing but ``<a/>`` would take 40 times its bytes. A dense 30 MB proposal has 331,000.
+#: Most ``<`` in a file, which bounds the elements: each costs a tree about 150 bytes whatever its
+#: size. A dense 30 MB proposal has 331,000.
 MAX_MARKUP = 2_000_000
 
-#: Most ``=`` in a file, for the same reason: it bounds the attributes. A dense 30 MB proposal has
-#: 497,000; TIC text and planner tables hold some too.
+#: Most ``=`` in a file, which bounds the attributes. A dense 30 MB proposal has 497,000.
 MAX_EQUALS = 3_000_000
 
 #: Longest stretch without a ``<``, bytes: no text, attribute or tag is longer. Parsers scan a long
 #: token again whenever more of it arrives. The longest attribute seen in real files is 23 kB.
 MAX_STRETCH = 9_000_000
 
-#: Deepest nesting. APT nests less than 20 deep; this is also where libxml2 stops by itself unless
-#: huge documents are enabled, which they are not here.
+#: Deepest nesting: where libxml2 stops by itself. APT nests less than 20 deep.
 MAX_DEPTH = 256
 
-#: Most visits, groups, exposures and patterns together. Each becomes a Python object of about a
-#: kilobyte. A dense 30 MB proposal has 28,800; a cycle's largest programs have some thousands.
+#: Most visits, groups, exposures and patterns together; each becomes a Python object of about a
+#: kilobyte. A dense 30 MB proposal has 28,800.
 MAX_PLACED = 200_000
 
 #: Most visits. Chosen: eight times the 1,296 numbers of two characters that APT gives to visits.
@@ -38,12 +35,12 @@ MAX_VISITS = 10_000
 #: can become an exposure: without a bound one word could make a file of any size.
 MAX_POINTS = 1_000
 
-#: Most exposures of a visit that is dithered or reviewed, and of one that is made. A visit of HST
-#: lasts some orbits and holds some tens; beyond, what is compared with what costs its square.
+#: Most exposures of a visit that is dithered or reviewed, and of one that is made: what is compared
+#: with what costs its square.
 MAX_VISIT_EXPOSURES = 2_000
 
-#: Longest Comments of an exposure that is dithered, bytes. What APT's field is made for has some
-#: lines; every line is read, every character gets an offset, and every copy repeats it.
+#: Longest Comments of an exposure that is dithered, bytes: every line is read, every character gets
+#: an offset, and every copy repeats it.
 MAX_COMMENTS = 200_000
 
 #: Longest line of Comments that is quoted in an error, characters; the rest is cut.

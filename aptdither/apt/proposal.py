@@ -10,8 +10,9 @@ not dithered must be returned unchanged whatever it holds.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from aptdither.apt.document import Document
 from aptdither.errors import Location, ProposalError
@@ -47,10 +48,8 @@ class Exposure:
 
     Attributes
     ----------
-    node : int
-        Link to :attr:`Document.elements`; unique in its document.
-    line : int
-        Line of its start tag.
+    node, line : int
+        Index in :attr:`Document.elements`, unique in its document; line of its start tag.
     label : str
         Text of the observer, in which no tag is read.
     same_pos_as : str or None
@@ -62,12 +61,8 @@ class Exposure:
         The text of its Comments; white space between two pieces of markup may be missing.
     orbit_numbers : tuple of int
         Orbit of each SubExposure; empty when one of them is not known.
-    is_spatial_scan : bool
-        Whether it has a SpatialScan.
     parameters : tuple of (str, str)
         Its InstrumentParameters, as written.
-    problems : tuple of Problem
-        What could not be read.
     """
 
     node: int
@@ -102,14 +97,8 @@ class Exposure:
 class ExposureGroup:
     """Exposures that APT holds together; groups nest.
 
-    Attributes
-    ----------
-    type : str or None
-        Its Type; ``Pattern`` is the one that is known.
-    pattern_number : str or None
-        Number of the APT pattern that it runs.
-    pattern : AptPattern or None
-        That pattern, where the file has it.
+    ``Pattern`` is the one `type` that is known; `pattern_number` is that of the APT pattern it runs,
+    and `pattern` that pattern, where the file has it.
     """
 
     node: int
@@ -120,7 +109,7 @@ class ExposureGroup:
     children: tuple[Exposure | ExposureGroup, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Visit:
     """One visit.
 
@@ -156,7 +145,7 @@ class Visit:
         """Whether it was executed."""
         return self.status.lower() == "completed"
 
-    @property
+    @cached_property
     def exposures(self) -> tuple[Exposure, ...]:
         """All exposures, those in groups too, in document order."""
         return tuple(exposure for exposure, _ in self.walk())
@@ -171,21 +160,18 @@ class Visit:
         """Yield each exposure with the groups around it, outermost first, in document order."""
         return walk(self.children)
 
+    @cached_property
     def by_number(self) -> dict[str, list[Exposure]]:
-        """Return the exposures of each number; more than one where a number was given twice."""
+        """The exposures of each number; more than one where a number was given twice."""
         by_number: dict[str, list[Exposure]] = {}
         for exposure in self.exposures:
             by_number.setdefault(exposure.number, []).append(exposure)
         return by_number
 
-    def resolve_same_pos_as(
-        self, exposure: Exposure, by_number: Mapping[str, list[Exposure]] | None = None
-    ) -> Exposure:
-        """Return the exposure whose own position `exposure` shares.
+    def resolve_same_pos_as(self, exposure: Exposure) -> Exposure:
+        """Return the exposure whose own position `exposure` shares; itself without SamePosAs.
 
-        SamePosAs may name an exposure that has a SamePosAs itself: the chain is followed to its
-        end. An exposure without SamePosAs is its own. `by_number`, what :meth:`by_number` gives,
-        spares making it for each of many exposures.
+        A chain of SamePosAs is followed to its end.
 
         Raises
         ------
@@ -196,8 +182,7 @@ class Visit:
         at = exposure
         seen: dict[str, None] = {}
         while at.same_pos_as is not None:
-            by_number = self.by_number() if by_number is None else by_number
-            named = by_number.get(at.same_pos_as, [])
+            named = self.by_number.get(at.same_pos_as, [])
             message = ""
             if at.number in seen:
                 chain = " -> ".join([*itertools.islice(seen, 10), at.number])
@@ -224,16 +209,8 @@ class Visit:
 class AptPattern:
     """A pattern that APT itself expands; None for what the file leaves empty.
 
-    Attributes
-    ----------
-    number : str
-        What an ExposureGroup names it by.
-    point_spacing, line_spacing : float or None
-        Distance along and between its lines, arcsec.
-    orientation, angle_between_sides : float or None
-        Degrees.
-    sub : AptPattern or None
-        The pattern that is run at each of its points.
+    Its number is what an ExposureGroup names it by. Spacings are along and between its lines,
+    arcsec; angles in degrees; `sub` is the pattern that is run at each of its points.
     """
 
     number: str

@@ -10,11 +10,11 @@ import math
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from dataclasses import dataclass
 
 from lxml import etree
 
-from aptdither.apt.document import Document, read_document
+from aptdither.apt.document import read_document
 from aptdither.apt.limits import MAX_POINTS, MAX_VISITS
 from aptdither.apt.proposal import (
     AptPattern,
@@ -69,6 +69,17 @@ def parse_proposal(source: bytes, path: str = "") -> Proposal:
     """
     document, root, nodes = read_document(source, PLACED, path=path)
     _check_root(root, path)
+    patterns: dict[str, AptPattern] = {}
+    for holder in root.iterchildren("Patterns"):
+        for child in holder.iterchildren("Pattern"):
+            pattern = _read_pattern(child, document.elements[nodes[child]].line)
+            patterns.setdefault(pattern.number, pattern)
+    reader = _VisitReader(document.elements, nodes, patterns)
+    visits: list[Visit] = []
+    for holder in root.iterchildren("Visits"):
+        if len(holder) > MAX_VISITS:
+            raise ProposalError(f"it has {len(holder)} visits; at most {MAX_VISITS} are read")
+        visits += map(reader.visit, holder.iterchildren("Visit", "HstQuadPattern"))
     information = root.find("ProposalInformation")
     pure_parallel = "" if information is None else information.get("PureParallelProposal", "")
     return Proposal(
@@ -76,37 +87,9 @@ def parse_proposal(source: bytes, path: str = "") -> Proposal:
         path=path,
         apt_version=root.get("AptVersion", "").strip(_SPACE),
         phase2_id=root.get("Phase2ID", ""),
-        visits=tuple(_read_visits(document, root, nodes)),
+        visits=tuple(visits),
         is_pure_parallel=pure_parallel.strip(_SPACE).lower() == "true",
     )
-
-
-def read_visits(source: bytes) -> tuple[Document, Iterator[Visit]]:
-    """Read the visits of an HST proposal one by one, without keeping those that were read.
-
-    Raises
-    ------
-    DocumentError, ProposalError
-        As :func:`parse_proposal`.
-    """
-    document, root, nodes = read_document(source, PLACED)
-    _check_root(root, "")
-    return document, _read_visits(document, root, nodes)
-
-
-def _read_visits(
-    document: Document, root: etree._Element, nodes: dict[etree._Element, int]
-) -> Iterator[Visit]:
-    patterns: dict[str, AptPattern] = {}
-    for holder in root.iterchildren("Patterns"):
-        for child in holder.iterchildren("Pattern"):
-            pattern = _read_pattern(child, document.elements[nodes[child]].line)
-            patterns.setdefault(pattern.number, pattern)
-    for holder in root.iterchildren("Visits"):
-        if len(holder) > MAX_VISITS:
-            raise ProposalError(f"it has {len(holder)} visits; at most {MAX_VISITS} are read")
-        for child in holder.iterchildren("Visit", "HstQuadPattern"):
-            yield _read_visit(child, document.elements, nodes, patterns)
 
 
 def read_decimal(text: str) -> float | None:
@@ -154,69 +137,65 @@ def _check_root(root: etree._Element, path: str) -> None:
     raise ProposalError(message, location=Location(path=path or None))
 
 
-def _read_visit(
-    element: etree._Element,
-    elements: Sequence[Element],
-    nodes: dict[etree._Element, int],
-    patterns: dict[str, AptPattern],
-) -> Visit:
-    node = nodes[element]
-    tic = element.find("TicData/TicDataCurrent")
-    children = _read_children(element, elements, nodes, patterns)
-    end = bisect_left(elements, elements[node].stop, lo=node, key=lambda other: other.start)
-    placed = sum(other.name == b"Exposure" for other in elements[node:end])
-    return Visit(
-        node=node,
-        line=elements[node].line,
-        number=element.get("Number", ""),
-        label=element.get("Label", ""),
-        status=element.get("Status", ""),
-        comments=element.findtext("Comments") or "",
-        kind=element.tag,
-        tic_data_current=None if tic is None else (tic.text or "").strip(_SPACE),
-        tic_node=None if tic is None else nodes[tic],
-        children=children,
-        unread_exposures=placed - sum(1 for _ in walk(children)),
-        orients_deg=tuple(_read_orients(element)),
-    )
+@dataclass(frozen=True, slots=True)
+class _VisitReader:
+    """Reads visits; knows where elements are, and the patterns that groups name."""
+
+    elements: Sequence[Element]
+    nodes: dict[etree._Element, int]
+    patterns: dict[str, AptPattern]
+
+    def visit(self, element: etree._Element) -> Visit:
+        node, elements = self.nodes[element], self.elements
+        tic = element.find("TicData/TicDataCurrent")
+        children = self.children(element)
+        end = bisect_left(elements, elements[node].stop, lo=node, key=lambda other: other.start)
+        placed = sum(other.name == b"Exposure" for other in elements[node:end])
+        return Visit(
+            node=node,
+            line=elements[node].line,
+            number=element.get("Number", ""),
+            label=element.get("Label", ""),
+            status=element.get("Status", ""),
+            comments=element.findtext("Comments") or "",
+            kind=element.tag,
+            tic_data_current=None if tic is None else (tic.text or "").strip(_SPACE),
+            tic_node=None if tic is None else self.nodes[tic],
+            children=children,
+            unread_exposures=placed - sum(1 for _ in walk(children)),
+            orients_deg=tuple(_read_orients(element)),
+        )
+
+    def children(self, element: etree._Element) -> tuple[Exposure | ExposureGroup, ...]:
+        # Groups nest at most MAX_DEPTH deep, so recursion is safe.
+        children: list[Exposure | ExposureGroup] = []
+        for child in element.iterchildren("Exposure", "ExposureGroup"):
+            node = self.nodes[child]
+            line = self.elements[node].line
+            if child.tag == "Exposure":
+                children.append(_read_exposure(child, node, line))
+                continue
+            number = child.get("Pattern")
+            children.append(
+                ExposureGroup(
+                    node=node,
+                    line=line,
+                    type=child.get("Type"),
+                    pattern_number=number,
+                    pattern=self.patterns.get(number) if number else None,
+                    children=self.children(child),
+                )
+            )
+        return tuple(children)
 
 
 def _read_orients(visit: etree._Element) -> Iterator[tuple[float, float]]:
     """Yield the ranges of a visit's ORIENT, degrees; those that cannot be read are left out."""
     for orient in visit.iterchildren("Orient"):
         ends = [end.get("Degrees", "") for name in ("From", "To") for end in orient.findall(name)]
-        with suppress(ValueError):
-            low, high = map(float, ends)
-            if math.isfinite(low) and math.isfinite(high):
+        match [read_decimal(end) for end in ends]:
+            case [float(low), float(high)]:
                 yield low, high
-
-
-def _read_children(
-    element: etree._Element,
-    elements: Sequence[Element],
-    nodes: dict[etree._Element, int],
-    patterns: dict[str, AptPattern],
-) -> tuple[Exposure | ExposureGroup, ...]:
-    # Groups nest at most MAX_DEPTH deep, so recursion is safe.
-    children: list[Exposure | ExposureGroup] = []
-    for child in element.iterchildren("Exposure", "ExposureGroup"):
-        node = nodes[child]
-        line = elements[node].line
-        if child.tag == "Exposure":
-            children.append(_read_exposure(child, node, line))
-            continue
-        number = child.get("Pattern")
-        children.append(
-            ExposureGroup(
-                node=node,
-                line=line,
-                type=child.get("Type"),
-                pattern_number=number,
-                pattern=patterns.get(number) if number else None,
-                children=_read_children(child, elements, nodes, patterns),
-            )
-        )
-    return tuple(children)
 
 
 def _read_exposure(element: etree._Element, node: int, line: int) -> Exposure:

@@ -24,7 +24,7 @@ SPACE = b" \t\r\n"
 _SKIPPED = rb"!--.*?-->|!\[CDATA\[.*?\]\]>|\?.*?\?>"
 _REST_OF_TAG = rb"""(?:[^>"']++|"[^"]*+"|'[^']*+')*+>"""
 _ANY_TAG = re.compile(rb"<(?:" + _SKIPPED + rb"|(/?)([^\s/>]+)" + _REST_OF_TAG + rb")", re.DOTALL)
-_ATTRIBUTE = re.compile(rb"""(\s+)([^\s=]+)\s*=\s*("[^"]*"|'[^']*')""")
+_ATTRIBUTE = re.compile(rb"""\s([^\s=]+)\s*=\s*("[^"]*"|'[^']*')""")
 _LEADING_SPACE = re.compile(rb"[ \t\r\n]*")
 _TEXT_PIECE = re.compile(
     rb"<!--.*?-->|<\?.*?\?>|<!\[CDATA\[(?P<cdata>.*?)\]\]>|&(?P<entity>[^;]*);|(?P<raw>[^<&]+)|<",
@@ -61,10 +61,9 @@ class Element(NamedTuple):
 
 
 class Attribute(NamedTuple):
-    """Byte offsets of an attribute: white space before it, name, value without quotes, end."""
+    """Byte offsets of an attribute, and of its value without quotes."""
 
-    before: int
-    name_start: int
+    start: int
     value_start: int
     value_stop: int
     stop: int
@@ -153,7 +152,7 @@ def first_children(view: bytes, parent: Element, names: Collection[bytes]) -> di
 def find_attributes(view: bytes, element: Element) -> dict[bytes, Attribute]:
     """Find the attributes of an element, in their order."""
     found = _ATTRIBUTE.finditer(view, element.start, element.open_stop)
-    return {match[2]: _attribute(match) for match in found}
+    return {match[1]: _attribute(match) for match in found}
 
 
 def first_attribute(view: bytes, element: Element) -> Attribute | None:
@@ -163,9 +162,7 @@ def first_attribute(view: bytes, element: Element) -> Attribute | None:
 
 
 def _attribute(match: re.Match[bytes]) -> Attribute:
-    return Attribute(
-        match.start(), match.start(2), match.start(3) + 1, match.end(3) - 1, match.end()
-    )
+    return Attribute(match.start(1), match.start(2) + 1, match.end(2) - 1, match.end())
 
 
 def space_after(view: bytes, at: int) -> bytes:

@@ -19,7 +19,7 @@ from typing import NoReturn
 from aptdither.apt.changes import NewExposure, VisitChange, matches_receipt
 from aptdither.apt.document import Document, Edit, splice
 from aptdither.apt.proposal import Exposure, Proposal, Visit
-from aptdither.apt.reader import read_visits
+from aptdither.apt.reader import parse_proposal
 from aptdither.apt.spans import (
     SPACE,
     Element,
@@ -54,19 +54,18 @@ def verify_rewrite(proposal: Proposal, changes: Sequence[VisitChange], result: b
     RewriteError
         If it is not what was planned: an internal error.
     """
-    old = proposal.document
-    by_node = {change.visit.node: change for change in changes}
-    at_old = at_new = 0
     try:
-        new, new_visits = read_visits(result)
+        new_proposal = parse_proposal(result)
     except (DocumentError, ProposalError) as error:
         _fail(f"the new file cannot be read: {error}")
+    old, new = proposal.document, new_proposal.document
     if new.source_encoding != old.source_encoding:
         _fail("the new file has another encoding")
-    for visit in proposal.visits:
-        new_visit = next(new_visits, None)
-        if new_visit is None:
-            _fail("a visit is missing")
+    if len(new_proposal.visits) != len(proposal.visits):
+        _fail("a visit was lost or gained")
+    by_node = {change.visit.node: change for change in changes}
+    at_old = at_new = 0
+    for visit, new_visit in zip(proposal.visits, new_proposal.visits, strict=True):
         change = by_node.get(visit.node)
         if change is None:
             continue
@@ -203,7 +202,11 @@ def _attributes(view: bytes, child: Element) -> dict[bytes, bytes]:
 
 def _attribute_cuts(view: bytes, element: Element, names: Collection[bytes]) -> list[Edit]:
     attributes = find_attributes(view, element) if names else {}
-    return [Edit(at.before, at.stop) for name, at in attributes.items() if name in names]
+    return [
+        Edit(space_before(view, attribute.start), attribute.stop)
+        for name, attribute in attributes.items()
+        if name in names
+    ]
 
 
 def _around_exposures(

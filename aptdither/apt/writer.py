@@ -148,17 +148,17 @@ class _Writer:
         """Insert at an offset of the view."""
         self.replace(at, at, new)
 
-    def remove(self, start: int, stop: int) -> None:
-        """Remove a part of the view and the white space before it: in APT's style whole lines."""
-        self.edits.append(Edit(space_before(self.view, start), stop))
+    def remove(self, place: Element | Attribute) -> None:
+        """Remove an element or attribute and the space before it: in APT's style whole lines."""
+        self.edits.append(Edit(space_before(self.view, place.start), place.stop))
 
     def spliced(self, element: Element) -> bytes:
         """Return an element with its edits."""
         return splice(self.view, element.start, element.stop, self.edits)
 
-    def space_before(self, element: Element) -> bytes:
-        """Return the white space before an element."""
-        return self.view[space_before(self.view, element.start) : element.start]
+    def space_before(self, place: Element | Attribute) -> bytes:
+        """Return the white space before an element or attribute."""
+        return self.view[space_before(self.view, place.start) : place.start]
 
     # Visits ---------------------------------------------------------------------------------------
 
@@ -187,11 +187,11 @@ class _Writer:
                     Location(visit=visit.number, exposure=source.number, line=source.line)
                 ) from None
         for exposure in change.removed:
-            self.remove(elements[exposure.node].start, elements[exposure.node].stop)
+            self.remove(elements[exposure.node])
         for group in change.unwrapped:
             attributes = find_attributes(self.view, elements[group.node])
             for name in attributes.keys() & {b"Type", b"Pattern"}:
-                self.remove(attributes[name].before, attributes[name].stop)
+                self.remove(attributes[name])
         is_moved = change.removed or any(one.pos_targ is not None for one in change.exposures)
         has_edits, tic = len(self.edits) > before, visit.tic_node
         if is_moved and has_edits and tic and visit.tic_data_current not in ("", "false"):
@@ -217,10 +217,10 @@ class _Writer:
         for name in changed.keys() & attributes.keys():
             attribute, value = attributes[name], changed[name]
             if value is None:
-                self.remove(attribute.before, attribute.stop)
+                self.remove(attribute)
             else:
                 self._set_attribute(attribute, value.encode())
-        if new.differs:
+        if new.receipt is not None or new.dropped:
             self._write_children(new, element)
 
     def _set_attribute(self, attribute: Attribute, value: bytes) -> None:
@@ -249,7 +249,8 @@ class _Writer:
                     f"its {child.name.decode()} has an xmlns attribute, so it is not read; remove "
                     "the attribute"
                 )
-        if new.pos_targ is not None:
+        is_new = new.copy or new.receipt is None or new.pos_targ != new.source.pos_targ
+        if new.pos_targ is not None and is_new:
             self._write_pos_targ(new, element, first.get(b"PosTarg"))
         if b"Comments" in first:
             self._write_comments(new, first[b"Comments"])
@@ -292,18 +293,18 @@ class _Writer:
         ]
         for index, sub in enumerate(subs):
             if index != new.kept_run(len(subs)):
-                self.remove(sub.start, sub.stop)
+                self.remove(sub)
                 continue
             for name, attribute in find_attributes(self.view, sub).items():
                 if name == b"CopyNumber" or name.endswith(b"PatternPosition"):
-                    self.remove(attribute.before, attribute.stop)
+                    self.remove(attribute)
 
     # POS TARGs ------------------------------------------------------------------------------------
 
     def _write_pos_targ(self, new: NewExposure, element: Element, child: Element | None) -> None:
         if new.receipt is None and new.pos_targ == NO_OFFSET:
             if child is not None:
-                self.remove(child.start, child.stop)
+                self.remove(child)
             return
         if child is None:
             separator = space_after(self.view, element.open_stop)
@@ -312,10 +313,8 @@ class _Writer:
             return
         attributes = find_attributes(self.view, child)
         separator, quote = self._style(element, self.space_before(child))
-        for attribute in (attributes.get(b"X"), attributes.get(b"Y")):
-            if attribute is not None:
-                separator = self.view[attribute.before : attribute.name_start]
-                quote = self.view[attribute.value_start - 1 : attribute.value_start]
+        for attribute in list(attributes.values())[:1]:
+            separator, quote = self.space_before(attribute), self._quote(attribute)
         at = child.start + len(b"<PosTarg")
         for name, value in _coordinates(new):
             if name in attributes:
@@ -341,9 +340,12 @@ class _Writer:
         first = first_attribute(self.view, element)
         if first is None:
             return b" ", b'"'
-        own = self.view[first.before : first.name_start]
+        own = self.space_before(first)
         separator = _attribute_separator(self.space_before(element), own, before)
-        return separator, self.view[first.value_start - 1 : first.value_start]
+        return separator, self._quote(first)
+
+    def _quote(self, attribute: Attribute) -> bytes:
+        return self.view[attribute.value_stop : attribute.stop]
 
     # Comments -------------------------------------------------------------------------------------
 

@@ -129,9 +129,9 @@ class ExposureSet:
         """By the node of each exposure that has its place by SamePosAs from another of them: that."""
         if self.visit is None or self.prime is not None:
             return {}
-        own, by_number = self.exposures, self.visit.by_number()
+        own = self.exposures
         sources = {
-            one.node: self.visit.resolve_same_pos_as(one, by_number)
+            one.node: self.visit.resolve_same_pos_as(one)
             for one in own
             if one.same_pos_as is not None
         }
@@ -388,7 +388,7 @@ class _VisitReader:
         if exposure.same_pos_as is None:
             return exposure.pos_targ or NO_OFFSET
         try:
-            source = self.tags.visit.resolve_same_pos_as(exposure, self.tags.by_number)
+            source = self.tags.visit.resolve_same_pos_as(exposure)
         except ProposalError as error:
             raise _CannotFollowError(error.message, is_missing=True) from error
         of_source, own = (

@@ -246,7 +246,7 @@ def _repeated_numbers(
             f"two visits are numbered {number}; give each its own number in APT",
             location=tags.visit.location(),
         )
-    repeated = sorted(number for number, own in tags.by_number.items() if len(own) > 1)
+    repeated = sorted(number for number, own in tags.visit.by_number.items() if len(own) > 1)
     if repeated:
         yield ProposalError(
             f"exposure number {', '.join(map(repr, repeated))} occurs more than once in "

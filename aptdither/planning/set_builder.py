@@ -229,7 +229,7 @@ class SetBuilder:
                 f"it has a POS TARG and SamePosAs {exposure.same_pos_as!r}; which one holds is not "
                 "known: keep one"
             )
-        source = claim.tags.visit.resolve_same_pos_as(exposure, claim.tags.by_number)
+        source = claim.tags.visit.resolve_same_pos_as(exposure)
         _require_same_origin(claim.tags, exposure, source)
         return self._base(claim, source)
 

@@ -63,11 +63,6 @@ class VisitTags:
         """Whether a tag stands in the visit."""
         return any(read.tags for read in self.comments.values())
 
-    @cached_property
-    def by_number(self) -> dict[str, list[Exposure]]:
-        """The exposures of each number."""
-        return self.visit.by_number()
-
     def receipt(self, exposure: Exposure) -> Receipt | None:
         """Return what an earlier run wrote into the exposure's Comments."""
         receipts = self.comments[exposure.node].receipts
