@@ -47,7 +47,6 @@ ONLY_IN = {
 MAX_LINES = 450
 LONG = {
     "apt/writer.py": "all edits of a proposal's bytes, which must agree with each other",
-    "dither/optimizer/strategy.py": "one search from its starts to its polish",
     "optics/aperture.py": "frames, chips and the transforms between them",
 }
 

@@ -12,12 +12,12 @@ from typer.testing import CliRunner, Result
 from aptdither.apt.tags import parse_size
 from aptdither.cli import app
 from aptdither.dither.catalog import load_catalog
-from aptdither.dither.optimizer.build_catalog import views_of
 from aptdither.dither.optimizer.limits import Closeness, closeness
 from aptdither.dither.views import View
 from aptdither.planning.evaluation import DitherGroup, Evaluator
 from aptdither.types import Region, Setup
 from tests.made import exposure, proposal, visit
+from tests.tools.build_catalog import views_of
 
 pytest.importorskip("matplotlib")
 
@@ -303,7 +303,7 @@ def test_the_tradeoff_is_drawn_from_the_curve(
     assert asked == [2]
     svg = out.read_text(encoding="utf-8")
     for point in curve:
-        assert f"{point.spacing_pix:g},{point.result.efficiency_worst:.4f}" in svg
+        assert f"{point.asked_spacing_pix:g},{point.efficiency_worst:.4f}" in svg
 
 
 def test_the_fit_picture_counts_from_the_first_prediction() -> None:

@@ -237,9 +237,9 @@ def test_the_worst_of_all_views_decides(views: tuple[View, ...]) -> None:
     alone = [evaluate(result.postargs, view).worst for view in views]
     worst = min(metrics.efficiency for metrics in alone)
     assert result.efficiency_worst == pytest.approx(worst, abs=1e-12)
-    assert result.packing_worst == pytest.approx(min(m.packing for m in alone), abs=1e-9)
+    assert result.coverage.worst.packing == pytest.approx(min(m.packing for m in alone), abs=1e-9)
     decides = min(zip(alone, views, strict=True), key=lambda pair: pair[0].efficiency)[1]
-    assert result.element == decides.element.name
+    assert views[result.coverage.worst_place.view] == decides
     assert result.possible_efficiency == pytest.approx(
         max(min(possible_efficiency(4, view) for view in views), worst)
     )

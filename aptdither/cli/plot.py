@@ -170,8 +170,8 @@ def _spec_tradeoff(inputs: GroupInputs, n: int) -> PlotSpec:
         chooser.aperture, chooser.views[0].element, n, chooser.views[0].region
     )
     facts = [*setup, f"seed {inputs.seed}"]
-    numbers = " ".join(f"{p.spacing_pix:g},{p.result.efficiency_worst:.4f}" for p in curve)
-    draw = partial(curves.draw_tradeoff, points=curve, facts=facts)
+    numbers = " ".join(f"{p.asked_spacing_pix:g},{p.efficiency_worst:.4f}" for p in curve)
+    draw = partial(curves.draw_tradeoff, results=curve, facts=facts)
     return PlotSpec(draw, curves.TRADEOFF_IN, numbers)
 
 
@@ -199,8 +199,7 @@ def _spec_fit(kind: Picture, inputs: GroupInputs, measured: Path | None) -> Plot
 
 def _spec_limits(inputs: GroupInputs) -> PlotSpec:
     from aptdither.dither.catalog import load_catalog
-    from aptdither.dither.optimizer.build_catalog import POINTS, TIGHT
-    from aptdither.dither.optimizer.limits import closeness
+    from aptdither.dither.optimizer.limits import POINTS, TIGHT, closeness
     from aptdither.report.plots import curves
 
     if any((inputs.aperture, inputs.element, inputs.views, inputs.size, inputs.snr)):

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from aptdither.dither.optimizer.objective import FieldMap, Objective, ascend
+from aptdither.dither.optimizer.objective import Objective, ascend
 from aptdither.dither.optimizer.starts import phase_sets
 from aptdither.dither.phases import COVERING_BEST, packing_limit
 from aptdither.dither.sampling import AliasingModel
@@ -132,7 +132,7 @@ def best_possible_efficiency(n: int, band: AliasingModel) -> float:
     band : AliasingModel
         Of one place.
     """
-    place = Objective(field=FieldMap.identity(), band=band)
+    place = Objective(band=band)
     climbs = min(_CLIMBS[0], max(_CLIMBS[1], 60_000 // band.cost))
     phases = phase_sets(n, climbs, np.random.default_rng(0))
     _, value = ascend(place.worst_efficiency(1.0), phases, steps=60)

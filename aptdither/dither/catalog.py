@@ -2,7 +2,7 @@
 
 The built-in catalog is two data files: ``patterns-known.json`` holds what others designed or
 observed, each with its source; ``patterns-designed.json`` holds this project's own, for each
-detector and for two at once, and is written by :mod:`aptdither.dither.optimizer.build_catalog`. An observer's own file
+detector and for two at once, and is written by ``tests/tools/build_catalog.py``. An observer's own file
 is ECSV, see :mod:`aptdither.dither.catalog_ecsv`.
 """
 

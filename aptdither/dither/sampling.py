@@ -72,15 +72,22 @@ class AliasingModel:
         Signal to noise of one exposure at the lowest frequencies.
     cells : int, optional
         Frequencies on each axis of the Nyquist cell; even, so that each has its mirror image.
+    faintest : float, optional
+        Signal to noise of an alias below which `E` is computed without it.
     """
 
     def __init__(
-        self, band: Band, *, snr: ArrayLike = SIGNAL_TO_NOISE, cells: int = CELLS_PER_AXIS
+        self,
+        band: Band,
+        *,
+        snr: ArrayLike = SIGNAL_TO_NOISE,
+        cells: int = CELLS_PER_AXIS,
+        faintest: float = 0.0,
     ) -> None:
         if cells < 2 or cells % 2:
             raise ValueError(f"cells must be even and at least 2, not {cells}")
         self.band = band
-        self.cells = cells
+        self.cells, self._faintest = cells, faintest
         self._whole: tuple[AliasingModel, Integers] | None = None
         self.snr = np.broadcast_to(np.asarray(snr, dtype=np.float64), (band.size,))
         if not np.all(self.snr > 0):
@@ -124,20 +131,14 @@ class AliasingModel:
         of : int, optional
             Number of exposures of the ideal, where only `N` of them see the place; `N` else.
 
-        Returns
-        -------
-        (..., F) or (...) array
-            `E` in (0, 1].
+        `E` in (0, 1] is (..., F) or (...).
         """
         return self._evaluate(phases, gradient=False, of=of)[0]
 
     def efficiency_and_gradient(self, phases: ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Return `E` as :meth:`efficiency` does, and its derivative by the phases.
 
-        Returns
-        -------
-        efficiency : (..., F) or (...) array
-        gradient : array of the shape of `phases`, per pixel
+        The efficiency is (..., F) or (...), the derivative of the shape of `phases`, per pixel.
         """
         efficiency, gradient = self._evaluate(phases, gradient=True)
         assert gradient is not None
@@ -152,10 +153,7 @@ class AliasingModel:
         noise than signal even at the lowest frequencies, where one exposure's signal to noise is
         highest; and always where it has more aliases than there are exposures.
 
-        Parameters
-        ----------
-        phases, of
-            As for :meth:`efficiency`.
+        Parameters are those of :meth:`efficiency`.
 
         Returns
         -------
@@ -278,11 +276,12 @@ class AliasingModel:
 
     @cached_property
     def _amplitude(self) -> FloatArray:
-        """`sqrt(P)` of every frequency and shift, (cells, K, F); 0 outside the band."""
+        """`sqrt(P)` of every frequency and shift, (cells, K, F); 0 outside the band or too faint."""
         x, y = _half_cell(self.cells)
         u = x[:, None, None] + self._shifts[None, :, :1]
         v = y[:, None, None] + self._shifts[None, :, 1:]
-        return np.asarray(self.snr * np.abs(self.band.transfer(u, v)))
+        amplitude = np.asarray(self.snr * np.abs(self.band.transfer(u, v)))
+        return np.where(amplitude > self._faintest, amplitude, 0.0)
 
     @cached_property
     def _largest(self) -> int:
@@ -415,7 +414,7 @@ def _half_cell(cells: int) -> tuple[FloatArray, FloatArray]:
 
 
 def _midpoints(cells: int) -> FloatArray:
-    """Return the midpoints of `cells` equal parts of the Nyquist interval."""
+    """Return the midpoints of equal parts of the Nyquist interval."""
     return (np.arange(cells) + 0.5) / cells - 0.5
 
 

@@ -25,7 +25,6 @@ from aptdither.dither.optimizer.optimize import (
     EQUAL_PACKING,
     WIDE_TOLERANCE,
     OptimizeResult,
-    TradeoffPoint,
     equal_efficiency,
     optimize,
     possible_efficiency,
@@ -220,7 +219,7 @@ class PatternChooser:
         """
         return self._designed(*self._search(n))
 
-    def tradeoff(self, n: int) -> tuple[TradeoffPoint, ...]:
+    def tradeoff(self, n: int) -> tuple[OptimizeResult, ...]:
         """Return what each spacing costs, the tightest first."""
         return tradeoff(n, self.views, **self._search_options(n))
 
@@ -391,7 +390,7 @@ class PatternChooser:
                 f"designed for this region: worst-place efficiency {result.efficiency_worst:.3f} with "
                 f"points at least {self._least_pix:.3g} pixels apart"
             )
-        result = widest_spacing(n, self.views, **options).result
+        result = widest_spacing(n, self.views, **options)
         widest = f"widest spacing that costs at most {WIDE_TOLERANCE:g} of the best efficiency"
         for _ in range(MAX_SHRINKS):
             scale = self._scale_to_fit(np.array(result.postargs))

@@ -17,7 +17,7 @@ from aptdither.version import __version__
 
 if TYPE_CHECKING:
     from aptdither.dither.coverage import Coverage
-    from aptdither.dither.optimizer.optimize import TradeoffPoint
+    from aptdither.dither.optimizer.optimize import OptimizeResult
     from aptdither.dither.pattern import Pattern
     from aptdither.findings import Finding
     from aptdither.io.files import Source, Written
@@ -101,7 +101,7 @@ def catalog_report(catalog: Iterable[Pattern]) -> dict[str, Any]:
 
 
 def tradeoff_report(
-    curve: Sequence[TradeoffPoint], aperture: Aperture, element: SpectralElement, *, seed: int
+    curve: Sequence[OptimizeResult], aperture: Aperture, element: SpectralElement, *, seed: int
 ) -> dict[str, Any]:
     """Return the figures of each spacing at the worst place of the region."""
     return {
@@ -111,13 +111,13 @@ def tradeoff_report(
         "element": element.name,
         "tradeoff": [
             {
-                "spacing_pix": point.spacing_pix,
-                "efficiency": point.result.efficiency_worst,
-                "packing_of_limit": point.result.packing_of_limit_worst,
-                "min_separation_pix": point.result.separation_pix,
-                "span_pix": point.result.span_pix,
-                "slew_seconds": point.result.slew_seconds,
-                "postargs": [list(pair) for pair in point.result.postargs],
+                "spacing_pix": point.asked_spacing_pix,
+                "efficiency": point.efficiency_worst,
+                "packing_of_limit": point.coverage.worst.packing_of_limit,
+                "min_separation_pix": point.separation_pix,
+                "span_pix": point.span_pix,
+                "slew_seconds": point.slew_seconds,
+                "postargs": [list(pair) for pair in point.postargs],
             }
             for point in curve
         ],

@@ -43,7 +43,7 @@ from aptdither.report.summary import (
 
 if TYPE_CHECKING:
     from aptdither.dither.coverage import Coverage
-    from aptdither.dither.optimizer.optimize import TradeoffPoint
+    from aptdither.dither.optimizer.optimize import OptimizeResult
     from aptdither.optics.aperture import Aperture
     from aptdither.optics.filters import SpectralElement
     from aptdither.optics.pointing_fit import DitherFit
@@ -236,24 +236,24 @@ def comparison_table(groups: Sequence[DitherGroup]) -> Group:
 
 
 def tradeoff_table(
-    curve: Sequence[TradeoffPoint], aperture: Aperture, element: SpectralElement
+    curve: Sequence[OptimizeResult], aperture: Aperture, element: SpectralElement
 ) -> Table:
     """Return what each spacing costs at the worst place of the region."""
     headings = ("spacing\npixels", "efficiency\nE", "loss of E", "d/d_N", "extent\npixels")
-    best = curve[0].result.efficiency_worst
+    best = curve[0].efficiency_worst
     rows = (
         (
-            decimals(point.spacing_pix, 1),
-            decimals(point.result.efficiency_worst),
-            decimals(max(best - point.result.efficiency_worst, 0.0)),
-            f"{point.result.packing_of_limit_worst:.0%}",
-            decimals(point.result.span_pix, 1),
-            f"{point.result.slew_seconds:.0f}",
+            decimals(point.asked_spacing_pix, 1),
+            decimals(point.efficiency_worst),
+            decimals(max(best - point.efficiency_worst, 0.0)),
+            f"{point.coverage.worst.packing_of_limit:.0%}",
+            decimals(point.span_pix, 1),
+            f"{point.slew_seconds:.0f}",
         )
         for point in curve
     )
     table = _table((*headings, "slews\nseconds"), rows, left=0)
-    table.title = f"{curve[0].result.n} points, {aperture.name} {element.name}, worst place"
+    table.title = f"{curve[0].n} points, {aperture.name} {element.name}, worst place"
     return table
 
 

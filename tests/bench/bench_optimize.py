@@ -16,7 +16,7 @@ import numpy as np
 from scipy.optimize import differential_evolution
 
 from aptdither.dither.optimizer.optimize import optimize
-from aptdither.dither.optimizer.strategy import DesignProblem
+from aptdither.dither.optimizer.problem import DesignProblem
 from aptdither.dither.views import View, field_points
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
@@ -43,7 +43,7 @@ def main() -> int:
         free = columns.T.reshape(-1, N - 1, 2)
         pattern = np.concatenate([np.zeros((len(free), 1, 2)), free], axis=1)
         value = objective.efficiency(pattern).min(axis=-1)
-        return -objective.with_spacing(pattern, value)
+        return np.asarray(objective.crowding(pattern) - value)
 
     begun = time.process_time()
     reached = []
@@ -69,7 +69,7 @@ def main() -> int:
     at_least = "" if reached[-1] >= target else "at least "
     print(
         f"optimize: {ours:.1f} CPU seconds, worst E {target:.4f}, packing as well "
-        f"({result.packing_of_limit_worst:.0%} of the limit)"
+        f"({result.coverage.worst.packing_of_limit:.0%} of the limit)"
     )
     print(
         f"differential_evolution: {peer:.1f} CPU seconds, worst E {reached[-1]:.4f} "

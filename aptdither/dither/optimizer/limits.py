@@ -1,15 +1,77 @@
-"""How close a pattern is to the limit, and what keeps it from there."""
+"""What the catalog's patterns are designed for, and how close they are to the limit."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from aptdither.dither.bounds import possible_efficiency
 from aptdither.dither.coverage import evaluate
-from aptdither.dither.optimizer.strategy import EQUAL_EFFICIENCY, DesignProblem, decisive, polish
+from aptdither.dither.optimizer.problem import EQUAL_EFFICIENCY, DesignProblem, decisive
+from aptdither.dither.optimizer.strategy import polish
 from aptdither.dither.pattern import Pattern
 from aptdither.dither.phases import min_separation, packing_limit
-from aptdither.dither.views import Views
+from aptdither.dither.views import View, Views
+from aptdither.optics.aperture import get_aperture
+from aptdither.optics.detector import get_detector
+from aptdither.optics.filters import get_element
+from aptdither.types import Region
+
+POINTS = range(2, 10)
+"""Numbers of points that each family has a pattern of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """Patterns of one kind for one detector, or for a prime and its parallel.
+
+    Attributes
+    ----------
+    configs : tuple of str
+        The detectors, the prime first; their default apertures count.
+    few, many : tuple of str
+        Spectral elements of the detectors, for two and three points and for four and more.
+    wide : bool
+        Whether points are as far apart as can be, in the central half.
+    """
+
+    configs: tuple[str, ...]
+    few: tuple[str, ...]
+    many: tuple[str, ...]
+    wide: bool = False
+
+    def views(self, n: int) -> tuple[View, ...]:
+        """Return what sees a pattern of `n` points."""
+        views: list[View] = []
+        for config, name in zip(self.configs, self.few if n < 4 else self.many, strict=True):
+            detector = get_detector(config)
+            aperture = get_aperture(detector.default_aperture, name, config=config)
+            prime = views[0].aperture.frame if views else None
+            half = Region.disc(diameter_pix=max(detector.image_pix) / 2)
+            region = half if self.wide else Region.full()
+            views.append(View(aperture, get_element(name, config), region, prime))
+        return tuple(views)
+
+
+_IR = Family(configs=("WFC3/IR",), few=("F160W",), many=("F125W",))
+_UVIS = Family(configs=("WFC3/UVIS",), few=("F606W",), many=("F438W",))
+_WFC = Family(configs=("ACS/WFC",), few=("F814W",), many=("F606W",))
+FAMILIES = {
+    "tight": _IR,
+    "wide": replace(_IR, wide=True),
+    "uvis-tight": _UVIS,
+    "uvis-wide": replace(_UVIS, wide=True),
+    "wfc-tight": _WFC,
+    "wfc-wide": replace(_WFC, wide=True),
+    "ir-wfc": Family(
+        configs=("WFC3/IR", "ACS/WFC"), few=("F160W", "F814W"), many=("F125W", "F814W")
+    ),
+    "uvis-wfc": Family(
+        configs=("WFC3/UVIS", "ACS/WFC"), few=("F606W", "F814W"), many=("F606W", "F814W")
+    ),
+}
+TIGHT = {name: one for name, one in FAMILIES.items() if name.endswith("tight")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +127,9 @@ def closeness(pattern: Pattern, views: Views) -> Closeness:
     efficiency = coverage.worst.efficiency
     pixels = site.to_pixels(postargs - postargs[0])
     spacing_pix = min(site.detector.tight_spacing_pix, min_separation(pixels))
-    climbed, objective = polish(site, spacing_pix, pixels[None], efficiency - EQUAL_EFFICIENCY / 4)
+    floor = np.array([efficiency - EQUAL_EFFICIENCY / 4])
+    climbed, field = polish(site, spacing_pix, pixels[None], floor)
+    objective = site.objective(spacing_pix, field)
     return Closeness(
         n=pattern.n,
         efficiency_worst=efficiency,

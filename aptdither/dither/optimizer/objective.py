@@ -9,13 +9,14 @@ quadratic map per field point, fitted to the full distortion model: over 50 px i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
 
+from aptdither.dither.phases import packing_distance
 from aptdither.dither.region import FieldPoints
 from aptdither.dither.sampling import AliasingModel
 from aptdither.dither.views import View, offsets_at
@@ -24,61 +25,27 @@ from aptdither.types import FloatArray
 ObjectiveFunction = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldMap:
-    """What an offset at the reference point becomes at the field points.
+def fit_offsets(views: tuple[View, ...], field: FieldPoints, *, reach_pix: float) -> FloatArray:
+    """Fit what an offset at the reference point becomes at field points, up to some reach.
 
-    Attributes
-    ----------
-    coefficients : (F, 5, 2) array
+    Returns
+    -------
+    (F, 5, 2) array
         For each field point the offsets in x and y as sums of dx, dy, dx^2, dx dy, dy^2; pixels.
     """
+    line = np.linspace(-reach_pix, reach_pix, 5)
+    offsets = np.stack([a.ravel() for a in np.meshgrid(line, line)], axis=-1)
+    wanted = offsets_at(views[0].postargs_of(offsets), views, field)
+    terms = _terms(offsets)
+    fitted, *_ = np.linalg.lstsq(
+        terms, np.swapaxes(wanted, 0, 1).reshape(len(terms), -1), rcond=None
+    )
+    return np.swapaxes(fitted.reshape(5, -1, 2), 0, 1)
 
-    coefficients: FloatArray
 
-    @classmethod
-    def fit(cls, views: tuple[View, ...], field: FieldPoints, *, reach_pix: float) -> FieldMap:
-        """Fit the map to the distortion models of some views.
-
-        Parameters
-        ----------
-        views : tuple of View
-            The offsets count at the reference point of the first one's aperture.
-        field : FieldPoints
-        reach_pix : float
-            Largest offset that the map is good for.
-        """
-        line = np.linspace(-reach_pix, reach_pix, 5)
-        offsets = np.stack([a.ravel() for a in np.meshgrid(line, line)], axis=-1)
-        wanted = offsets_at(views[0].postargs_of(offsets), views, field)
-        terms = cls._terms(offsets)
-        fitted, *_ = np.linalg.lstsq(
-            terms, np.swapaxes(wanted, 0, 1).reshape(len(terms), -1), rcond=None
-        )
-        return cls(coefficients=np.swapaxes(fitted.reshape(5, -1, 2), 0, 1))
-
-    @classmethod
-    def identity(cls) -> FieldMap:
-        """Return the map of one field point whose offsets are those of the reference point."""
-        return cls(coefficients=np.eye(5, 2)[None])
-
-    @staticmethod
-    def _terms(offsets: FloatArray) -> FloatArray:
-        x, y = offsets[..., 0], offsets[..., 1]
-        return np.stack([x, y, x * x, x * y, y * y], axis=-1)
-
-    def offsets(self, pattern: FloatArray) -> FloatArray:
-        """Return the offsets (C, F, N, 2), pixels, of patterns (C, N, 2)."""
-        result: FloatArray = self._terms(pattern)[:, None] @ self.coefficients
-        return result
-
-    def pull_back(self, pattern: FloatArray, gradient: FloatArray) -> FloatArray:
-        """Turn a derivative by the offsets (C, F, N, 2) into one by the pattern (C, N, 2)."""
-        by_term = np.sum(gradient @ np.swapaxes(self.coefficients, -1, -2), axis=1)
-        x, y = pattern[..., 0], pattern[..., 1]
-        along_x = by_term[..., 0] + 2 * x * by_term[..., 2] + y * by_term[..., 3]
-        along_y = by_term[..., 1] + x * by_term[..., 3] + 2 * y * by_term[..., 4]
-        return np.stack([along_x, along_y], axis=-1)
+def _terms(offsets: FloatArray) -> FloatArray:
+    x, y = offsets[..., 0], offsets[..., 1]
+    return np.stack([x, y, x * x, x * y, y * y], axis=-1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,55 +54,53 @@ class Objective:
 
     Attributes
     ----------
-    field : FieldMap
     band : AliasingModel
-        Of the same field points, or one for all.
+        Of the field points, or one for all.
+    coefficients : (F, 5, 2) array
+        Of :func:`fit_offsets`; one place with the offsets of the reference point when left out.
     spacing_pix : float
         Smallest distance between two points; 0 for none.
+    spend : callable
+        Told the multiplications of each evaluation of `E`; a derivative counts as one more.
     """
 
-    field: FieldMap
     band: AliasingModel
+    coefficients: FloatArray = field(default_factory=lambda: np.eye(5, 2)[None])
     spacing_pix: float = 0.0
+    spend: Callable[[int], None] = lambda multiplications: None
+
+    def offsets(self, pattern: FloatArray) -> FloatArray:
+        """Return the offsets (C, F, N, 2), pixels, of patterns (C, N, 2)."""
+        result: FloatArray = _terms(pattern)[:, None] @ self.coefficients
+        return result
+
+    def work(self, n: int) -> int:
+        """Return the multiplications of one evaluation of `E` of one pattern of `n` points."""
+        return self.band.work(n) * len(self.coefficients)
 
     def efficiency(self, pattern: FloatArray) -> FloatArray:
         """Return `E` (C, F) of patterns (C, N, 2)."""
-        return self.band.efficiency(self.field.offsets(pattern))
+        self.spend(self.work(pattern.shape[1]) * len(pattern))
+        return self.band.efficiency(self.offsets(pattern))
 
     def packing(self, pattern: FloatArray) -> FloatArray:
         """Return the smallest distance of two phases, pixels, (C, F)."""
-        return self.packing_of(self.field.offsets(pattern))
-
-    @staticmethod
-    def packing_of(offsets: FloatArray) -> FloatArray:
-        """Return the smallest distance of two phases, pixels, of offsets (..., N, 2)."""
-        if offsets.shape[-2] == 1:
-            return np.ones(offsets.shape[:-2])  # the distance to its own image
-        _, length = _pair_phases(offsets)
-        least: FloatArray = length.min(axis=-1)
-        return least
+        return packing_distance(self.offsets(pattern))
 
     def worst_pair(self, pattern: FloatArray) -> tuple[int, int]:
         """Return the two points of a pattern (N, 2) whose phases come nearest anywhere."""
-        _, length = _pair_phases(self.field.offsets(pattern[None])[0])
+        _, length = _pair_phases(self.offsets(pattern[None])[0])
         row = _differences(len(pattern))[int(length.min(axis=0).argmin())]
         return int(row.argmax()), int(row.argmin())
 
     def separation(self, pattern: FloatArray) -> FloatArray:
         """Return the smallest distance of two points at the reference point, pixels, (C,)."""
-        if pattern.shape[-2] == 1:
-            return np.full(pattern.shape[:-2], np.inf)
         least: FloatArray = _lengths(pattern)[1].min(axis=-1)
         return least
 
     def keeps_spacing(self, pattern: FloatArray) -> npt.NDArray[np.bool_]:
         """Tell which patterns (C, N, 2) keep the spacing, but for what a penalty leaves."""
         return self.separation(pattern) > self.spacing_pix - 0.02
-
-    @property
-    def cost(self) -> int:
-        """Elements of all matrices of one evaluation of one pattern: a measure of its time."""
-        return self.band.cost * len(self.field.coefficients)
 
     def worst_efficiency(self, sharpness: float) -> ObjectiveFunction:
         """Return the soft minimum of `E` over the field, less the penalty of crowded points.
@@ -145,11 +110,10 @@ class Objective:
         """
 
         def objective(pattern: FloatArray) -> tuple[FloatArray, FloatArray]:
-            offsets = self.field.offsets(pattern)
-            efficiency, gradient = self.band.efficiency_and_gradient(offsets)
+            self.spend(2 * self.work(pattern.shape[1]) * len(pattern))
+            efficiency, gradient = self.band.efficiency_and_gradient(self.offsets(pattern))
             value, weight = _soft_minimum(efficiency, sharpness)
-            slope = self.field.pull_back(pattern, gradient * weight[..., None, None])
-            return self._with_spacing(pattern, value, slope)
+            return self._with_spacing(pattern, value, gradient * weight[..., None, None])
 
         return objective
 
@@ -157,35 +121,47 @@ class Objective:
         """Return the soft minimum of the packing distance, where `E` stays above `floor` (C,)."""
 
         def objective(pattern: FloatArray) -> tuple[FloatArray, FloatArray]:
-            offsets = self.field.offsets(pattern)
+            offsets = self.offsets(pattern)
             step, length = _pair_phases(offsets)
-            shape = length.shape
             value, weight = _soft_minimum(length.reshape(len(pattern), -1), sharpness)
-            pull = (weight.reshape(shape) / np.maximum(length, 1e-12))[..., None] * step
+            pull = (weight.reshape(length.shape) / np.maximum(length, 1e-12))[..., None] * step
             gradient = _differences(pattern.shape[-2]).T @ pull
-            efficiency, rise = self.band.efficiency_and_gradient(offsets)
-            short = np.maximum(floor[:, None] - efficiency, 0.0)
+            short = np.maximum(floor[:, None] - self.efficiency(pattern), 0.0)
             value = value - _FLOOR_PENALTY * np.sum(short**2, axis=-1)
-            gradient += 2.0 * _FLOOR_PENALTY * short[..., None, None] * rise
-            slope = self.field.pull_back(pattern, gradient)
-            return self._with_spacing(pattern, value, slope)
+            # Few places lack E: only there its derivative is needed.
+            (places,) = np.nonzero(short.any(axis=0))
+            if len(places):
+                band = self.band.at(places) if self.band.size > 1 else self.band
+                self.spend(2 * band.work(pattern.shape[1]) * len(pattern) * len(places))
+                _, rise = band.efficiency_and_gradient(offsets[:, places])
+                rise *= 2.0 * _FLOOR_PENALTY * short[:, places, None, None]
+                gradient[:, places] += rise
+            return self._with_spacing(pattern, value, gradient)
 
         return objective
 
-    def with_spacing(self, pattern: FloatArray, value: FloatArray) -> FloatArray:
-        """Return values (C,) less the penalty of points that are nearer than the spacing."""
+    def crowding(self, pattern: FloatArray) -> FloatArray:
+        """Return the penalty (C,) of points that are nearer than the spacing."""
         short = np.maximum(self.spacing_pix - _lengths(pattern)[1], 0.0)
-        penalized: FloatArray = value - _SPACING_PENALTY * np.sum(short**2, axis=-1)
-        return penalized
+        penalty: FloatArray = _SPACING_PENALTY * np.sum(short**2, axis=-1)
+        return penalty
 
     def _with_spacing(
-        self, pattern: FloatArray, value: FloatArray, slope: FloatArray
+        self, pattern: FloatArray, value: FloatArray, gradient: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
+        """Return a value less :meth:`crowding`, and its slope by the pattern (C, N, 2).
+
+        `gradient` is the derivative of the value by the offsets (C, F, N, 2).
+        """
+        by_term = np.sum(gradient @ np.swapaxes(self.coefficients, -1, -2), axis=1)
+        x, y = pattern[..., 0], pattern[..., 1]
+        along_x = by_term[..., 0] + 2 * x * by_term[..., 2] + y * by_term[..., 3]
+        along_y = by_term[..., 1] + x * by_term[..., 3] + 2 * y * by_term[..., 4]
         gap, length = _lengths(pattern)
         short = np.maximum(self.spacing_pix - length, 0.0)
         pull = (2.0 * _SPACING_PENALTY * short / np.maximum(length, 1e-9))[..., None] * gap
-        back = _differences(pattern.shape[-2]).T
-        return self.with_spacing(pattern, value), slope + back @ pull
+        apart = _differences(pattern.shape[-2]).T @ pull
+        return value - self.crowding(pattern), np.stack([along_x, along_y], axis=-1) + apart
 
 
 # Penalties of what must not be: per square pixel that a pair is too near, per square of missing E.
@@ -194,30 +170,18 @@ _SPACING_PENALTY = 100.0
 _FLOOR_PENALTY = 5.0e4
 
 
+_FIRST_STEP_PIX = 0.02
+
+
 def ascend(
-    objective: ObjectiveFunction, pattern: FloatArray, *, steps: int, first_step_pix: float = 0.02
+    objective: ObjectiveFunction, pattern: FloatArray, *, steps: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Climb from many patterns at once, each with its own quasi-Newton (BFGS) model.
+    """Climb from patterns (C, N, 2), each with its own quasi-Newton (BFGS) model, for some steps.
 
     Every step evaluates all patterns together. A pattern whose trial does not rise enough stays and
     halves its step; after four failures its model is forgotten. The first point of each pattern is
-    held: a shift of the whole pattern changes nothing that matters.
-
-    Parameters
-    ----------
-    objective : callable
-        Patterns (C, N, 2) to values (C,) and gradients (C, N, 2).
-    pattern : (C, N, 2) array
-    steps : int
-        Evaluations of the objective.
-    first_step_pix : float
-        Length of the first step, pixels.
-
-    Returns
-    -------
-    pattern : (C, N, 2) array
-        The best of each.
-    value : (C,) array
+    held: a shift of the whole pattern changes nothing that matters. Returns the best of each, and
+    its value (C,).
     """
     count, n, _ = pattern.shape
     size = 2 * (n - 1)
@@ -228,7 +192,7 @@ def ascend(
     slope = gradient[:, 1:].reshape(count, size)
     model = np.zeros((count, size, size))
     eye = np.eye(size)
-    model[:] = eye * (first_step_pix / np.maximum(_norm(slope), 1e-12))[:, None, None]
+    model[:] = eye * (_FIRST_STEP_PIX / np.maximum(_norm(slope), 1e-12))[:, None, None]
     scale = np.ones(count)
     failures = np.zeros(count, dtype=int)
     for _ in range(steps):
@@ -257,7 +221,7 @@ def ascend(
         failures = np.where(rises, 0, failures + 1)
         stuck = failures >= 4
         if np.any(stuck):
-            step = 0.05 * first_step_pix / np.maximum(_norm(slope), 1e-12)
+            step = 0.05 * _FIRST_STEP_PIX / np.maximum(_norm(slope), 1e-12)
             model = np.where(stuck[:, None, None], eye * step[:, None, None], model)
             scale = np.where(stuck, 1.0, scale)
             failures = np.where(stuck, 0, failures)

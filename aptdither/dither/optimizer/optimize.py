@@ -29,47 +29,33 @@ With 8 exposures two of them may fall on one phase and neither `E` nor its expec
 seven and a few aliases are enough; errors of 5 mas cost every pattern of that `N` nearly the same.
 So the two are kept apart, in this order.
 
-Why at a signal to noise of 10
-------------------------------
-The catalog is designed at 10 per exposure, and judged at 100 it lacks little to what is designed
-there, which is no better at 10 (tight patterns of aperture IR; worst `E` at 100, and packing
-distance over its limit). Two and three points recover no scene at 100, whatever their phases.
-
-=== ==================== ====================
-N   designed at 10       designed at 100
-=== ==================== ====================
-4   0.971  0.91          0.977  0.91
-5   0.985  0.88          0.987  0.87
-6   0.992  0.89          0.994  0.88
-7   0.989  0.85          0.992  0.83
-8   0.994  0.84          0.996  0.86
-9   0.995  0.85          0.997  0.84
-=== ==================== ====================
+Designs are made at a signal to noise of 10 per exposure. Judged at 100 they lack 0.003 of worst `E`
+at most (0.006 with four points) to what is designed there, with the same packing distance.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from math import ceil, log2
 
 import numpy as np
 
 from aptdither.dither.bounds import possible_efficiency
 from aptdither.dither.catalog import load_catalog
-from aptdither.dither.coverage import evaluate
-from aptdither.dither.optimizer.results import OptimizeResult, TradeoffPoint, WidestResult
-from aptdither.dither.optimizer.strategy import (
+from aptdither.dither.coverage import Coverage, evaluate
+from aptdither.dither.optimizer.problem import (
     EQUAL_EFFICIENCY,
     EQUAL_PACKING,
-    NORMAL,
-    QUICK,
+    Budget,
     DesignProblem,
-    Effort,
-    Found,
-    candidate_phases,
+    Finished,
+    best_of,
     decisive,
     equal_efficiency,
-    search,
+    keeping,
 )
+from aptdither.dither.optimizer.strategy import NORMAL, QUICK, Effort, candidate_phases, search
 from aptdither.dither.pattern import Pattern, rounded
 from aptdither.dither.phases import packing_limit, slew_seconds
 from aptdither.dither.views import Views
@@ -82,8 +68,6 @@ __all__ = [
     "MAX_POINTS",
     "WIDE_TOLERANCE",
     "OptimizeResult",
-    "TradeoffPoint",
-    "WidestResult",
     "equal_efficiency",
     "optimize",
     "possible_efficiency",
@@ -106,6 +90,68 @@ more two may fall on one phase at little cost in `E`, and then one of them is sp
 TRADEOFF_SPACINGS_PIX = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0)
 
 _SPACING_STEP_PIX = 0.25
+
+_WIDE_DRIFTS_PIX = (0.6, 1.2)
+"""Change of a phase over the field that patterns with the widest spacing have, about, and one that
+none has: where a search for that spacing begins, and where it ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimizeResult:
+    """A designed pattern, and how it was found.
+
+    Attributes
+    ----------
+    postargs : tuple of (float, float)
+        POS TARGs from the first point, which is (0, 0), arcsec with three decimals; ordered for the
+        shortest path.
+    coverage : Coverage
+        Over the views that can have the worst place: of those that differ in the spectral element
+        alone the bluest.
+    best_efficiency : float
+        Best worst-case `E` of all patterns that were found; what counts as equal to it
+        was given for packing distance.
+    possible_efficiency : float
+        Bound: the best `E` that any phases reach at the region's most undersampled place alone.
+    asked_spacing_pix, separation_pix, span_pix : float
+        Spacing that was asked for, smallest and largest distance of two points.
+    seed : int
+    loss : float
+        Worst-case `E` that a wide spacing costs against the detector's tight one.
+    """
+
+    postargs: tuple[tuple[float, float], ...]
+    coverage: Coverage = field(compare=False)
+    best_efficiency: float
+    possible_efficiency: float
+    asked_spacing_pix: float
+    separation_pix: float
+    span_pix: float
+    seed: int
+    loss: float = 0.0
+
+    @property
+    def n(self) -> int:
+        """Number of points."""
+        return len(self.postargs)
+
+    @property
+    def efficiency_worst(self) -> float:
+        """`E` at the worst place."""
+        return self.coverage.worst.efficiency
+
+    @property
+    def slew_seconds(self) -> float:
+        """Overhead of the moves between the points."""
+        return slew_seconds(self.postargs)
+
+    def sentence(self) -> str:
+        """Say in one sentence how far from the limit the result is."""
+        return (
+            f"worst-case efficiency {self.efficiency_worst:.3f}, "
+            f"{self.possible_efficiency - self.efficiency_worst:.3f} below what any {self.n} exposures "
+            f"reach at one place; packing {self.coverage.worst.packing_of_limit:.0%} of the limit"
+        )
 
 
 def optimize(
@@ -154,12 +200,10 @@ def optimize(
     >>> optimize(1, view).postargs
     ((0.0, 0.0),)
     """
-    site = _problem(n, views, base)
+    designs = _Designs(n, views, base, seed, effort, known, progress)
     if spacing_pix is None:
-        spacing_pix = site.detector.tight_spacing_pix
-    _check_spacing(spacing_pix)
-    searching = _Searches(site, seed, effort, known, progress)
-    return searching.result(searching.at(spacing_pix), spacing_pix)
+        spacing_pix = designs.site.detector.tight_spacing_pix
+    return designs.result(designs.at(_checked(spacing_pix)), spacing_pix)
 
 
 def widest_spacing(
@@ -172,7 +216,7 @@ def widest_spacing(
     effort: Effort = QUICK,
     known: Iterable[Pattern] | None = None,
     progress: Progress | None = None,
-) -> WidestResult:
+) -> OptimizeResult:
     """Find the largest spacing whose loss of worst-case `E` stays under a tolerance.
 
     The loss is against the detector's tight spacing; the packing distance must stay above
@@ -187,38 +231,39 @@ def widest_spacing(
     n, views, seed, base, effort, known, progress
         As for :func:`optimize`.
     """
-    site = _problem(n, views, base)
-    tight, widest = site.detector.tight_spacing_pix, site.detector.widest_spacing_pix
-    searching = _Searches(site, seed, effort, known, progress, expected=8)
-    tightest = searching.at(tight)
-    least = tightest.best_efficiency - tolerance
+    designs = _Designs(n, views, base, seed, effort, known, progress, searches=8)
+    detector = designs.site.detector
+    tight, widest = detector.tight_spacing_pix, detector.widest_spacing_pix
+    best = designs.at(tight, left=7)
+    tightest = designs.best_efficiency(tight)
+    least, least_packing = tightest - tolerance, MIN_PACKING_OF_LIMIT * packing_limit(n)
 
-    def is_good(found: Found) -> bool:
-        return (
-            found.chosen.separation_pix >= found.spacing_pix
-            and found.chosen.efficiency >= least
-            and found.chosen.packing >= MIN_PACKING_OF_LIMIT * packing_limit(n)
-        )
+    def found(spacing_pix: float, equal: float, left: int) -> Finished | None:
+        one = designs.at(spacing_pix, equal, least, least_packing, left=left)
+        is_good = one.separation_pix >= spacing_pix and one.efficiency >= least
+        return one if is_good and one.packing >= least_packing else None
 
-    good, bad = 0, round((widest - tight) / _SPACING_STEP_PIX) + 1
-    steps, spacing, best = bad - 1, tight, tightest
-    while bad - good > 1 and n > 1:
-        asked = tight + steps * _SPACING_STEP_PIX
-        found = searching.at(asked, equal=tolerance, least_efficiency=least)
-        if is_good(found):
-            good, spacing, best = steps, asked, found
-        else:
+    top = round((widest - tight) / _SPACING_STEP_PIX)
+    likely, bad = (
+        max(1, int((designs.site.coherent_spacing_pix(drift) - tight) / _SPACING_STEP_PIX))
+        for drift in _WIDE_DRIFTS_PIX
+    )
+    good, steps, bad = 0, min(likely, top), min(bad, top) + 1
+    while bad - good > 1 and n > 1 and designs.site.budget.left:
+        better = found(tight + steps * _SPACING_STEP_PIX, tolerance, 1 + ceil(log2(bad - good)))
+        if better is None:
             bad = steps
+        else:
+            # It may be wider than it was asked for.
+            wider = int((better.separation_pix - tight) / _SPACING_STEP_PIX + 1e-9)
+            good, best = min(max(steps, wider), top), better
         # A pattern that is wider than asked for is one at the tighter spacing too: quality falls.
         steps = (good + bad) // 2
-    if spacing == widest:  # then no more of the tolerance is given than counts as equal
-        frugal = searching.at(spacing, least_efficiency=least)
-        best = frugal if is_good(frugal) else best
-    return WidestResult(
-        result=searching.result(best, spacing),
-        tightest_efficiency=tightest.best_efficiency,
-        tolerance=tolerance,
-    )
+    spacing = tight + good * _SPACING_STEP_PIX
+    if good in (0, top) and n > 1:
+        # At the tightest more may be given than counts as equal, and at the widest it need not be.
+        best = found(spacing, designs.equal if good else tolerance, 1) or best
+    return designs.result(best, spacing, tightest=tightest)
 
 
 def tradeoff(
@@ -231,7 +276,7 @@ def tradeoff(
     effort: Effort = QUICK,
     known: Iterable[Pattern] | None = None,
     progress: Progress | None = None,
-) -> tuple[TradeoffPoint, ...]:
+) -> tuple[OptimizeResult, ...]:
     """Return the best pattern at each spacing, the tightest first.
 
     What is found at a wide spacing counts at the tighter ones too, so the best worst-case `E` does
@@ -243,61 +288,66 @@ def tradeoff(
     n, views, seed, base, effort, known, progress
         As for :func:`optimize`.
     """
-    site = _problem(n, views, base)
-    for spacing in spacings_pix:
-        _check_spacing(spacing)
-    searching = _Searches(site, seed, effort, known, progress, expected=len(spacings_pix))
+    asked = sorted(map(_checked, spacings_pix), reverse=True)
+    designs = _Designs(n, views, base, seed, effort, known, progress, searches=len(asked))
+    left = range(len(asked), 0, -1)
     points = [
-        TradeoffPoint(spacing_pix=spacing, result=searching.result(searching.at(spacing), spacing))
-        for spacing in sorted(spacings_pix, reverse=True)
+        designs.result(designs.at(spacing, left=one), spacing)
+        for spacing, one in zip(asked, left, strict=True)
     ]
     return tuple(reversed(points))
 
 
-class _Searches:
+class _Designs:
     """Searches of one problem at several spacings, each from what those before it found."""
 
     def __init__(
         self,
-        site: DesignProblem,
+        n: int,
+        views: Views,
+        base: tuple[float, float],
         seed: int,
         effort: Effort,
         known: Iterable[Pattern] | None,
         progress: Progress | None,
         *,
-        expected: int = 1,
+        searches: int = 1,
     ) -> None:
-        self.site, self.seed, self.effort = site, seed, effort
+        if not 1 <= n <= MAX_POINTS:
+            raise UsageError(
+                f"a pattern of {n} points cannot be designed: 1 to {MAX_POINTS} are allowed; "
+                f"spend more exposures on clusters of at most 9"
+            )
+        budget = Budget(limit=searches * effort.rounds * effort.work, progress=progress)
+        self.site = DesignProblem(n=n, views=decisive(views), base=base, budget=budget)
+        self.seed, self.effort = seed, effort
+        self.equal = equal_efficiency(self.site.views)
         self._rng = np.random.default_rng(seed)
-        self._progress = progress or (lambda fraction, doing: None)
-        self._done, self._expected = 0, expected * effort.rounds
-        self._progress(0.0, "phases")
-        self._sets = [candidate_phases(site, self._rng) for _ in range(effort.rounds)]
+        self._sets = [candidate_phases(self.site, self._rng) for _ in range(effort.rounds)]
+        aperture = self.site.views[0].aperture
         if known is None:
-            configs = [view.aperture.config for view in site.views]
+            configs = [view.aperture.config for view in self.site.views]
             parallel = next((config for config in configs if config != configs[0]), "")
-            known = load_catalog().of_size(site.n, configs[0], parallel)
-        aperture = site.views[0].aperture
+            known = load_catalog().of_size(n, configs[0], parallel)
         postargs = [pattern.postargs(aperture) for pattern in known]
-        self._known = [site.finished(rounded(points - points[0])) for points in postargs]
+        self._known = [self.site.finished(rounded(points - points[0])) for points in postargs]
+        budget.limit += budget.spent
 
     def at(
         self,
         spacing_pix: float,
-        *,
         equal: float | None = None,
         least_efficiency: float = 0.0,
-    ) -> Found:
-        """Search at one spacing."""
-
-        def report(fraction: float) -> None:
-            done = min(1.0, (self._done + fraction) / self._expected)
-            self._progress(done, f"spacing {spacing_pix:g} pixels")
-
-        if equal is None:
-            equal = equal_efficiency(self.site.views)
-        for sets in self._sets:
-            found = search(
+        least_packing: float = 0.0,
+        *,
+        left: int = 1,
+    ) -> Finished:
+        """Search at one spacing, with a share of the budget for so many searches that are left."""
+        equal, budget = self.equal if equal is None else equal, self.site.budget
+        budget.doing = f"spacing {spacing_pix:g} pixels"
+        for done, sets in enumerate(self._sets):
+            rounds = left * len(self._sets) - done
+            self._known = search(
                 self.site,
                 spacing_pix,
                 sets,
@@ -306,48 +356,41 @@ class _Searches:
                 known=self._known,
                 equal=equal,
                 least_efficiency=least_efficiency,
-                report=report,
+                least_packing=least_packing,
+                work=budget.left / rounds,
             )
-            self._known = list(found.finished)
-            self._done += 1
-        return found
+        return best_of(self._known, spacing_pix, equal, least_efficiency)
 
-    def result(self, found: Found, spacing_pix: float) -> OptimizeResult:
-        """Return what was found with its figures, as the evaluation of a plan gives them."""
-        self._progress(1.0, "done")
-        chosen, site = found.chosen, self.site
+    def best_efficiency(self, spacing_pix: float) -> float:
+        """Return the best worst-case `E` of all patterns that keep a spacing."""
+        return keeping(self._known, spacing_pix)[0].efficiency
+
+    def result(
+        self, chosen: Finished, spacing_pix: float, *, tightest: float | None = None
+    ) -> OptimizeResult:
+        """Return a pattern with its figures, as the evaluation of a plan gives them."""
+        site = self.site
         coverage = evaluate(chosen.postargs, site.views, base=site.base)
         efficiency = coverage.worst.efficiency
+        possible = possible_efficiency(site.n, site.views, base=site.base)
+        if site.budget.progress:
+            site.budget.progress(1.0, "done")
         return OptimizeResult(
             postargs=tuple((float(x), float(y)) for x, y in chosen.postargs),
-            element=site.views[coverage.worst_place.view].element.name,
-            efficiency_center=coverage.center.efficiency,
-            efficiency_worst=efficiency,
-            packing_center=coverage.center.packing,
-            packing_worst=coverage.worst.packing,
-            best_efficiency=max(found.best_efficiency, efficiency),
-            possible_efficiency=max(
-                possible_efficiency(site.n, site.views, base=site.base), efficiency
-            ),
+            coverage=coverage,
+            best_efficiency=max(self.best_efficiency(spacing_pix), efficiency),
+            possible_efficiency=max(possible, efficiency),
             asked_spacing_pix=spacing_pix,
             separation_pix=chosen.separation_pix,
             span_pix=chosen.span_pix,
-            slew_seconds=slew_seconds(chosen.postargs),
             seed=self.seed,
+            loss=0.0 if tightest is None else tightest - efficiency,
         )
 
 
-def _problem(n: int, views: Views, base: tuple[float, float]) -> DesignProblem:
-    if not 1 <= n <= MAX_POINTS:
-        raise UsageError(
-            f"a pattern of {n} points cannot be designed: 1 to {MAX_POINTS} are allowed; "
-            f"spend more exposures on clusters of at most 9"
-        )
-    return DesignProblem(n=n, views=decisive(views), base=base)
-
-
-def _check_spacing(spacing_pix: float) -> None:
+def _checked(spacing_pix: float) -> float:
     if not 0.0 <= spacing_pix <= 100.0:
         raise UsageError(
             f"a spacing of {spacing_pix:g} pixels cannot be: it must lie between 0 and 100"
         )
+    return spacing_pix

@@ -15,8 +15,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator
 
 from aptdither.dither.optimizer.limits import Closeness
-from aptdither.dither.optimizer.optimize import WIDE_TOLERANCE, TradeoffPoint
-from aptdither.dither.optimizer.strategy import EQUAL_EFFICIENCY
+from aptdither.dither.optimizer.optimize import WIDE_TOLERANCE, OptimizeResult
+from aptdither.dither.optimizer.problem import EQUAL_EFFICIENCY
 from aptdither.dither.phases import wrap
 from aptdither.optics.pointing_fit import DitherFit
 from aptdither.report.ascii_map import PIXEL_START
@@ -71,13 +71,12 @@ _LIMITS_FACTS = (
 )
 
 
-def draw_tradeoff(figure: Figure, points: Sequence[TradeoffPoint], facts: Sequence[str]) -> None:
+def draw_tradeoff(figure: Figure, results: Sequence[OptimizeResult], facts: Sequence[str]) -> None:
     """Draw worst-case efficiency and packing distance against the spacing, the tightest first."""
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    spacing = [point.spacing_pix for point in points]
-    results = [point.result for point in points]
+    spacing = [result.asked_spacing_pix for result in results]
     worst = np.array([result.efficiency_worst for result in results])
-    center = [result.efficiency_center for result in results]
+    center = [result.coverage.center.efficiency for result in results]
     n, possible = results[0].n, results[0].possible_efficiency
     least = worst[0] - WIDE_TOLERANCE
     upper.plot(spacing, worst, "o-", color=BLUE, markersize=5, label="worst place of the region")
@@ -96,7 +95,7 @@ def draw_tradeoff(figure: Figure, points: Sequence[TradeoffPoint], facts: Sequen
     upper.legend(fontsize=SMALL_PT, loc="lower left", frameon=False)
     low, high = min(worst.min(), least), max(1.0, possible)
     upper.set_ylim(low - 4 * _SPACE * (high - low), high + _SPACE * (high - low))
-    packing = [result.packing_of_limit_worst for result in results]
+    packing = [result.coverage.worst.packing_of_limit for result in results]
     lower.plot(spacing, packing, "s-", color=BLUE, markersize=4)
     lower.set_ylim(0, 1)
     lower.set_ylabel(f"{PACKING}, worst place")

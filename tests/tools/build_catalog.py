@@ -1,4 +1,4 @@
-"""Write the project's own patterns: ``python -m aptdither.dither.optimizer.build_catalog --write``.
+"""Write the project's own patterns: ``python -m tests.tools.build_catalog --write``.
 
 For each detector, with 2 to 9 points: ``tight`` patterns are for the whole field, with points at
 least the detector's tight spacing apart (the rule of ISR WFC3 2016-14, section 5); ``wide`` ones are
@@ -21,11 +21,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
+import aptdither
 from aptdither.dither.catalog import DESIGNED_FILE, patterns_as_json, patterns_from_json
 from aptdither.dither.coverage import evaluate
+from aptdither.dither.optimizer.limits import FAMILIES, POINTS
 from aptdither.dither.optimizer.optimize import (
     EQUAL_EFFICIENCY,
     EQUAL_PACKING,
@@ -37,71 +39,16 @@ from aptdither.dither.optimizer.strategy import Effort
 from aptdither.dither.pattern import Pattern
 from aptdither.dither.phases import min_separation, span
 from aptdither.dither.views import View
-from aptdither.optics.aperture import get_aperture
-from aptdither.optics.detector import get_detector
-from aptdither.optics.filters import get_element
-from aptdither.types import Region
 from aptdither.version import __version__
 
 ROUNDS = 4
-POINTS = range(2, 10)
-COMMAND = "python -m aptdither.dither.optimizer.build_catalog --write"
+COMMAND = "python -m tests.tools.build_catalog --write"
 DESCRIPTION = (
     "Patterns designed by this project's optimizer by the rules of ISR WFC3 2016-14, sections 5 "
     "(tight) and 6 (wide); they are not the patterns of that report."
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
-    """Patterns of one kind for one detector, or for a prime and its parallel.
-
-    Attributes
-    ----------
-    configs : tuple of str
-        The detectors, the prime first; their default apertures count.
-    few, many : tuple of str
-        Spectral elements of the detectors, for two and three points and for four and more.
-    wide : bool
-        Whether points are as far apart as can be, in the central half.
-    """
-
-    configs: tuple[str, ...]
-    few: tuple[str, ...]
-    many: tuple[str, ...]
-    wide: bool = False
-
-    def views(self, n: int) -> tuple[View, ...]:
-        """Return what sees a pattern of `n` points."""
-        views: list[View] = []
-        for config, name in zip(self.configs, self.few if n < 4 else self.many, strict=True):
-            detector = get_detector(config)
-            aperture = get_aperture(detector.default_aperture, name, config=config)
-            prime = views[0].aperture.frame if views else None
-            half = Region.disc(diameter_pix=max(detector.image_pix) / 2)
-            region = half if self.wide else Region.full()
-            views.append(View(aperture, get_element(name, config), region, prime))
-        return tuple(views)
-
-
-_IR = Family(configs=("WFC3/IR",), few=("F160W",), many=("F125W",))
-_UVIS = Family(configs=("WFC3/UVIS",), few=("F606W",), many=("F438W",))
-_WFC = Family(configs=("ACS/WFC",), few=("F814W",), many=("F606W",))
-FAMILIES = {
-    "tight": _IR,
-    "wide": replace(_IR, wide=True),
-    "uvis-tight": _UVIS,
-    "uvis-wide": replace(_UVIS, wide=True),
-    "wfc-tight": _WFC,
-    "wfc-wide": replace(_WFC, wide=True),
-    "ir-wfc": Family(
-        configs=("WFC3/IR", "ACS/WFC"), few=("F160W", "F814W"), many=("F125W", "F814W")
-    ),
-    "uvis-wfc": Family(
-        configs=("WFC3/UVIS", "ACS/WFC"), few=("F606W", "F814W"), many=("F606W", "F814W")
-    ),
-}
-TIGHT = {name: one for name, one in FAMILIES.items() if name.endswith("tight")}
 NAMES = tuple(f"{family}-{n}" for family in FAMILIES for n in POINTS)
 
 
@@ -118,7 +65,7 @@ def designed(name: str, *, seed: int = 0, rounds: int = ROUNDS) -> Pattern:
     spacing_pix = views[0].aperture.detector.tight_spacing_pix
     if FAMILIES[family].wide:
         effort = Effort(rounds=max(1, rounds // 4))
-        result = widest_spacing(int(n), views, seed=seed, effort=effort).result
+        result = widest_spacing(int(n), views, seed=seed, effort=effort)
         region = views[0].region.text
         where = (
             f"the central half (a disc of {region}), points as far apart as a loss of "
@@ -165,14 +112,14 @@ def note_of(pattern: Pattern) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(
-        prog="python -m aptdither.dither.optimizer.build_catalog", description=__doc__
+        prog="python -m tests.tools.build_catalog", description=__doc__
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="searches, one after the other")
     parser.add_argument("--only", nargs="*", choices=NAMES, default=NAMES, metavar="NAME")
     parser.add_argument("--write", action="store_true", help="replace the data file")
     options = parser.parse_args(arguments)
-    file = Path(__file__).parents[2] / "data" / DESIGNED_FILE
+    file = Path(aptdither.__file__).parent / "data" / DESIGNED_FILE
     have = {p.name: p for p in patterns_from_json(file.read_text(encoding="utf-8"))}
     for name in options.only:
         new = designed(name, seed=options.seed, rounds=options.rounds)
