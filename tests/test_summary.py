@@ -11,6 +11,7 @@ from rich.console import Console
 
 from aptdither.apt.reader import parse_proposal
 from aptdither.planning.evaluation import DitherGroup
+from aptdither.planning.options import Options
 from aptdither.planning.plan import Plan, make_plan
 from aptdither.planning.survey import survey
 from aptdither.report.summary import (
@@ -43,7 +44,7 @@ def plan_of(*visits: str) -> Plan:
 
 def as_they_stand(*postargs: tuple[str, str]) -> DitherGroup:
     made = visit(*(exposure(k + 1, postarg=p) for k, p in enumerate(postargs)))
-    (group,) = survey(parse_proposal(proposal(made))).groups
+    (group,) = survey(parse_proposal(proposal(made)), Options()).groups
     return group
 
 

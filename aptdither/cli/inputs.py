@@ -115,9 +115,12 @@ class ViewInputs(RegionInputs):
 
     def evaluator(self, seed: int) -> Evaluator:
         """Return what evaluates dithers as the options say."""
+        from aptdither.apt.tags import DitherRequest
         from aptdither.planning.evaluation import Evaluator
+        from aptdither.planning.options import Options
 
-        return Evaluator(seed=seed, distortion=self.distortion, snr=opt.parse_snr_option(self.snr))
+        defaults = DitherRequest(snr=opt.parse_snr_option(self.snr))
+        return Evaluator(Options(defaults=defaults, distortion=self.distortion, seed=seed))
 
     def chooser(
         self, *, seed: int, spacing: Spacing | None = None, progress: Progress | None
@@ -219,22 +222,22 @@ class GroupInputs(ViewInputs):
     def survey(self, source: Source, *, with_plan: bool = True) -> tuple[Proposal, Survey]:
         """Return a proposal and its evaluated groups; errors name its file."""
         from aptdither.apt.reader import parse_proposal
+        from aptdither.apt.tags import DitherRequest
+        from aptdither.planning.options import Options
         from aptdither.planning.survey import survey
 
-        region, catalog = opt.parse_size_option(self.size), opt.open_catalog(self.catalog)
+        size, snr = opt.parse_size_option(self.size), opt.parse_snr_option(self.snr)
+        options = Options(
+            defaults=DitherRequest(size=size, snr=snr),
+            catalog=opt.open_catalog(self.catalog),
+            distortion=self.distortion,
+            seed=self.seed,
+        )
         try:
             with opt.progress_bar("planning") as progress:
                 proposal = parse_proposal(source.data, path=source.name)
                 return proposal, survey(
-                    proposal,
-                    visit=self.visit,
-                    region=region,
-                    snr=opt.parse_snr_option(self.snr),
-                    with_plan=with_plan,
-                    catalog=catalog,
-                    distortion=self.distortion,
-                    seed=self.seed,
-                    progress=progress,
+                    proposal, options, visit=self.visit, with_plan=with_plan, progress=progress
                 )
         except AptDitherError as error:
             raise error.located(Location(path=source.name)) from error

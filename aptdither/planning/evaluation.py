@@ -11,13 +11,12 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from importlib import import_module
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from aptdither.dither.bounds import PossibleMetrics, possible_metrics
-from aptdither.dither.catalog import Catalog, load_catalog
+from aptdither.dither.catalog import load_catalog
 from aptdither.dither.clusters import split_counts
 from aptdither.dither.coverage import Coverage, Metrics, evaluate
 from aptdither.dither.phases import (
@@ -42,6 +41,7 @@ from aptdither.dither.visibility import largest_scale, seen_by_all, unseen_pix
 from aptdither.optics.aperture import Aperture, get_aperture
 from aptdither.optics.filters import SpectralElement, get_element
 from aptdither.planning.choice import ChoiceMethod, PatternChoice
+from aptdither.planning.options import Options
 from aptdither.planning.pointings import ExposureSet, Pointing, chains
 from aptdither.planning.points import sizes_of
 from aptdither.types import NO_OFFSET, FloatArray, PosTarg, Region, Setup, Shown
@@ -283,32 +283,14 @@ class DitherGroup(Shown):
 
 
 class Evaluator:
-    """Evaluates set after set; equal questions are answered once.
+    """Evaluates set after set by the catalog, distortion, seed and defaults of a run.
 
-    Parameters
-    ----------
-    seed : int
-        Of the simulated pointing errors.
-    distortion : path, optional
-        A distortion file (IDCTAB) in place of the SIAF's polynomials.
-    catalog : Catalog, optional
-        The patterns that receipts name; the built-in catalog when left out.
-    snr : float, optional
-        Signal to noise of one exposure, for sets whose tag does not say.
+    Equal questions are answered once.
     """
 
-    def __init__(
-        self,
-        *,
-        seed: int = 0,
-        distortion: Path | None = None,
-        catalog: Catalog | None = None,
-        snr: float | None = None,
-    ) -> None:
-        self.snr = snr or SIGNAL_TO_NOISE
-        self.seed = seed
-        self.distortion = distortion
-        self.catalog = catalog or load_catalog()
+    def __init__(self, options: Options | None = None) -> None:
+        self.options = options or Options()
+        self.catalog = self.options.catalog or load_catalog()
         self._cache: dict[object, Evaluation] = {}
 
     @property
@@ -319,7 +301,10 @@ class Evaluator:
     def aperture(self, setup: Setup) -> Aperture:
         """Return the aperture of a setup, or raise an OpticsError."""
         return get_aperture(
-            setup.aperture, setup.element, config=setup.config, distortion_file=self.distortion
+            setup.aperture,
+            setup.element,
+            config=setup.config,
+            distortion_file=self.options.distortion,
         )
 
     def view(
@@ -340,7 +325,8 @@ class Evaluator:
         aperture, element = self.aperture(setup), get_element(setup.element, config=setup.config)
         frame = self.aperture(prime or setup).frame
         other = None if frame == aperture.frame else frame  # so that equal views are equal
-        return View(aperture, element, region, other, snr or self.snr)
+        snr = snr or self.options.defaults.snr or SIGNAL_TO_NOISE
+        return View(aperture, element, region, other, snr)
 
     def evaluate(
         self,
@@ -397,7 +383,7 @@ class Evaluator:
         if key not in self._cache:
             if len(self._cache) >= CACHE_SIZE:
                 self._cache.clear()
-            self._cache[key] = Evaluation(offsets_arcsec, view, base, seed=self.seed)
+            self._cache[key] = Evaluation(offsets_arcsec, view, base, seed=self.options.seed)
         return self._cache[key]
 
     def evaluate_pattern(

@@ -11,7 +11,6 @@ import numpy as np
 
 from aptdither.apt.changes import NewExposure
 from aptdither.apt.proposal import Visit
-from aptdither.dither.coverage import Coverage
 from aptdither.dither.interleaving import best_shift
 from aptdither.dither.overlap import OverlapFigures, evaluate_overlap
 from aptdither.dither.pointing_errors import PointingExpectation
@@ -20,7 +19,7 @@ from aptdither.errors import RefusalError
 from aptdither.findings import Finding, Rule, Severity
 from aptdither.planning.choice import PatternChoice
 from aptdither.planning.dither_sets import DitherSet, Share
-from aptdither.planning.evaluation import DitherGroup, Evaluation, Evaluator
+from aptdither.planning.evaluation import DitherGroup, Evaluator
 from aptdither.planning.pointings import ExposureSet, Pointing, VisitPointings
 from aptdither.planning.receipts import TILE_ARCSEC
 from aptdither.types import NO_OFFSET, FloatArray, PosTarg, RegionKind, Setup
@@ -65,35 +64,20 @@ class Cluster:
 
 
 @dataclass(frozen=True, kw_only=True)
-class JoinedSet:
-    """What the exposures of one setup are worth together, over visits about one base."""
+class JoinedSet(DitherGroup):
+    """The exposures of one setup over visits about one base, with what they are worth together."""
 
     #: The ``id`` that joins them.
     id: str
-    setup: Setup
     #: What is planned of it, a group for each visit.
     groups: tuple[DitherGroup, ...]
     #: What was executed already.
     completed: tuple[ExposureSet, ...]
-    #: Of all together.
-    evaluation: Evaluation
-    #: Of each exposure; the orbits of two visits are different ones.
-    orbits: tuple[int, ...]
-
-    @property
-    def n(self) -> int:
-        """Number of exposures."""
-        return self.evaluation.n
-
-    @property
-    def coverage(self) -> Coverage:
-        """Coverage of the union."""
-        return self.evaluation.coverage
 
     @property
     def pointing(self) -> PointingExpectation:
         """What pointing errors leave of it: guide stars are re-acquired for each visit."""
-        return self.evaluation.with_pointing_errors(self.orbits, clusters=1)
+        return self.evaluation.with_pointing_errors(self.exposures.orbits, clusters=1)
 
     @property
     def visits(self) -> tuple[Visit, ...]:
@@ -223,19 +207,27 @@ def joined_sets(
         planned = tuple(g for g in groups if any(g.exposures is one for one in own))
         if not planned or len(own) < 2:
             continue
-        orbits = [(id(one.visit), orbit) for one in own for orbit in one.orbits]
-        number_of = {orbit: index for index, orbit in enumerate(dict.fromkeys(orbits), start=1)}
+        # No two visits share an orbit.
+        pointings = [(one.visit, pointing) for one in own for pointing in one.pointings]
+        orbits = [(id(visit), pointing.orbit or 1) for visit, pointing in pointings]
+        number_of = {orbit: number for number, orbit in enumerate(dict.fromkeys(orbits), start=1)}
+        union = replace(
+            own[0],
+            pointings=tuple(
+                replace(pointing, orbit=number_of[orbit])
+                for (_, pointing), orbit in zip(pointings, orbits, strict=True)
+            ),
+        )
         yield JoinedSet(
+            exposures=union,
+            choice=planned[0].choice,
+            clusters=len(own),
+            evaluation=evaluator.evaluation(
+                union.offsets_arcsec, planned[0].evaluation.view, union.base
+            ),
             id=dither_set.request.id or "",
-            setup=planned[0].exposures.setup,
             groups=planned,
             completed=tuple(one for one in own if any(one is done for done in completed)),
-            evaluation=evaluator.evaluation(
-                np.concatenate([one.offsets_arcsec for one in own]),
-                planned[0].evaluation.view,
-                planned[0].base,
-            ),
-            orbits=tuple(number_of[orbit] for orbit in orbits),
         )
 
 

@@ -19,7 +19,6 @@ from aptdither.apt.changes import NewExposure, VisitChange, change_visit
 from aptdither.apt.limits import MAX_VISIT_EXPOSURES
 from aptdither.apt.proposal import Proposal
 from aptdither.apt.receipt import MadeBy
-from aptdither.dither.catalog import load_catalog
 from aptdither.errors import AptDitherError, Location, RefusalError, raise_all
 from aptdither.findings import Finding
 from aptdither.planning.consequences import contradictions, followers, old_numbers
@@ -72,7 +71,7 @@ class Plan(Shown):
     @property
     def seed(self) -> int:
         """The seed it was made with."""
-        return self.evaluator.seed
+        return self.evaluator.options.seed
 
 
 def make_plan(
@@ -109,19 +108,10 @@ def make_plan(
     [('1', '0.000, 0.000'), ('2', '0.322, 0.044')]
     """
     options = options or Options()
-    catalog = options.catalog or load_catalog()
+    evaluator = Evaluator(options)
     selected = select_sets(proposal, options)
     numbers = {share.visit.number for one in selected.sets for share in one.shares}
-    observed = {
-        one.visit.node: one
-        for one in observe(proposal, visits=numbers, catalog=catalog, distortion=options.distortion)
-    }
-    evaluator = Evaluator(
-        seed=options.seed,
-        distortion=options.distortion,
-        catalog=catalog,
-        snr=options.defaults.snr,
-    )
+    observed = {one.visit.node: one for one in observe(proposal, options, visits=numbers)}
     planner = Planner(evaluator, observed, progress)
     # Searching takes seconds: with errors in hand, only what can be wrong is looked for.
     errors = list(selected.errors)

@@ -200,7 +200,7 @@ class Planner:
                 spacing=dither_set.request.spacing,
                 base=base,
                 catalog=self.evaluator.catalog,
-                seed=self.evaluator.seed,
+                seed=self.evaluator.options.seed,
                 progress=self.progress,
             )
             self._choices[key] = chooser.choose(sizes, dither_set.request)

@@ -13,7 +13,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from aptdither.apt.limits import MAX_VISIT_EXPOSURES
 from aptdither.apt.patterns import is_pattern_group, pattern_points
 from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal, Visit
 from aptdither.apt.receipt import Receipt
-from aptdither.dither.catalog import Catalog
+from aptdither.apt.tags import DitherRequest
 from aptdither.errors import AptDitherError, Location, ProposalError
 from aptdither.findings import Finding
 from aptdither.optics.detector import get_detector
@@ -185,22 +184,12 @@ class VisitPointings:
     findings: tuple[Finding, ...] = ()
 
 
-class _CannotFollowError(Exception):
-    """Where an exposure points does not follow from the file."""
-
-    def __init__(self, reason: str, *, is_missing: bool = False) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.is_missing = is_missing
+class _MissingError(ProposalError):
+    """What an exposure's position refers to is not in the file."""
 
 
 def observe(
-    proposal: Proposal,
-    *,
-    region: Region | None = None,
-    visits: Collection[str] | None = None,
-    catalog: Catalog | None = None,
-    distortion: Path | None = None,
+    proposal: Proposal, options: Options | None = None, *, visits: Collection[str] | None = None
 ) -> Iterator[VisitPointings]:
     """Yield every visit that has exposures which can be dithered, or a tag, with its sets.
 
@@ -208,14 +197,17 @@ def observe(
     ----------
     proposal : Proposal
         The proposal as read.
-    region : Region, optional
-        Where coverage matters, for sets whose tag does not say; the whole readout when left out.
+    options : Options, optional
+        Of the run. Where coverage matters for sets whose tag does not say is its default size.
     visits : collection of str, optional
         Numbers of the visits to look at; all of them when left out.
-    catalog, distortion
-        Those of the run.
     """
-    options = Options(sets=SetOptions(parallels=True), catalog=catalog, distortion=distortion)
+    size = options.defaults.size if options is not None else None
+    options = replace(
+        options or Options(),
+        defaults=DitherRequest(size=size),
+        sets=SetOptions(parallels=True),
+    )
     selected = select_sets(proposal, options)
     tagged = {
         exposure.node: (dither_set, share)
@@ -235,7 +227,7 @@ def observe(
         if visits is not None and visit.number not in visits:
             continue
         if any(map(is_supported, visit.exposures)) or tags.has_text:
-            reader = _VisitReader(tags, proposal, region or Region.full(), tagged)
+            reader = _VisitReader(tags, proposal, size or Region.full(), tagged)
             # Of two visits with one number the first has what is said of either.
             yield replace(
                 reader.read(),
@@ -274,8 +266,8 @@ class _VisitReader:
                 continue
             try:
                 pointings = self._pointings(exposure, groups)
-            except _CannotFollowError as error:
-                unresolved[error.reason, error.is_missing].append(exposure)
+            except ProposalError as error:
+                unresolved[error.message, isinstance(error, _MissingError)].append(exposure)
                 continue
             if exposure.problems:  # they are findings of their own
                 continue
@@ -341,14 +333,14 @@ class _VisitReader:
 
     def _pointings(self, exposure: Exposure, groups: tuple[ExposureGroup, ...]) -> list[Pointing]:
         if self.proposal.is_pure_parallel:
-            raise _CannotFollowError("this is a pure parallel: where it points is the prime's")
+            raise ProposalError("this is a pure parallel: where it points is the prime's")
         if self.tags.visit.kind != "Visit":
-            raise _CannotFollowError(
+            raise ProposalError(
                 f"it is in a mosaic ({self.tags.visit.kind}), whose tiles are not known here"
             )
         for group in groups:
             if self.tags.is_unclear_parallel(group):
-                raise _CannotFollowError(
+                raise ProposalError(
                     f"the group on line {group.line} may be a coordinated parallel, and which "
                     "exposures are the prime's is not known"
                 )
@@ -357,7 +349,7 @@ class _VisitReader:
         points = [self._group_points(group) for group in groups]
         count = exposure.iterations * math.prod(map(len, points))
         if count > MAX_POINTINGS:
-            raise _CannotFollowError(f"it has {count} exposures, more than {MAX_POINTINGS}")
+            raise ProposalError(f"it has {count} exposures, more than {MAX_POINTINGS}")
         orbits: Sequence[int | None] = exposure.orbit_numbers
         if len(orbits) != count:
             # One orbit holds for all; any other number cannot be assigned.
@@ -390,13 +382,13 @@ class _VisitReader:
         try:
             source = self.tags.visit.resolve_same_pos_as(exposure)
         except ProposalError as error:
-            raise _CannotFollowError(error.message, is_missing=True) from error
+            raise _MissingError(error.message) from error
         of_source, own = (
             [group.node for group in around if is_pattern_group(group)]
             for around in (self.tags.groups_of[source.node], groups)
         )
         if of_source != own:
-            raise _CannotFollowError(
+            raise ProposalError(
                 f"SamePosAs {exposure.same_pos_as} names an exposure of another pattern group, and "
                 "which of its points is meant is not known"
             )
@@ -407,15 +399,11 @@ class _VisitReader:
             return (NO_OFFSET,)
         if group.node not in self.points:
             if group.pattern is None:
-                raise _CannotFollowError(
+                raise _MissingError(
                     f"the group on line {group.line} names APT pattern "
-                    f"{group.pattern_number or '(none)'!r}, which the file does not have",
-                    is_missing=True,
+                    f"{group.pattern_number or '(none)'!r}, which the file does not have"
                 )
-            try:
-                self.points[group.node] = pattern_points(group.pattern)
-            except ProposalError as error:
-                raise _CannotFollowError(error.message) from error
+            self.points[group.node] = pattern_points(group.pattern)
         return self.points[group.node]
 
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from aptdither.apt.proposal import Proposal
-from aptdither.apt.tags import DitherRequest
-from aptdither.dither.catalog import Catalog
 from aptdither.errors import AptDitherError, UsageError
 from aptdither.planning.evaluation import DitherGroup, Evaluator
 from aptdither.planning.options import Options
 from aptdither.planning.plan import Plan, make_plan
 from aptdither.planning.pointings import observe
-from aptdither.types import Progress, Region
+from aptdither.types import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,14 +34,10 @@ class Survey:
 
 def survey(
     proposal: Proposal,
+    options: Options,
     *,
     visit: str | None = None,
-    region: Region | None = None,
-    snr: float | None = None,
     with_plan: bool = True,
-    catalog: Catalog | None = None,
-    distortion: Path | None = None,
-    seed: int = 0,
     progress: Progress | None = None,
 ) -> Survey:
     """Plan what is tagged, and evaluate the rest as it stands.
@@ -53,14 +46,13 @@ def survey(
     ----------
     proposal : Proposal
         The proposal as read.
+    options : Options
+        Its default size and signal to noise hold for sets without a tag, too.
     visit : str, optional
         One visit; all of them when left out. One that the proposal lacks is a UsageError.
-    region, snr
-        Where coverage matters and the signal to noise of one exposure, for tags that do not say and
-        for sets without a tag.
     with_plan : bool
         Whether tags are carried out; without it all exposures are evaluated as they stand.
-    catalog, distortion, seed, progress
+    progress : callable, optional
         As for :func:`~aptdither.planning.plan.make_plan`.
     """
     numbers = [one.number for one in proposal.visits]
@@ -71,22 +63,14 @@ def survey(
     problems: list[str] = []
     plan = None
     if with_plan:
-        options = Options(
-            defaults=DitherRequest(size=region, snr=snr),
-            catalog=catalog,
-            distortion=distortion,
-            seed=seed,
-        )
         try:
             plan = make_plan(proposal, options, progress=progress)
         except AptDitherError as error:
             problems += error.lines()
-    evaluator = Evaluator(seed=seed, distortion=distortion, catalog=catalog, snr=snr)
-    if plan is not None:
-        evaluator = plan.evaluator
+    evaluator = plan.evaluator if plan is not None else Evaluator(options)
     observed: list[DitherGroup] = []
     unresolved: list[str] = []
-    for one in observe(proposal, region=region, catalog=catalog, distortion=distortion):
+    for one in observe(proposal, options):
         if visit not in (None, one.visit.number):
             continue
         for exposures in one.sets:

@@ -108,13 +108,13 @@ def place_in_words(aperture: Aperture, chip: int, x_pix: float, y_pix: float) ->
     return f"{name}pixel ({x_pix:.0f}, {y_pix:.0f})"
 
 
-def worst_place(group: DitherGroup | JoinedSet) -> str:
+def worst_place(group: DitherGroup) -> str:
     """Return where the efficiency is lowest, in words."""
     worst = group.coverage.worst_place
     return place_in_words(group.evaluation.view.aperture, worst.chip, worst.x_pix, worst.y_pix)
 
 
-def worst_chip(group: DitherGroup | JoinedSet) -> str:
+def worst_chip(group: DitherGroup) -> str:
     """Return the name of the chip where the efficiency is lowest; empty where there is one chip."""
     aperture = group.evaluation.view.aperture
     return aperture.chip(group.coverage.worst_place.chip).name if len(aperture.chips) > 1 else ""
@@ -146,8 +146,9 @@ def block_name(block: Sequence[DitherGroup]) -> str:
 
 def joined_name(joined: JoinedSet) -> str:
     """Return the visits, the setup and the number of exposures of what is worth something together."""
-    where = f"visit{'s' if len(joined.visits) > 1 else ''} {', '.join(safe_line(visit.number) for visit in joined.visits)}"
-    setup = f"{joined.setup.aperture} {joined.setup.element}"
+    visits = [safe_line(visit.number) for visit in joined.visits]
+    where = f"visit{'s' if len(visits) > 1 else ''} {', '.join(visits)}"
+    setup = setup_name(joined)
     name = f" (id={safe_line(joined.id)})" if joined.id else ""
     done = ", completed visits with them" if joined.completed else ""
     orient = ", if at one ORIENT" if joined.may_be_turned else ""
@@ -270,7 +271,7 @@ def overview(group: DitherGroup) -> list[str]:
 # --- sentences -----------------------------------------------------------------------------------
 
 
-def headline(group: DitherGroup | JoinedSet) -> list[tuple[str, str]]:
+def headline(group: DitherGroup) -> list[tuple[str, str]]:
     """Return what an observer asks first: is the scene recovered, how safely, what limits it.
 
     A word and a sentence each: ``sampling``, ``margin`` and ``limit``; without ``margin`` where
@@ -299,7 +300,7 @@ def headline(group: DitherGroup | JoinedSet) -> list[tuple[str, str]]:
         for value in (group.pointing.efficiency_low, group.pointing.efficiency_high)
     )
     phases = ""
-    if getattr(group, "clusters", 0) == 1:  # those of several are apart by chance
+    if group.clusters == 1:  # those of several are apart by chance
         phases = f"; phases {worst.packing_of_limit:.0%} of the maximum apart (d/d_N)"
     expected = low if low == high else f"{low} to {high}"
     lines.append(("margin", f"E {expected} with HST's pointing errors{phases}"))
@@ -308,7 +309,7 @@ def headline(group: DitherGroup | JoinedSet) -> list[tuple[str, str]]:
     return [*lines, ("limit", _limit(group) + (bright if lost > MANY_LOST else ""))]
 
 
-def _limit(group: DitherGroup | JoinedSet) -> str:
+def _limit(group: DitherGroup) -> str:
     """Return what costs most of the efficiency, and what would help."""
     possible, pointing = group.evaluation.possible_at_worst.efficiency, group.pointing
     by_errors = "pointing errors cost"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aptdither.apt.proposal import Proposal
+from aptdither.apt.tags import DitherRequest
 from aptdither.dither.catalog import load_catalog
 from aptdither.errors import AptDitherError, RefusalError
 from aptdither.findings import Finding
 from aptdither.planning.evaluation import DitherGroup, Evaluator
+from aptdither.planning.options import Options
 from aptdither.planning.pointings import observe
 from aptdither.review.moves import region_off_detector
 from aptdither.review.options import ReviewContext, ReviewOptions
@@ -51,10 +53,12 @@ class Reviewer:
     ) -> None:
         self.options = options or ReviewOptions()
         self.evaluator = evaluator or Evaluator(
-            seed=self.options.seed,
-            distortion=self.options.distortion,
-            catalog=load_catalog(self.options.catalog),
-            snr=self.options.snr,
+            Options(
+                defaults=DitherRequest(snr=self.options.snr),
+                catalog=load_catalog(self.options.catalog),
+                distortion=self.options.distortion,
+                seed=self.options.seed,
+            )
         )
         self.catalog = self.evaluator.catalog
         self.reference = CatalogReference(self.catalog, self.evaluator)
@@ -77,13 +81,9 @@ class Reviewer:
         )
         groups: list[DitherGroup] = []
         by_visit: dict[str | None, list[Finding]] = {}
-        for visit in observe(
-            proposal,
-            region=self.options.size,
-            visits=visits,
-            catalog=self.catalog,
-            distortion=self.evaluator.distortion,
-        ):
+        defaults = DitherRequest(size=self.options.size)
+        options = replace(self.evaluator.options, defaults=defaults)
+        for visit in observe(proposal, options, visits=visits):
             own = by_visit.setdefault(visit.visit.number, [])
             own += (finding for rule in VISIT_RULES for finding in rule(visit, context))
             for exposures in visit.sets:
