@@ -31,16 +31,8 @@ def cluster_sizes(
     m = sum(member.runs + len(member.copies) for member in members)
     of_pattern = catalog.get(request.pattern).n if request.pattern is not None else None
     n = request.n or of_pattern or m
-    containers = sum(bool(member.parallels) for member in members)
-    if containers and (containers % n or m != containers):
-        tag_it = "" if request.id else "add id=a to its tag and then "
-        raise RefusalError(
-            f"{n} points need {n} prime and parallel containers, or a multiple, and there "
-            f"{'is 1' if containers == 1 else f'are {containers}'}: a container is one pointing and "
-            f"is not copied; in APT {tag_it}duplicate the container until there are {n}: the copies "
-            "have the tag, too, and become points of one set; every exposure keeps "
-            "NumberOfIterations 1"
-        )
+    if any(member.parallels for member in members):
+        _require_containers(len(members), m, n, request)
     if _expands(members):
         m = 1
     if m != 1 and m % n:
@@ -87,6 +79,23 @@ def sizes_of(pattern: str, total: int, catalog: Catalog) -> tuple[int, ...] | No
         return None if rest else (counts[0],) * clusters
     sizes = split_counts(total)
     return sizes if set(sizes) == set(counts) else None
+
+
+def _require_containers(containers: int, m: int, n: int, request: DitherRequest) -> None:
+    """Refuse prime and parallel containers that do not fit: one is a pointing and is not copied."""
+    if m > containers:
+        raise RefusalError(
+            "a prime and parallel container is one pointing, and its exposures repeat; set their "
+            "NumberOfIterations to 1"
+        )
+    if containers % n:
+        there = "there is 1" if containers == 1 else f"there are {containers}"
+        tag_it = "" if request.id else "add id=a to its tag and then "
+        raise RefusalError(
+            f"{n} points need as many prime and parallel containers, or a multiple, and {there}: a "
+            f"container is one pointing and is not copied; in APT {tag_it}duplicate the container "
+            f"until there are {n}: the copies have the tag, too, and become points of one set"
+        )
 
 
 def _expands(members: Sequence[Member]) -> bool:
