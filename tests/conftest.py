@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -82,6 +83,7 @@ def remembered() -> Iterator[None]:
 def _once(function: Callable[..., Any]) -> Callable[..., Any]:
     answers: dict[object, Any] = {}
 
+    @functools.wraps(function)
     def answer(*args: Any, progress: object = None, **named: Any) -> Any:
         key = _plain(args), _plain(sorted(named.items()))
         if key not in answers:

@@ -384,7 +384,7 @@ def test_a_dask_cluster_says_the_same(folder: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(folder.parent)
     relative = folder.name
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None
     ) as cluster:
         there = invoke(relative, "--format", "json", "--dask", cluster.scheduler_address)
     here = invoke(relative, "--format", "json")

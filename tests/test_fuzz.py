@@ -43,16 +43,16 @@ def test_the_same_number_is_the_same_input() -> None:
     assert len(MUTATIONS) == 15
 
 
-def test_a_few_hundred_mutants_find_nothing(runner: Runner) -> None:
+def test_a_hundred_mutants_find_nothing(runner: Runner) -> None:
     corpus = seeds()
     outcomes = [
         runner.run(mutated(corpus, number, 7)[1], bold=number % 2 == 1, review=number % 10 == 0)
-        for number in range(200)
+        for number in range(100)
     ]
     assert [outcome.fault for outcome in outcomes if outcome.fault] == []
     # What all is refused by the parser tests nothing of what stands behind it.
     kinds = [outcome.kind for outcome in outcomes]
-    assert kinds.count("planned") > 20
+    assert kinds.count("planned") > 10
     assert len(set(kinds)) > 5
 
 

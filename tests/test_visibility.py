@@ -96,7 +96,7 @@ def test_a_requested_pattern_that_leaves_the_detector_is_refused() -> None:
 
 
 def test_a_size_larger_than_the_detector_is_refused() -> None:
-    made = proposal(visit(exposure(1, comments="@dither n=2 size=500arcsec")))
+    made = proposal(visit(exposure(1, comments="@dither n=3 size=500arcsec")))
     with pytest.raises(AptDitherError, match=r"keeps a region of 500arcsec on the detector"):
         make_plan(parse_proposal(made))
 

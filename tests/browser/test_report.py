@@ -81,16 +81,15 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 @pytest.mark.parametrize("name", ["tagged", "by hand", "hostile", "empty"])
 def test_it_renders_quietly_and_fits(page: Page, pages: dict[str, Path], name: str) -> None:
-    for width in WIDTHS:
-        for scheme in ("light", "dark"):
-            page.complaints.clear()
-            page.requests.clear()
-            page.open(pages[name], width=width, scheme=scheme)
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
-            assert page.complaints == []
-            assert all(url.startswith(("file:", "data:")) for url in page.requests)
-            assert page.evaluate("document.title") == f"Dithers of {name}.apt"
-            assert page.evaluate(TEXT_OUTSIDE % {"t": TOLERANCE}) == []
+    for width, scheme in zip(WIDTHS, ("light", "light", "dark"), strict=True):
+        page.complaints.clear()
+        page.requests.clear()
+        page.open(pages[name], width=width, scheme=scheme)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.complaints == []
+        assert all(url.startswith(("file:", "data:")) for url in page.requests)
+        assert page.evaluate("document.title") == f"Dithers of {name}.apt"
+        assert page.evaluate(TEXT_OUTSIDE % {"t": TOLERANCE}) == []
     is_dark = "getComputedStyle(document.body).backgroundColor"
     assert page.evaluate(is_dark) == "rgb(20, 22, 26)"
 
