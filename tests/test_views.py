@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose
 from aptdither.dither.bounds import possible_efficiency, possible_metrics
 from aptdither.dither.coverage import evaluate
 from aptdither.dither.optimizer.optimize import OptimizeResult, optimize
+from aptdither.dither.optimizer.problem import decisive
 from aptdither.dither.optimizer.strategy import Effort
 from aptdither.dither.phases import packing_limit
 from aptdither.dither.pointing_errors import PointingBudget, expect
