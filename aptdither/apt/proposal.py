@@ -82,6 +82,10 @@ class Exposure:
     parameters: tuple[tuple[str, str], ...]
     problems: tuple[Problem, ...]
 
+    def __hash__(self) -> int:
+        """Return a hash that does not read all fields."""
+        return self.node
+
     @property
     def setup(self) -> Setup:
         """Its configuration, aperture and spectral element."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from aptdither.findings import Severity, rule
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.review.options import ReviewContext
@@ -82,12 +84,18 @@ def crosses_the_gap(group: DitherGroup, _context: ReviewContext) -> str:
     aperture = group.aperture
     if len(aperture.chips) < 2:
         return ""
+    x, y = np.transpose([one.pos_targ.xy_arcsec for one in group.exposures.pointings])
+    away_pix = np.array(
+        [
+            chip.readout.distance(*aperture.pixel_from_ideal(x, y, chip=chip.number))
+            for chip in aperture.chips
+        ]
+    )
     lands: dict[str, list[str]] = {}
-    for index, pointing in enumerate(group.exposures.pointings):
-        chip = aperture.chip_at(*pointing.pos_targ.xy_arcsec)
-        at_pix = aperture.pixel_from_ideal(*pointing.pos_targ.xy_arcsec, chip=chip.number)
-        is_read = float(chip.readout.distance(*at_pix)) <= 0
-        place = f"on {chip.name}" if is_read else "between the chips or off them"
+    for index, nearest in enumerate(away_pix.argmin(axis=0)):
+        is_read = away_pix[nearest, index] <= 0
+        name = aperture.chips[nearest].name
+        place = f"on {name}" if is_read else "between the chips or off them"
         lands.setdefault(place, []).append(group.exposures.label(index))
     if len(lands) < 2:
         return ""
