@@ -327,3 +327,14 @@ def test_a_plan_is_frozen() -> None:
     plan, _ = planned(six(f"@dither n=2 {LINE}"))
     with pytest.raises(dataclasses.FrozenInstanceError):
         plan.groups = ()  # type: ignore[misc]
+
+
+def test_a_first_pos_targ_that_stays_gets_three_decimals() -> None:
+    exposures = [
+        exposure(k, comments="@dither" if k == 1 else "", postarg=("0.5", "0")) for k in (1, 2)
+    ]
+    proposal_ = parse_proposal(proposal(visit(group(*exposures))))
+    new = rewrite_proposal(proposal_, make_plan(proposal_).changes)
+    first = new.partition(b"</Exposure>")[0]
+    assert b'X="0.500"' in first
+    assert b'Y="0.000"' in first
