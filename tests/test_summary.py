@@ -12,8 +12,7 @@ from rich.console import Console
 from aptdither.apt.reader import parse_proposal
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.planning.options import Options
-from aptdither.planning.plan import Plan, make_plan
-from aptdither.planning.survey import survey
+from aptdither.planning.plan import Plan, make_plan, survey
 from aptdither.report.summary import (
     FIGURES,
     LEGEND,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aptdither.optics.filters import SpectralElement
     from aptdither.planning.choice import PatternChoice, PatternChooser
     from aptdither.planning.evaluation import DitherGroup, Evaluator
-    from aptdither.planning.survey import Survey
+    from aptdither.planning.plan import Survey
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +224,7 @@ class GroupInputs(ViewInputs):
         from aptdither.apt.reader import parse_proposal
         from aptdither.apt.tags import DitherRequest
         from aptdither.planning.options import Options
-        from aptdither.planning.survey import survey
+        from aptdither.planning.plan import survey
 
         size, snr = opt.parse_size_option(self.size), opt.parse_snr_option(self.snr)
         options = Options(

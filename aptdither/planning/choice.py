@@ -79,26 +79,16 @@ class ChoiceMethod(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatternChoice:
-    """A pattern and why it was taken.
+    """A pattern and why it was taken."""
 
-    Attributes
-    ----------
-    name : str
-        Its name in the catalog, or ``optimized-N``.
-    method : ChoiceMethod
-        Where it comes from.
-    source : str
-        Who designed or used it.
-    why : str
-        One sentence.
-    offsets_arcsec : tuple of (float, float)
-        POS TARG offsets from the base, three decimals, in the order of the exposures.
-    """
-
+    #: Its name in the catalog, or ``optimized-N``.
     name: str
     method: ChoiceMethod
+    #: Who designed or used it.
     source: str
+    #: One sentence.
     why: str
+    #: POS TARG offsets from the base, three decimals, in the order of the exposures.
     offsets_arcsec: tuple[tuple[float, float], ...]
 
     @property
@@ -151,41 +141,24 @@ class PatternChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatternChooser:
-    """Chooses or designs patterns for what sees the dither, and a base.
+    """Chooses or designs patterns for what sees the dither, and a base."""
 
-    Attributes
-    ----------
-    views : tuple of View
-        What sees the dither, the prime first: its frame is that of the POS TARGs, and the worst
-        place of all decides.
-    spacing : Spacing or None
-        Smallest distance of two points; tight for the whole readout and wide for a target when None.
-    base : PosTarg
-        What the offsets are added to: where the target lands.
-    catalog : Catalog or None
-        The patterns to choose from; None only designs.
-    seed : int
-        Of the search.
-    progress : callable or None
-        Called while searching.
-    """
-
+    #: What sees the dither, the prime first: its frame is that of the POS TARGs, and the worst place
+    #: of all decides.
     views: tuple[View, ...]
+    #: Smallest distance of two points; tight for the whole readout and wide for a target when None.
     spacing: Spacing | None = None
+    #: What the offsets are added to: where the target lands.
     base: PosTarg = NO_OFFSET
+    #: The patterns to choose from; None only designs.
     catalog: Catalog | None = None
+    #: Of the search.
     seed: int = 0
+    #: Called while searching.
     progress: Progress | None = None
 
     def choose(self, sizes: Sequence[int], request: DitherRequest) -> PatternChoice:
-        """Choose the pattern of each cluster and put the clusters together.
-
-        Parameters
-        ----------
-        sizes : sequence of int
-            Number of points of each cluster.
-        request : DitherRequest
-            Pattern and method that are requested.
+        """Choose the pattern of each cluster, by its number of points, and put the clusters together.
 
         Raises
         ------

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
-from aptdither.apt.changes import NewExposure, VisitChange
+from aptdither.apt.changes import VisitChange
 from aptdither.apt.tags import Parallel
 from aptdither.dither.views import View
 from aptdither.errors import AptDitherError, RefusalError, raise_all
@@ -22,7 +22,12 @@ from aptdither.planning.joint import (
     joined_sets,
     orient_findings,
 )
-from aptdither.planning.pointings import ExposureSet, Pointing, VisitPointings
+from aptdither.planning.pointings import (
+    ExposureSet,
+    Pointing,
+    VisitPointings,
+    pointing_of,
+)
 from aptdither.planning.points import assign_points, cluster_sizes
 from aptdither.planning.refusals import is_supported
 from aptdither.types import PosTarg, Progress, Region, Setup
@@ -48,35 +53,18 @@ SINGLE_POINT = (
 )
 
 
+@dataclass(slots=True, kw_only=True)
 class Planner:
-    """Plans set after set; equal questions are answered once.
+    """Plans set after set; equal questions are answered once."""
 
-    Parameters
-    ----------
-    evaluator : Evaluator
-        Whose catalog and seed hold.
-    observed : Mapping of int to VisitPointings
-        What the visits of sets do as they stand, by the node of the visit.
-    progress : callable or None
-        Called while a pattern is being searched.
-
-    Attributes
-    ----------
-    findings : list of Finding
-        What the observer should know of the sets so far.
-    """
-
-    def __init__(
-        self,
-        evaluator: Evaluator,
-        observed: Mapping[int, VisitPointings],
-        progress: Progress | None,
-    ) -> None:
-        self.evaluator = evaluator
-        self.observed = observed
-        self.progress = progress
-        self.findings: list[Finding] = []
-        self._choices: dict[object, PatternChoice] = {}
+    evaluator: Evaluator
+    #: What the visits of sets do as they stand, by the node of the visit.
+    observed: Mapping[int, VisitPointings]
+    #: Called while a pattern is being searched.
+    progress: Progress | None = None
+    #: What the observer should know of the sets so far.
+    findings: list[Finding] = field(default_factory=list)
+    choices: dict[object, PatternChoice] = field(default_factory=dict)
 
     def plan_set(self, dither_set: DitherSet, *, only_check: bool) -> list[Cluster]:
         """Choose patterns for one set and say what each of its exposures becomes.
@@ -194,7 +182,7 @@ class Planner:
         self, dither_set: DitherSet, views: tuple[View, ...], base: PosTarg, sizes: tuple[int, ...]
     ) -> PatternChoice:
         key = (dither_set.request, views, base, sizes)
-        if key not in self._choices:
+        if key not in self.choices:
             chooser = PatternChooser(
                 views=views,
                 spacing=dither_set.request.spacing,
@@ -203,45 +191,39 @@ class Planner:
                 seed=self.evaluator.options.seed,
                 progress=self.progress,
             )
-            self._choices[key] = chooser.choose(sizes, dither_set.request)
-        return self._choices[key]
+            self.choices[key] = chooser.choose(sizes, dither_set.request)
+        return self.choices[key]
 
     def evaluate(
         self, cluster: Cluster, changes: Mapping[int, VisitChange]
     ) -> Iterator[DitherGroup]:
         """Evaluate a cluster by what is written, and what its containers hold beside it."""
-        share = cluster.share
+        share, members_of = cluster.share, cluster.share.by_setup()
         new_exposures = changes[share.visit.node].exposures
-        number_of = {new.source.node: new.number for new in new_exposures}
-        for setup, members in share.by_setup().items():
-            if setup not in cluster.setups:
-                continue
+        new_of = {new.source.node: new for new in new_exposures}
+        for setup in cluster.setups:
+            members = members_of[setup]
             own = {one.node for member in members for one in (member.exposure, *member.copies)}
-            written = [
-                _pointing(new)
+            written = {
+                (new.source.node, new.copy): pointing_of(new, new.pos_targ)
                 for new in new_exposures
-                if new.source.node in own and new.receipt and new.receipt.base == share.base
-            ]
-            yield self._group(cluster, setup, None, written)
-            pos_targ_of = {one.exposure.node: one.pos_targ for one in written if one.exposure}
-            beside: dict[tuple[Setup, Setup | None], dict[int, Pointing]] = {}
+                if new.source.node in own
+                and new.pos_targ is not None
+                and new.receipt is not None
+                and new.receipt.base == share.base
+            }
+            yield self._group(cluster, setup, None, written.values())
+            beside: defaultdict[tuple[Setup, Setup | None], list[Pointing]] = defaultdict(list)
             for member in members:
-                node = member.exposure.node
-                for one in (*member.together, *member.parallels):
-                    if one.setup == setup or not is_supported(one):
-                        continue
-                    prime = setup if one in member.parallels else None
-                    pointing = Pointing(
-                        number=number_of[one.node],
-                        pos_targ=pos_targ_of[node],
-                        orbit=one.orbit_numbers[0] if one.orbit_numbers else None,
-                        exposure=one,
-                        was=one.number,
-                        old_pos_targ=one.pos_targ,
-                    )
-                    beside.setdefault((one.setup, prime), {}).setdefault(node, pointing)
+                seen = {setup}
+                for one in filter(is_supported, (*member.together, *member.parallels)):
+                    if one.setup not in seen:
+                        seen.add(one.setup)
+                        at = written[member.exposure.node, 0].pos_targ
+                        prime = setup if one in member.parallels else None
+                        beside[one.setup, prime].append(pointing_of(new_of[one.node], at))
             for (other, prime), pointings in beside.items():
-                yield self._group(cluster, other, prime, pointings.values())
+                yield self._group(cluster, other, prime, pointings)
 
     def _group(
         self, cluster: Cluster, setup: Setup, prime: Setup | None, pointings: Iterable[Pointing]
@@ -257,17 +239,3 @@ class Planner:
             prime=prime,
         )
         return self.evaluator.evaluate(exposures, cluster.choice, clusters=len(cluster.sizes))
-
-
-def _pointing(new: NewExposure) -> Pointing:
-    """Return where an exposure of the new file points."""
-    source, is_copy = new.source, new.copy > 0
-    assert new.pos_targ is not None  # only exposures of a set come here
-    return Pointing(
-        number=new.number,
-        pos_targ=new.pos_targ,
-        orbit=new.orbit,
-        exposure=source,
-        was=None if is_copy else source.number,
-        old_pos_targ=None if is_copy else source.pos_targ,
-    )

@@ -16,6 +16,7 @@ from itertools import product
 
 import numpy as np
 
+from aptdither.apt.changes import NewExposure
 from aptdither.apt.limits import MAX_VISIT_EXPOSURES
 from aptdither.apt.patterns import is_pattern_group, pattern_points
 from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal, Visit
@@ -62,6 +63,19 @@ class Pointing:
     old_pos_targ: PosTarg | None = None
     #: Sorts the pointings of a visit by time.
     when: tuple[int, ...] = ()
+
+
+def pointing_of(new: NewExposure, pos_targ: PosTarg) -> Pointing:
+    """Return where an exposure of the new file points."""
+    source, is_copy = new.source, new.copy > 0
+    return Pointing(
+        number=new.number,
+        pos_targ=pos_targ,
+        orbit=new.orbit,
+        exposure=source,
+        was=None if is_copy else source.number,
+        old_pos_targ=None if is_copy else source.pos_targ,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

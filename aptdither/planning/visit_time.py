@@ -11,7 +11,7 @@ from aptdither.apt.changes import VisitChange
 from aptdither.dither.phases import slew_seconds
 from aptdither.errors import Location
 from aptdither.findings import Finding, Rule, Severity
-from aptdither.planning.pointings import Pointing, VisitPointings
+from aptdither.planning.pointings import Pointing, VisitPointings, pointing_of
 
 #: Slews added to an orbit that are said to be able to push it over, seconds. Chosen: 4 % of the
 #: about 50 minutes that a target is visible in an orbit; a compact dither of 4 adds half of it.
@@ -62,14 +62,7 @@ def visit_times(
             if new.pos_targ is None:
                 after += taken.get(new.source.node, ())
             else:
-                after.append(
-                    Pointing(
-                        number=new.number,
-                        pos_targ=new.pos_targ,
-                        orbit=new.orbit,
-                        exposure=new.source,
-                    )
-                )
+                after.append(pointing_of(new, new.pos_targ))
         old, new_seconds = _by_orbit(before), _by_orbit(after)
         times.append(
             VisitTime(

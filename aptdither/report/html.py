@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from aptdither.findings import Finding
 from aptdither.planning.evaluation import DitherGroup
-from aptdither.planning.survey import Survey
+from aptdither.planning.plan import Survey
 from aptdither.report.notebook import environment, page_file
 from aptdither.report.plots import style
 from aptdither.report.plots.maps import QUANTITIES, FieldMap, draw_map, levels_of, maps_of
