@@ -45,7 +45,6 @@ from aptdither.types import (
     LengthUnit,
     PosTarg,
     Progress,
-    Region,
     RegionKind,
     Spacing,
     SpacingKind,
@@ -202,12 +201,8 @@ class PatternChooser:
         return self.views[0].aperture
 
     @property
-    def _region(self) -> Region:
-        return self.views[0].region
-
-    @property
     def _spacing(self) -> Spacing:
-        return self.spacing or (TIGHT if self._region.kind is RegionKind.FULL else WIDE)
+        return self.spacing or (TIGHT if self.views[0].region.kind is RegionKind.FULL else WIDE)
 
     @property
     def _is_wide(self) -> bool:
@@ -223,11 +218,6 @@ class PatternChooser:
             return spacing.distance
         x_scale, y_scale = self.aperture.scale_at(*self.aperture.reference_pix)
         return float(spacing.distance / np.sqrt(x_scale * y_scale))
-
-    @property
-    def _margin(self) -> float:
-        """Worst-place efficiency that a catalog pattern may lack."""
-        return max(AUTO_MARGIN, equal_efficiency(self.views))
 
     def _of_catalog(self, n: int) -> tuple[Pattern, ...]:
         """Return the catalog's patterns of `n` points for these detectors."""
@@ -250,33 +240,39 @@ class PatternChooser:
         candidate = None if request.method == "optimize" else self._best_candidate(n)
         if request.method == "catalog":
             if candidate is None:
-                is_disc = self._region.kind is not RegionKind.FULL
-                on_detector = f" and {self._region.text} on the detector" if is_disc else ""
+                region = self.views[0].region
+                is_disc = region.kind is not RegionKind.FULL
+                on_detector = f" and {region.text} on the detector" if is_disc else ""
                 raise RefusalError(
                     f"no catalog pattern of {n} points keeps its points {self._least_pix:.3g} "
                     f"pixels apart{on_detector}; give a smaller "
                     f"{'spacing or size' if is_disc else 'spacing'}, or method=optimize"
                 )
-            return self._take(candidate, "the best of the catalog for this region")
+            why = "the best of the catalog for this region"
+            return PatternChoice.from_catalog(candidate.pattern, self.aperture, why)
         if candidate is None:
             return self.design(n)
-        best = "its worst-place efficiency {:.3f} is within {:g} of {}"
-        if self._is_wide_enough(candidate, self.aperture.detector.widest_spacing_pix):
-            bound = possible_efficiency(n, self.views, base=self.base.xy_arcsec)
-            if candidate.efficiency >= bound - self._margin:
-                # The bound is the best of many climbs; a pattern may have climbed higher.
-                most = f"{max(bound, candidate.efficiency):.3f}, the maximum for {n} exposures"
-                return self._take(candidate, best.format(candidate.efficiency, self._margin, most))
+        own, margin = candidate.efficiency, max(AUTO_MARGIN, equal_efficiency(self.views))
+
+        def is_near(efficiency: float, separation_pix: float) -> bool:
+            least_pix = separation_pix - AUTO_SPACING_MARGIN_PIX if self._is_wide else 0.0
+            return candidate.separation_pix >= least_pix and own >= efficiency - margin
+
+        def taken(most: str) -> PatternChoice:
+            why = f"its worst-place efficiency {own:.3f} is within {margin:g} of {most}"
+            return PatternChoice.from_catalog(candidate.pattern, self.aperture, why)
+
+        bound = possible_efficiency(n, self.views, base=self.base.xy_arcsec)
+        if is_near(bound, self.aperture.detector.widest_spacing_pix):
+            # The bound is the best of many climbs; a pattern may have climbed higher.
+            return taken(f"{max(bound, own):.3f}, the maximum for {n} exposures")
         result, why = self._search(n)
         found = result.efficiency_worst
-        if self._is_wide_enough(candidate, result.separation_pix) and (
-            candidate.efficiency >= found - self._margin
-        ):
-            most = f"the best that a search finds ({max(found, candidate.efficiency):.3f})"
-            return self._take(candidate, best.format(candidate.efficiency, self._margin, most))
+        if is_near(found, result.separation_pix):
+            return taken(f"the best that a search finds ({max(found, own):.3f})")
         return self._designed(
             result,
-            f"{why}; {candidate.pattern.name} has {candidate.efficiency:.3f} with points "
+            f"{why}; {candidate.pattern.name} has {own:.3f} with points "
             f"{candidate.separation_pix:.1f} pixels apart",
         )
 
@@ -332,15 +328,6 @@ class PatternChooser:
         scales = [largest_scale(postargs, view, base=self.base.xy_arcsec) for view in targets]
         return min(scales, default=1.0)
 
-    def _is_wide_enough(self, candidate: _Candidate, separation_pix: float) -> bool:
-        """Tell whether points are so far apart, but for the margin, where they should be wide."""
-        return not self._is_wide or (
-            candidate.separation_pix >= separation_pix - AUTO_SPACING_MARGIN_PIX
-        )
-
-    def _take(self, candidate: _Candidate, why: str) -> PatternChoice:
-        return PatternChoice.from_catalog(candidate.pattern, self.aperture, why)
-
     # The search -------------------------------------------------------------------------------
 
     def _search_options(self, n: int) -> dict[str, Any]:
@@ -374,7 +361,7 @@ class PatternChooser:
                 fits = f"at most {scale * result.separation_pix:.1f} pixels apart they would"
                 raise RefusalError(
                     f"no pattern of {n} points {tight_pix:g} pixels apart keeps a region of "
-                    f"{self._region.text} on the detector "
+                    f"{self.views[0].region.text} on the detector "
                     f"({fits if scale > 0 else 'nor does its base alone'}); give a smaller size=, or a "
                     "larger aperture"
                 )

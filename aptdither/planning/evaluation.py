@@ -63,21 +63,10 @@ class Point(Pointing):
 
 
 class Evaluation:
-    """Offsets seen by a view: what is equal for all sets that point alike.
+    """Offsets (N, 2) from `base`, arcsec, seen by a view: what is equal for all that point alike.
 
-    Parameters
-    ----------
-    offsets_arcsec : (N, 2) float array, arcsec
-        POS TARGs of the exposures relative to `base`, where the target lands before it is dithered.
-    view, base, seed
-        What sees them, and where; the seed of the simulated pointing errors.
-
-    Attributes
-    ----------
-    pixels : (N, 2) float array, pixels
-        Offsets at the aperture's reference point.
-    coverage : Coverage
-        Coverage of the region.
+    `pixels` (N, 2) are the offsets at the aperture's reference point, `coverage` is that of the region.
+    The seed is that of the simulated pointing errors.
     """
 
     def __init__(self, offsets_arcsec: FloatArray, view: View, base: PosTarg, *, seed: int) -> None:
@@ -185,11 +174,8 @@ class DitherGroup(Shown):
     def plot(self, kind: str = "phases", *, ax: Any = None) -> Any:
         """Draw it on matplotlib axes, of a new figure when left out, and return them.
 
-        Parameters
-        ----------
-        kind : {"phases", "offsets", "efficiency", "packing", "sky"}
-            Phases in one pixel; offsets in pixels; E or d/d_N over the detector; footprints.
-        ax : matplotlib.axes.Axes, optional
+        Kinds: "phases" in one pixel, "offsets" in pixels, "efficiency" or "packing" over the
+        detector, "sky" with the footprints.
         """
         face = import_module("aptdither.report.notebook")
         return face.plot(self, kind, lambda grid: coverage_map(self, grid), ax)
@@ -337,14 +323,8 @@ class Evaluator:
     ) -> DitherGroup:
         """Evaluate a set of exposures by their POS TARGs as written.
 
-        Parameters
-        ----------
-        exposures : ExposureSet
-            What is evaluated.
-        choice : PatternChoice, optional
-            Where the pattern comes from; the receipts, or the proposal, when left out.
-        clusters : int, optional
-            Number of clusters; those of an earlier run's receipts, or 1, when left out.
+        The receipts, or the proposal, say where the pattern comes from when `choice` is left out, and
+        the receipts the number of clusters.
 
         Raises
         ------

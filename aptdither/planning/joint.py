@@ -177,11 +177,10 @@ def _beside(
     base, visit = cluster.share.base, cluster.share.visit
     for other in others:
         common = [setup for setup in cluster.setups if setup in other.setups]
-        if other.share.base == base and common and not is_turned(visit, other.share.visit):
+        if common and other.share.base == base and not is_turned(visit, other.share.visit):
             yield common[0], other.choice.offsets + other.shift.xy_arcsec
     for done in completed:
-        is_here = done.setup in cluster.setups and done.base == base
-        if is_here and not is_turned(visit, done.visit):
+        if done.setup in cluster.setups and done.base == base and not is_turned(visit, done.visit):
             yield done.setup, done.offsets_arcsec
 
 
@@ -196,13 +195,18 @@ def joined_sets(
     Groups whose ORIENTs differ stand for themselves.
     """
     together: list[list[ExposureSet]] = []
-    for exposures in [*(group.exposures for group in groups), *completed]:
+    for new in [*(group.exposures for group in groups), *completed]:
         for own in together:
-            if all(_belong_together(one, exposures) for one in own):
-                own.append(exposures)
+            alike = all(
+                (one.setup, one.prime, one.base) == (new.setup, new.prime, new.base)
+                and not is_turned(one.visit, new.visit)
+                for one in own
+            )
+            if alike:
+                own.append(new)
                 break
         else:
-            together.append([exposures])
+            together.append([new])
     for own in together:
         planned = tuple(g for g in groups if any(g.exposures is one for one in own))
         if not planned or len(own) < 2:
@@ -231,14 +235,6 @@ def joined_sets(
         )
 
 
-def _belong_together(first: ExposureSet, second: ExposureSet) -> bool:
-    return (first.setup, first.prime, first.base) == (
-        second.setup,
-        second.prime,
-        second.base,
-    ) and not is_turned(first.visit, second.visit)
-
-
 @dataclass(frozen=True, slots=True)
 class Overlap:
     """Two tiles of a mosaic that overlap, and what the exposures of both are worth there."""
@@ -253,7 +249,7 @@ def overlaps(groups: Sequence[DitherGroup]) -> Iterator[Overlap]:
     for group in groups:
         own = group.exposures
         if own.region.kind is RegionKind.FULL:
-            mosaics[id(own.dither_set), own.visit, own.setup, own.prime].append(group)
+            mosaics[id(own.dither_set), group.visit, own.setup, own.prime].append(group)
     for tiles in mosaics.values():
         found: dict[object, Overlap | None] = {}
         for one, other in combinations(tiles, 2):

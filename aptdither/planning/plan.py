@@ -3,10 +3,6 @@
 A plan says for every tagged set which pattern it gets, which POS TARG each exposure gets, how good
 the phase coverage is, and what has to change in the file. Making it reads no disk, prints nothing
 and takes randomness only from a seed.
-
-Reading order: :func:`make_plan` selects the sets; :class:`~aptdither.planning.planner.Planner`
-chooses a pattern for each and says what its exposures become; :func:`~aptdither.apt.changes.change_visit` numbers the exposures of the
-touched visits; what is then written is evaluated.
 """
 
 from __future__ import annotations
@@ -235,20 +231,10 @@ def survey(
     with_plan: bool = True,
     progress: Progress | None = None,
 ) -> Survey:
-    """Plan what is tagged, and evaluate the rest as it stands.
+    """Plan what is tagged, and evaluate the rest as it stands; all of it without a plan.
 
-    Parameters
-    ----------
-    proposal : Proposal
-        The proposal as read.
-    options : Options
-        Its default size and signal to noise hold for sets without a tag, too.
-    visit : str, optional
-        One visit; all of them when left out. One that the proposal lacks is a UsageError.
-    with_plan : bool
-        Whether tags are carried out; without it all exposures are evaluated as they stand.
-    progress : callable, optional
-        As for :func:`~aptdither.planning.plan.make_plan`.
+    The default size and signal to noise hold for sets without a tag, too. A visit that the proposal
+    lacks is a UsageError.
     """
     numbers = [one.number for one in proposal.visits]
     if visit is not None and visit not in numbers:
