@@ -18,7 +18,7 @@ from aptdither.dither.optimizer.problem import decisive
 from aptdither.dither.optimizer.strategy import Effort
 from aptdither.dither.phases import packing_limit
 from aptdither.dither.pointing_errors import PointingBudget, expect
-from aptdither.dither.region import sample_region
+from aptdither.dither.region import Footprint
 from aptdither.dither.views import View, as_views, band_at, field_points, offsets_at
 from aptdither.errors import OpticsError
 from aptdither.optics.aperture import Aperture, Readout, get_aperture
@@ -169,7 +169,7 @@ def test_coverage_of_two_chips_is_that_of_each() -> None:
 
 def test_a_disc_over_the_gap_has_points_on_both_chips() -> None:
     aperture = two_chips()
-    points = sample_region(Region.disc(diameter_arcsec=30), aperture, n=5)
+    points = Footprint.of(Region.disc(diameter_arcsec=30), aperture).sample(5)
     assert points.chip[0] == 1
     assert set(points.chip.tolist()) == {1, 2}
     for chip in aperture.chips:

@@ -17,17 +17,15 @@ import numpy as np
 
 from aptdither.dither.phases import wrap
 from aptdither.dither.places import Places
-from aptdither.dither.region import FieldPoints, IntArray
-from aptdither.dither.sampling import AliasingModel
+from aptdither.dither.region import FieldPoints
 from aptdither.dither.views import (
     View,
     Views,
     as_views,
     band_at,
+    field_points,
     footprints,
-    offsets_at,
     sampled,
-    seen_at,
 )
 from aptdither.errors import RefusalError
 from aptdither.optics.aperture import plain
@@ -128,7 +126,7 @@ class Coverage(Shown):
     @property
     def center_phases(self) -> FloatArray:
         """Phases (N, 2), pixels, where the target lands."""
-        phases: FloatArray = self.phases[self.field.index_of_center]
+        phases: FloatArray = self.phases[0]
         return phases
 
     @property
@@ -211,17 +209,31 @@ def _search(
     return Search(np.frombuffer(rows).reshape(-1, 2), views, base, grid, refine=refine)
 
 
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Figure:
+    """A figure whose worst places are looked for.
+
+    Attributes
+    ----------
+    bad : callable
+        From places to (K, F): the figure is worst where a row is largest.
+    starts : tuple of int
+        For each closer look, of how many of the worst places so far the surroundings are looked at.
+    ends : int
+        How many of the worst places are evaluated exactly.
+    """
+
+    bad: Callable[[Places], FloatArray]
+    starts: tuple[int, ...] = (2, 1)
+    ends: int = 1
 
 
-#: Figures that are worst where they are largest, (K, F); of how many of the worst places of the first
-#: look the surroundings are looked at, and how often: those that change faster over the field, oftener.
-_BAD: tuple[tuple[Callable[[Places], FloatArray], int, int], ...] = (
-    (lambda places: -places.packing[None], 2, 2),
-    (lambda places: -places.efficiency[None], 2, 2),
-    (lambda places: places.amplification, 1, 1),
-    (lambda places: places.hole_roughly[None], 2, 2),
+_FIGURES = (
+    _Figure(bad=lambda places: -places.packing[None]),
+    _Figure(bad=lambda places: -places.efficiency[None]),
+    # They jump from place to place, where a set of aliases ceases to be recoverable.
+    _Figure(bad=lambda places: places.amplification, starts=(4, 2), ends=2),
+    _Figure(bad=lambda places: places.hole_roughly[None]),
 )
 
 
@@ -236,38 +248,40 @@ class Search:
         self, postargs: FloatArray, views: tuple[View, ...], base: Any, grid: int, *, refine: bool
     ) -> None:
         self.postargs, self.views, self.grid, self.refine = postargs, views, grid, refine
-        whole = sampled(footprints(views, base=base), grid)
+        self.known = field_points(views, base=base, grid=grid)
+        self.tables = band_at(views, self.known, cells=_COARSE_CELLS)
         self.footprints = footprints(views, base=base, postargs=postargs)
-        self.known, self.tables = whole, band_at(views, whole, cells=_COARSE_CELLS)
         field = sampled(self.footprints, grid)
-        self.start = self._places(field, band_at(views, field))
+        tables = self.tables if len(field) == len(self.known) else None
+        self.start = Places.of(postargs, views, field, band_at(views, field), tables)
 
     @cached_property
     def coverage(self) -> Coverage:
         """What was found: the first look and the worst places."""
         start, found = self.start, self._found()
-        every = [start, found.only(np.arange(1, len(found.packing)))] if self.refine else [start]
+        every = [start, found.only(np.arange(1, len(found.field)))] if self.refine else [start]
         holes = found.only(np.array([0, -1])).hole
         packing, of_limit, efficiency, moved = (
             np.concatenate([getattr(one, name) for one in every])
             for name in ("packing", "packing_of_limit", "efficiency", "offsets")
         )
+        amplification, lost = found.amplification
         return Coverage(
             center=Metrics(
                 packing=float(found.packing[0]),
                 packing_of_limit=float(found.packing_of_limit[0]),
                 hole=float(holes[0]),
                 efficiency=float(found.efficiency[0]),
-                amplification=_finite(found.amplification[0, 0]),
-                lost_fraction=float(found.amplification[1, 0]),
+                amplification=_finite(amplification[0]),
+                lost_fraction=float(lost[0]),
             ),
             worst=Metrics(
                 packing=float(packing.min()),
                 packing_of_limit=float(of_limit.min()),
                 hole=float(holes.max()),
                 efficiency=float(efficiency.min()),
-                amplification=_finite(found.amplification[0].max()),
-                lost_fraction=float(found.amplification[1].max()),
+                amplification=_finite(amplification.max()),
+                lost_fraction=float(lost.max()),
             ),
             field=start.field.join(*(one.field for one in every[1:])),
             phases=wrap(moved),
@@ -275,44 +289,36 @@ class Search:
             efficiency=efficiency,
         )
 
+    def _found(self) -> Places:
+        """Return the center and the worst places of each figure; the last is of the largest hole."""
+        first, grid = self.start, self._fine_grid()
+        if self.refine and grid > self.grid:
+            first = self._nearly(sampled(self.footprints, grid))
+        spacings = np.array([footprint.spacing_pix(grid) for footprint in self.footprints])
+        worst = [_Worst.of(figure, first) for figure in _FIGURES]
+        for look, closer in enumerate(_CLOSER if self.refine and spacings.any() else ()):
+            near = [
+                self._about(one.most(figure.starts[look]).field, spacings / closer)
+                for one, figure in zip(worst, _FIGURES, strict=True)
+            ]
+            places = self._nearly(near[0].join(*near[1:]))
+            ends = np.cumsum([len(field) for field in near])
+            parts = np.split(np.arange(ends[-1]), ends[:-1])
+            worst = [
+                one.and_of(figure, places.only(part))
+                for one, figure, part in zip(worst, _FIGURES, parts, strict=True)
+            ]
+        fields = [w.most(figure.ends).field for w, figure in zip(worst, _FIGURES, strict=True)]
+        return Places.of(self.postargs, self.views, self.start.field.center.join(*fields))
+
     def _nearly(self, field: FieldPoints) -> Places:
         """Return places with the bands of the nearest places of the shared grid."""
         known = self.known
         apart = np.abs(field.x_pix[:, None] - known.x_pix)
         apart += np.abs(field.y_pix[:, None] - known.y_pix)
         apart[(field.view[:, None] != known.view) | (field.chip[:, None] != known.chip)] = np.inf
-        return self._places(field, self.tables, np.argmin(apart, axis=1))
-
-    def _found(self) -> Places:
-        """Return the center and the worst place of each figure, between the grid's if so wished."""
-        first, grid = self.start, self._fine_grid()
-        if self.refine and grid > self.grid:
-            first = self._nearly(sampled(self.footprints, grid))
-        looks, values = [], []
-        for bad, starts, _ in _BAD:
-            of_first = bad(first)
-            order = np.argsort(-of_first, axis=-1, kind="stable")[:, :starts].ravel()
-            looks.append(first.field.at(order))
-            values.append(of_first[:, order])
-        worst = [look.at(np.argmax(v, axis=-1)) for look, v in zip(looks, values, strict=True)]
-        badness = [v.max(axis=-1) for v in values]
-        spacings = np.array([footprint.spacing_pix(grid) for footprint in self.footprints])
-        for look, closer in enumerate(_CLOSER if self.refine and spacings.any() else ()):
-            again = [k for k, (_, _, often) in enumerate(_BAD) if look < often]
-            near = [looks[k] for k in again]
-            every = self._nearly(self._about(near[0].join(*near[1:]), spacings / closer))
-            ends = np.cumsum([len(one.x_pix) * len(_ABOUT) for one in near])
-            for k, members in zip(again, np.split(np.arange(ends[-1]), ends[:-1]), strict=True):
-                part = every.only(members)
-                found = _BAD[k][0](part)
-                at = np.argmax(found, axis=-1)
-                now = found[np.arange(len(at)), at]
-                both = worst[k].join(part.field.at(at))
-                worst[k] = both.at(np.arange(len(at)) + len(at) * (now > badness[k]))
-                badness[k] = np.maximum(badness[k], now)
-            looks = worst.copy()
-        field = self.start.field.center.join(*worst)
-        return Places.of(self.postargs, self.views, field)
+        model = self.tables.at(np.argmin(apart, axis=1))
+        return Places.of(self.postargs, self.views, field, model)
 
     def _fine_grid(self) -> int:
         """Return how many places on a side it takes for the phases to change little between two."""
@@ -325,20 +331,36 @@ class Search:
 
     def _about(self, field: FieldPoints, spacings_pix: FloatArray) -> FieldPoints:
         """Return the places about some places."""
-        near = field.at(np.repeat(np.arange(len(field.x_pix)), len(_ABOUT)))
+        near = field.at(np.repeat(np.arange(len(field)), len(_ABOUT)))
         points = np.stack([near.x_pix, near.y_pix], axis=-1)
-        points += np.tile(_ABOUT, (len(field.x_pix), 1)) * spacings_pix[near.view]
+        points += np.tile(_ABOUT, (len(field), 1)) * spacings_pix[near.view]
         for view, chip in set(zip(near.view.tolist(), near.chip.tolist(), strict=True)):
             members = (near.view == view) & (near.chip == chip)
             points[members] = self.footprints[view].confined(points[members], chip)
         return replace(near, x_pix=points[:, 0], y_pix=points[:, 1])
 
-    def _places(
-        self, field: FieldPoints, model: AliasingModel, at: IntArray | None = None
-    ) -> Places:
-        offsets = offsets_at(self.postargs, self.views, field)
-        seen = seen_at(offsets, self.views, field)
-        tables = self.tables if model.size == self.tables.size else None
-        return Places(
-            field, offsets, seen, model, np.arange(model.size) if at is None else at, tables
-        )
+
+@dataclass(frozen=True, slots=True)
+class _Worst:
+    """Places where the rows of a figure (K) are worst so far, and how bad: (K, F)."""
+
+    field: FieldPoints
+    bad: FloatArray
+
+    @classmethod
+    def of(cls, figure: _Figure, places: Places) -> _Worst:
+        return cls(places.field, figure.bad(places))
+
+    def most(self, count: int) -> _Worst:
+        """Return the worst `count` places of each row."""
+        order = np.argsort(-self.bad, axis=-1, kind="stable")[:, :count].ravel()
+        return _Worst(self.field.at(order), self.bad[:, order])
+
+    def and_of(self, figure: _Figure, places: Places) -> _Worst:
+        """Return these places and others."""
+        bad = np.concatenate([self.bad, figure.bad(places)], axis=-1)
+        return _Worst(self.field.join(places.field), bad)
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

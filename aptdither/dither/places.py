@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -19,13 +20,14 @@ from aptdither.dither.views import Views, band_of, offsets_at, optics_at, seen_a
 from aptdither.types import FloatArray
 
 
+@dataclass(frozen=True, eq=False)
 class Places:
     """The figures of POS TARGs at some places, by the exposures that see each place.
 
     An exposure that does not see a place has no phase there, and its share of the ideal is lost. A
     place that no exposure sees has the phases that it would have.
 
-    Parameters
+    Attributes
     ----------
     field : FieldPoints
     offsets : (F, N, 2) float array, pixels
@@ -33,37 +35,42 @@ class Places:
     seen : (F, N) bool array
         Which exposures see it.
     model : AliasingModel
-    at : (F,) int array
-        Which places of the model these are, or are near to.
-    tables : AliasingModel, optional
-        A model to take amplification and lost fraction from, at the same indices.
+        Of each place.
+    tables : AliasingModel
+        The same or a similar one, to take amplification and lost fraction from.
     """
 
-    def __init__(
-        self,
+    field: FieldPoints
+    offsets: FloatArray
+    seen: npt.NDArray[np.bool_]
+    model: AliasingModel
+    tables: AliasingModel
+
+    @classmethod
+    def of(
+        cls,
+        postargs: FloatArray,
+        views: Views,
         field: FieldPoints,
-        offsets: FloatArray,
-        seen: npt.NDArray[np.bool_],
-        model: AliasingModel,
-        at: IntArray,
+        model: AliasingModel | None = None,
         tables: AliasingModel | None = None,
-    ) -> None:
-        self.field, self.offsets, self._model, self._at = field, offsets, model, at
-        self._tables = tables or model
-        self.seen = seen | ~seen.any(axis=1, keepdims=True)
+    ) -> Places:
+        """Return places where POS TARGs (N, 2), arcsec, are looked at; without a model their own."""
+        offsets = offsets_at(postargs, views, field)
+        seen = seen_at(offsets, views, field)
+        seen |= ~seen.any(axis=1, keepdims=True)
+        model = model or band_of(optics_at(views, field))
+        return cls(field, offsets, seen, model, tables or model)
 
     def only(self, places: IntArray) -> Places:
         """Return some of the places, by their indices."""
-        offsets, seen = self.offsets[places], self.seen[places]
-        field, at = self.field.at(places), self._at[places]
-        return Places(field, offsets, seen, self._model, at, self._tables)
-
-    @classmethod
-    def of(cls, postargs: FloatArray, views: Views, field: FieldPoints) -> Places:
-        """Return places of views with their own bands; POS TARGs (N, 2), arcsec."""
-        offsets = offsets_at(postargs, views, field)
-        model, at = band_of(optics_at(views, field)), np.arange(len(offsets))
-        return cls(field, offsets, seen_at(offsets, views, field), model, at)
+        return Places(
+            self.field.at(places),
+            self.offsets[places],
+            self.seen[places],
+            self.model.at(places),
+            self.tables.at(places),
+        )
 
     def worst_when_moved(
         self, moves: FloatArray, clusters: Sequence[IntArray]
@@ -84,8 +91,9 @@ class Places:
         moved, n = self.offsets + moves, self.offsets.shape[1]
         packing, efficiency = np.ones(len(moves)), np.ones(len(moves))
         for mask, members in self._by_exposures():
-            model = self._model.at(self._at[members])
-            found = model.efficiency(moved[:, members][:, :, mask], of=n).min(axis=-1)
+            found = (
+                self.model.at(members).efficiency(moved[:, members][:, :, mask], of=n).min(axis=-1)
+            )
             efficiency = np.minimum(efficiency, found)
             for cluster in clusters:
                 seen = cluster[mask[cluster]]
@@ -120,23 +128,23 @@ class Places:
     def efficiency(self) -> FloatArray:
         """`E` (F,)."""
         n = self.offsets.shape[1]
-        return self._each(lambda offsets, at: self._model.at(at).efficiency(offsets, of=n))
+        return self._each(lambda offsets, at: self.model.at(at).efficiency(offsets, of=n))
 
     @cached_property
     def amplification(self) -> FloatArray:
         """`A` and the lost fraction, (2, F)."""
         n = self.offsets.shape[1]
         return self._each(
-            lambda offsets, at: np.stack(self._tables.at(at).amplification(offsets, of=n))
+            lambda offsets, at: np.stack(self.tables.at(at).amplification(offsets, of=n))
         )
 
     def _each(self, figure: Callable[[FloatArray, IntArray], FloatArray]) -> FloatArray:
-        """Return a figure of offsets and indices (in the model) that the same exposures see."""
+        """Return a figure of the offsets at places, by their indices, that the same exposures see."""
         if self.seen.all():
-            return figure(self.offsets, self._at)
+            return figure(self.offsets, np.arange(len(self.offsets)))
         parts, order = [], []
         for mask, members in self._by_exposures():
-            parts.append(figure(self.offsets[members][:, mask], self._at[members]))
+            parts.append(figure(self.offsets[members][:, mask], members))
             order.append(members)
         return np.concatenate(parts, axis=-1)[..., np.argsort(np.concatenate(order))]
 

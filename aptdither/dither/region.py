@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,71 +22,55 @@ IntArray = npt.NDArray[np.intp]
 class FieldPoints:
     """Positions on the detector, or on the detectors of several views one after the other.
 
+    The first is the place where the target lands (in the first view).
+
     Attributes
     ----------
     x_pix, y_pix : (F,) float array
         Pixels of the calibrated image of the chip, 1-based.
-    chip : (F,) int array
-        Number of the chip each lies on.
-    view : (F,) int array
-        Index of the view each belongs to.
-    index_of_center : int
-        Which of them is the place where the target lands (in the first view).
+    chip, view : (F,) int array
+        Number of the chip each lies on, and index of the view it belongs to.
     """
 
     x_pix: FloatArray
     y_pix: FloatArray
     chip: IntArray
     view: IntArray
-    index_of_center: int
+
+    def __len__(self) -> int:
+        return len(self.x_pix)
 
     @classmethod
-    def on_chip(cls, points: npt.ArrayLike, chip: int = 1) -> FieldPoints:
-        """Return positions (F, 2), pixels, on one chip of one view; the first is the center."""
+    def on_chip(cls, points: npt.ArrayLike, chip: npt.ArrayLike = 1, view: int = 0) -> FieldPoints:
+        """Return positions (F, 2), pixels, on one chip or on a chip each, of one view."""
         x_pix, y_pix = np.asarray(points, dtype=float).reshape(-1, 2).T
-        return cls(
-            x_pix=x_pix,
-            y_pix=y_pix,
-            chip=np.full(len(x_pix), chip),
-            view=np.zeros(len(x_pix), dtype=int),
-            index_of_center=0,
-        )
+        on = np.broadcast_to(chip, x_pix.shape)
+        return cls(x_pix=x_pix, y_pix=y_pix, chip=on, view=np.full(len(x_pix), view))
 
     @property
     def center(self) -> FieldPoints:
         """The place where the target lands, alone."""
-        return self.at([self.index_of_center])
+        return self.at([0])
 
     def at(self, members: npt.ArrayLike) -> FieldPoints:
-        """Return some of the positions, by their indices; the first becomes the center."""
+        """Return some of the positions, by their indices."""
         at = np.asarray(members, dtype=np.intp)
-        return FieldPoints(
-            x_pix=self.x_pix[at],
-            y_pix=self.y_pix[at],
-            chip=self.chip[at],
-            view=self.view[at],
-            index_of_center=0,
-        )
+        return FieldPoints(**{one.name: getattr(self, one.name)[at] for one in fields(self)})
 
     def join(self, *others: FieldPoints) -> FieldPoints:
-        """Return these positions and others; the center stays."""
-        every = (self, *others)
+        """Return these positions and others after them."""
         return FieldPoints(
-            x_pix=np.concatenate([one.x_pix for one in every]),
-            y_pix=np.concatenate([one.y_pix for one in every]),
-            chip=np.concatenate([one.chip for one in every]),
-            view=np.concatenate([one.view for one in every]),
-            index_of_center=self.index_of_center,
+            **{
+                one.name: np.concatenate([getattr(points, one.name) for points in (self, *others)])
+                for one in fields(self)
+            }
         )
 
 
 def diameter_arcsec(region: Region, aperture: Aperture) -> float | None:
     """Return the diameter in arcsec, with the mean pixel scale at the reference point.
 
-    Returns
-    -------
-    float or None
-        None for the whole readout, 0 for a point.
+    None for the whole readout, 0 for a point.
     """
     if region.kind is RegionKind.FULL:
         return None
@@ -96,36 +80,6 @@ def diameter_arcsec(region: Region, aperture: Aperture) -> float | None:
         return region.diameter
     x_scale, y_scale = aperture.scale_at(*aperture.reference_pix)
     return region.diameter * math.sqrt(float(x_scale) * float(y_scale))
-
-
-def sample_region(
-    region: Region,
-    aperture: Aperture,
-    target_arcsec: tuple[float, float] = (0.0, 0.0),
-    n: int = 9,
-) -> FieldPoints:
-    """Return field points that stand for the region; always the same ones.
-
-    Parameters
-    ----------
-    region, aperture, target_arcsec
-        As for :meth:`Footprint.of`.
-    n : int
-        Points on a side, 2 or more, see :meth:`Footprint.sample`.
-
-    Raises
-    ------
-    RefusalError
-        If no pixel of the disc is read.
-
-    Examples
-    --------
-    >>> from aptdither.optics.aperture import get_aperture
-    >>> points = sample_region(Region.full(), get_aperture("IR"), n=2)
-    >>> [(float(x), float(y)) for x, y in zip(points.x_pix, points.y_pix)]
-    [(557.0, 557.0), (1.0, 1.0), (1.0, 1014.0), (1014.0, 1.0), (1014.0, 1014.0)]
-    """
-    return Footprint.of(region, aperture, target_arcsec).sample(n)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -184,7 +138,7 @@ class Footprint:
         """
         chip = aperture.chip_at(*target_arcsec)
         target = np.array(aperture.pixel_from_ideal(*target_arcsec, chip=chip.number), dtype=float)
-        center = _clip(chip.readout, target[None])[0]
+        center = _clip(chip.readout, target)
         readouts = {one.number: one.readout for one in aperture.chips}
         radii = None
         is_full = region.kind is RegionKind.FULL
@@ -195,7 +149,7 @@ class Footprint:
             }
         # The edge that stands for a target outside is one that every exposure sees.
         if is_full and chip.readout.distance(*target) > 0:
-            center = _clip(readouts[chip.number], target[None])[0]
+            center = _clip(readouts[chip.number], target)
         if region.kind is RegionKind.POINT:
             radii = np.zeros(2)
         elif region.diameter is not None:
@@ -213,7 +167,7 @@ class Footprint:
             aperture=aperture, chip=chip, center_pix=center, radii_pix=radii, readouts=readouts
         )
 
-    def sample(self, n: int) -> FieldPoints:
+    def sample(self, n: int, view: int = 0) -> FieldPoints:
         """Return field points that stand for the region, the center first.
 
         Parameters
@@ -224,25 +178,19 @@ class Footprint:
             rings, the last on the rim, of 8, 16, ... points (n * n points in all for odd n); those
             that no chip reads are moved to the edge of the readout; and the corners of the readouts
             that are inside.
+        view : int
+            Index of the view they belong to.
         """
         if n < 2:
             raise ValueError(f"a region needs 2 points on a side at least, not {n}")
-        points, on_chip = np.empty((0, 2)), np.empty(0, dtype=int)
+        center = FieldPoints.on_chip(self.center_pix, self.chip.number, view)
         if self.radii_pix is None:
-            points = np.concatenate([_grid(readout, n) for readout in self.readouts.values()])
+            grids = np.concatenate([_grid(readout, n) for readout in self.readouts.values()])
             on_chip = np.repeat(list(self.readouts), n * n)
-        elif self.radii_pix.any():
-            points, on_chip = _disc(
-                self.aperture, self.chip, self.center_pix, self.radii_pix, n // 2, self.readouts
-            )
-        x_pix, y_pix = np.concatenate([self.center_pix[None], points]).T
-        return FieldPoints(
-            x_pix=x_pix,
-            y_pix=y_pix,
-            chip=np.concatenate([[self.chip.number], on_chip]),
-            view=np.zeros(len(x_pix), dtype=int),
-            index_of_center=0,
-        )
+            return center.join(FieldPoints.on_chip(grids, on_chip, view))
+        if self.radii_pix.any():
+            return center.join(FieldPoints.on_chip(*self._disc(n // 2, self.radii_pix), view))
+        return center
 
     def spacing_pix(self, n: int) -> FloatArray:
         """Return the distance of neighbors in x and y of :meth:`sample`, (2,); 0 for a point."""
@@ -256,11 +204,41 @@ class Footprint:
         if self.radii_pix is not None and self.radii_pix.any():
             center = self.center_pix
             if chip != self.chip.number:
-                ideal = self.aperture.ideal_from_pixel(*center, chip=self.chip.number)
-                center = np.stack(self.aperture.pixel_from_ideal(*ideal, chip=chip), axis=-1)
+                center = self._on(chip, center, self.chip.number)
             distance = np.hypot(*((points - center) / self.radii_pix).T)
             points = center + (points - center) / np.maximum(distance, 1.0)[:, None]
         return _clip(self.readouts[chip], points)
+
+    def _on(self, chip: int, points: FloatArray, of_chip: int) -> FloatArray:
+        """Return in pixels of a chip what is given in pixels of another one, (..., 2)."""
+        ideal = self.aperture.ideal_from_pixel(*points.T, chip=of_chip)
+        return np.stack(self.aperture.pixel_from_ideal(*ideal, chip=chip), axis=-1)
+
+    def _disc(self, rings: int, radii: FloatArray) -> tuple[FloatArray, IntArray]:
+        """Return the points (P, 2) of the disc, and the chip of each."""
+        own, center = self.chip.number, self.center_pix
+
+        def inside(points: FloatArray) -> npt.NDArray[np.bool_]:
+            return np.asarray(np.hypot(*((points - center) / radii).T) <= 1)
+
+        corners = _grid(self.readouts[own], 2)
+        points = np.concatenate([_rings(rings) * radii + center, corners[inside(corners)]])
+        on_chip = np.full(len(points), own)
+        for other, readout in self.readouts.items():
+            if other == own:
+                continue
+            # Ring points that another chip reads belong to it, and its corners count too.
+            there = self._on(other, points, own)
+            takes = (on_chip == own) & (readout.distance(*there.T) == 0)
+            takes &= self.readouts[own].distance(*points.T) > 0
+            points[takes], on_chip[takes] = there[takes], other
+            corners = _grid(readout, 2)
+            corners = corners[inside(self._on(own, corners, other))]
+            points = np.concatenate([points, corners])
+            on_chip = np.concatenate([on_chip, np.full(len(corners), other)])
+        mine = on_chip == own
+        points[mine] = _clip(self.readouts[own], points[mine])
+        return points, on_chip
 
 
 def _common(aperture: Aperture, chip: Chip, postargs_arcsec: FloatArray) -> Readout:
@@ -282,54 +260,16 @@ def _common(aperture: Aperture, chip: Chip, postargs_arcsec: FloatArray) -> Read
 
 
 def _clip(readout: Readout, points: FloatArray) -> FloatArray:
-    """Move points (P, 2) that are not read to the edge of the readout."""
+    """Move points (..., 2) that are not read to the edge of the readout."""
     low, high = (readout.x_min, readout.y_min), (readout.x_max, readout.y_max)
-    clipped: FloatArray = np.clip(points, low, high)
-    return clipped
+    return np.asarray(np.clip(points, low, high))
 
 
 def _grid(readout: Readout, n: int) -> FloatArray:
     """Return an n x n grid (n * n, 2) over a readout, corners included."""
-    x, y = np.meshgrid(
-        np.linspace(readout.x_min, readout.x_max, n),
-        np.linspace(readout.y_min, readout.y_max, n),
-        indexing="ij",
-    )
-    return np.stack([x.ravel(), y.ravel()], axis=-1)
-
-
-def _disc(
-    aperture: Aperture,
-    chip: Chip,
-    center: FloatArray,
-    radii: FloatArray,
-    rings: int,
-    readouts: dict[int, Readout],
-) -> tuple[FloatArray, IntArray]:
-    """Return the points (P, 2) of a disc about `center` on `chip`, and the chip of each."""
-    ring_points = _rings(rings) * radii + center
-    corners = _grid(readouts[chip.number], 2)
-    inside = np.hypot(*((corners - center) / radii).T) <= 1
-    points = np.concatenate([ring_points, corners[inside]])
-    on_chip = np.full(len(points), chip.number)
-    for other in aperture.chips:
-        if other is chip:
-            continue
-        # Ring points that another chip reads belong to it, and its corners count too.
-        ideal = aperture.ideal_from_pixel(*points.T, chip=chip.number)
-        there = np.stack(aperture.pixel_from_ideal(*ideal, chip=other.number), axis=-1)
-        takes = (on_chip == chip.number) & (readouts[other.number].distance(*there.T) == 0)
-        takes &= readouts[chip.number].distance(*points.T) > 0
-        points[takes], on_chip[takes] = there[takes], other.number
-        corners = _grid(readouts[other.number], 2)
-        ideal = aperture.ideal_from_pixel(*corners.T, chip=other.number)
-        seen = np.stack(aperture.pixel_from_ideal(*ideal, chip=chip.number), axis=-1)
-        corners = corners[np.hypot(*((seen - center) / radii).T) <= 1]
-        points = np.concatenate([points, corners])
-        on_chip = np.concatenate([on_chip, np.full(len(corners), other.number)])
-    own = on_chip == chip.number
-    points[own] = _clip(readouts[chip.number], points[own])
-    return points, on_chip
+    x = np.linspace(readout.x_min, readout.x_max, n)
+    y = np.linspace(readout.y_min, readout.y_max, n)
+    return np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1).reshape(-1, 2)
 
 
 def _rings(count: int) -> FloatArray:

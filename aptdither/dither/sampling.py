@@ -114,7 +114,10 @@ class AliasingModel:
 
         What it has in tables is taken over: this costs much less than a new model.
         """
-        if len(places) == self.size and np.array_equal(places, np.arange(self.size)):
+        if self._whole is not None:
+            whole, own = self._whole
+            return whole.at(own[places])
+        if np.array_equal(places, np.arange(self.size)):
             return self
         other = AliasingModel(self.band.at(places), snr=self.snr[places], cells=self.cells)
         other._whole = self, places
@@ -169,16 +172,17 @@ class AliasingModel:
         total = np.zeros(lead)
         kept = np.zeros(lead)
         sums = _sums(_powers(offsets.reshape(-1, n, 2), self._reach))
-        for group in self._alias_sets:
-            if group.aliases > n:
+        for index, share in self._alias_sets:
+            aliases = len(index)
+            if aliases > n:
                 continue
-            gram = sums[group.index]
+            gram = sums[index]
             # A ridge far below snr**-2 keeps a singular G finite, and lost.
-            gram[np.arange(group.aliases), np.arange(group.aliases)] += 1e-9 * n
+            gram[np.arange(aliases), np.arange(aliases)] += 1e-9 * n
             invert_in_place(gram)
             trace = np.einsum("kk...->...", gram).real
-            cost = np.moveaxis(trace.reshape((-1, *lead)), 0, -1) * ((of or n) / group.aliases)
-            weight = group.share if self.size > 1 else group.share[0]
+            cost = np.moveaxis(trace.reshape((-1, *lead)), 0, -1) * ((of or n) / aliases)
+            weight = share if self.size > 1 else share[0]
             limit = self.snr**2 if self.size > 1 else self.snr[0] ** 2
             found = weight * (cost <= limit[..., None])
             total += np.sum(found * cost, axis=-1)
@@ -198,7 +202,11 @@ class AliasingModel:
         actual = np.empty(flat.shape[:2])
         slope = np.empty_like(flat) if gradient else None
         # In blocks whose matrices stay in the processor's cache.
-        largest = n * n * self.cells**2 // 2 if self._are_few(n) else self._largest
+        largest = (
+            n * n * self.cells**2 // 2
+            if self._are_few(n)
+            else max(g.index.size for g in self._groups)
+        )
         block = max(1, _BLOCK_ELEMENTS // (self.size * largest))
         for start in range(0, len(flat), block):
             part = slice(start, start + block)
@@ -284,11 +292,6 @@ class AliasingModel:
         return np.where(amplitude > self._faintest, amplitude, 0.0)
 
     @cached_property
-    def _largest(self) -> int:
-        """Elements of the largest group of matrices at one place."""
-        return max(group.index.size for group in self._groups)
-
-    @cached_property
     def _shifts(self) -> Integers:
         """Every integer shift that some frequency of some field point may need, (K, 2)."""
         if self._whole is not None:
@@ -332,19 +335,27 @@ class AliasingModel:
         return tuple(groups)
 
     @cached_property
-    def _alias_sets(self) -> tuple[_AliasSets, ...]:
-        """The distinct sets of aliases, by alias count, and how much of the band each is."""
+    def _alias_sets(self) -> tuple[tuple[Integers, FloatArray], ...]:
+        """The distinct sets of aliases, by alias count `K`.
+
+        Where each element of `G` stands in the table of `S`, (K, K, sets), and the share of the
+        band that each set makes up, (F, sets).
+        """
         if self._whole is not None:
             whole, places = self._whole
-            return tuple(group.only(places) for group in whole._alias_sets)
+            found = []
+            for index, share in whole._alias_sets:
+                used = share[places].any(axis=0)
+                found.append((index[..., used], share[places][:, used]))
+            return tuple(found)
         line = _midpoints(FINE_CELLS_PER_AXIS)
         half = line[FINE_CELLS_PER_AXIS // 2 :]
         code = np.zeros((len(half), len(line), self.size), dtype=np.int64)
         for bit, (x_shift, y_shift) in enumerate(self._shifts):
             u, v = half[:, None, None] + x_shift, line[None, :, None] + y_shift
             code += (self.band.squared_radius(u, v) < 1.0) * np.int64(1 << bit)
-        distinct, location = np.unique(code, return_inverse=True)
-        location = location.reshape(-1, self.size) + len(distinct) * np.arange(self.size)
+        distinct = np.unique(code)
+        location = np.searchsorted(distinct, code) + len(distinct) * np.arange(self.size)
         counts = np.bincount(location.ravel(), minlength=self.size * len(distinct))
         share = counts.reshape(self.size, len(distinct)).astype(np.float64)
         members = (distinct[:, None] >> np.arange(len(self._shifts))) & 1
@@ -356,7 +367,7 @@ class AliasingModel:
                 continue
             (chosen,) = np.nonzero(members.sum(axis=-1) == aliases)
             shifts = np.stack([np.nonzero(members[i])[0] for i in chosen], axis=-1)
-            groups.append(_AliasSets(index=self._difference_index(shifts), share=share[:, chosen]))
+            groups.append((self._difference_index(shifts), share[:, chosen]))
         return tuple(groups)
 
     def _difference_index(self, chosen: Integers) -> Integers:
@@ -369,37 +380,25 @@ class AliasingModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Group:
-    """Frequencies that have the same number `K` of aliases."""
+    """Frequencies that have the same number `K` of aliases.
+
+    Attributes
+    ----------
+    index : (K, K, cells) int array
+        Where each element of `G` stands in the table of `S`.
+    amplitude : (K, cells, F) float array
+        sqrt(P) of each alias; 0 outside the band.
+    order : (K * K * cells,) int array
+        The flat elements of `G`, sorted by their place in the table.
+    entries, starts : int array
+        Places in the table that occur, and in `order` the first element of each.
+    """
 
     index: Integers
-    """Where each element of `G` stands in the table of `S`, (K, K, cells)."""
     amplitude: FloatArray
-    """sqrt(P) of each alias, (K, cells, F); 0 outside the band."""
     order: Integers
-    """The flat elements of `G`, sorted by their place in the table, (K * K * cells,)."""
     entries: Integers
-    """Places in the table that occur, and in `order` the first element of each."""
     starts: Integers
-
-    @property
-    def aliases(self) -> int:
-        return len(self.index)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _AliasSets:
-    """Sets of `K` aliases that occur in the band."""
-
-    index: Integers
-    """Where each element of `G` stands in the table of `S`, (K, K, sets)."""
-    share: FloatArray
-    """Share of the band that each set makes up, (F, sets)."""
-
-    def only(self, places: Integers) -> _AliasSets:
-        """Return the sets that occur at some of the field points."""
-        share = self.share[places]
-        used = share.any(axis=0)
-        return _AliasSets(index=self.index[..., used], share=share[:, used])
 
     @property
     def aliases(self) -> int:

@@ -147,7 +147,7 @@ def edges_and_corners(aperture: Aperture) -> FieldPoints:
         reach = (high - low) / 2 - np.round(_INSET * (high - low))
         points += [(low + high) / 2 + np.array([column, row]) * reach for column in (-1, 0, 1)]
         chips += [number] * 3
-    return replace(FieldPoints.on_chip(np.array(points)), chip=np.array(chips))
+    return FieldPoints.on_chip(np.array(points), np.array(chips))
 
 
 #: The edges of the rows of nine places, by the number of chips.

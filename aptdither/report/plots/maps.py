@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import isqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -97,7 +96,7 @@ def maps_of(group: DitherGroup, whole: Coverage) -> dict[str, FieldMap]:
         scale = packing_limit(whole.n) if name == "packing" else 1.0
         over_region = getattr(group.coverage, name) / scale
         index = int(np.argmin(over_region))
-        center, worst = float(over_region[field.index_of_center]), float(over_region[index])
+        center, worst = float(over_region[0]), float(over_region[index])
         at = int(field.chip[index]), float(field.x_pix[index]), float(field.y_pix[index])
         where = place_in_words(group.aperture, *at)
         maps[name] = FieldMap(
@@ -105,7 +104,7 @@ def maps_of(group: DitherGroup, whole: Coverage) -> dict[str, FieldMap]:
             places=drawn,
             values=(getattr(whole, name)[grids] / scale).reshape(shape),
             worst=worst,
-            worst_place=replace(field, index_of_center=index).center,
+            worst_place=field.at([index]),
             where=where,
             numbers=f"center {center:.3f}, worst {worst:.3f} ({where})",
         )
