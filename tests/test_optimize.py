@@ -45,7 +45,7 @@ TIGHT_SPACING_PIX, WIDEST_SPACING_PIX = WFC3_IR.tight_spacing_pix, WFC3_IR.wides
 IR = get_aperture("IR", "F125W")
 PIXELS = np.diag((0.1356, 0.1213))
 F125W, F160W = get_element("F125W", "WFC3/IR"), get_element("F160W", "WFC3/IR")
-SMALL = Effort(layouts=60, climbers=4, moves=0, polished=1)
+SMALL = Effort(climbers=4, moves=0)
 
 
 @cache

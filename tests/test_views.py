@@ -31,7 +31,7 @@ CONFIG = "WFC3/IR"
 IR, FIX = get_aperture("IR"), get_aperture("IR-FIX")
 F125W, F160W = get_element("F125W", CONFIG), get_element("F160W", CONFIG)
 BOX = np.array([(0, 0), (0.542, 0.182), (0.339, 0.485), (-0.203, 0.303)])
-SMALL = Effort(layouts=60, climbers=4, moves=0, polished=1)
+SMALL = Effort(climbers=4, moves=0)
 
 #: A made-up detector beside the prime: IR's optics, turned and shifted in (V2, V3).
 TURNED = replace(IR, name="TURNED", frame=replace(IR.frame, theta_deg=177.4, v2_arcsec=264.2))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from aptdither.dither.optimizer.problem import DesignProblem, best_of
+from aptdither.dither.optimizer.problem import DesignProblem, Wanted
 from aptdither.dither.optimizer.strategy import candidate_phases, search
 from aptdither.dither.phases import packing_limit
 from aptdither.dither.views import View
@@ -33,7 +33,8 @@ def main() -> None:
         for equal in ENDS.values():
             rng = np.random.default_rng(0)
             sets = candidate_phases(site, rng)
-            found = best_of(search(site, SPACING_PIX, sets, rng, equal=equal), SPACING_PIX, equal)
+            wanted = Wanted(SPACING_PIX, equal)
+            found = wanted.best_of(search(site, wanted, sets, rng))
             cells.append(f"{found.efficiency:.3f}, {found.packing / packing_limit(n):.2f}")
         print(f"| {n} | " + " | ".join(cells) + " |", flush=True)
 

@@ -63,7 +63,7 @@ def designed(name: str, *, seed: int = 0, rounds: int = ROUNDS) -> Pattern:
     family, _, n = name.rpartition("-")
     views = views_of(name)
     spacing_pix = views[0].aperture.detector.tight_spacing_pix
-    if FAMILIES[family].wide:
+    if FAMILIES[family].is_wide:
         effort = Effort(rounds=max(1, rounds // 4))
         result = widest_spacing(int(n), views, seed=seed, effort=effort)
         region = views[0].region.text
@@ -74,7 +74,7 @@ def designed(name: str, *, seed: int = 0, rounds: int = ROUNDS) -> Pattern:
     else:
         effort = Effort(rounds=rounds)
         if len(views) > 1:
-            effort = Effort(rounds=rounds, layouts=4000, moves=4)
+            effort = Effort(rounds=rounds, climbers=100, moves=4, work=1e10)
         result = optimize(int(n), views, spacing_pix, seed=seed, effort=effort)
         where = f"the whole field, points at least {spacing_pix:g} pixels apart"
     seen = " and ".join(f"{view.aperture.name}, {view.element.name}" for view in views)

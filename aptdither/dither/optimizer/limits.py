@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,24 +23,17 @@ POINTS = range(2, 10)
 """Numbers of points that each family has a pattern of."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
+class Family(NamedTuple):
     """Patterns of one kind for one detector, or for a prime and its parallel.
 
-    Attributes
-    ----------
-    configs : tuple of str
-        The detectors, the prime first; their default apertures count.
-    few, many : tuple of str
-        Spectral elements of the detectors, for two and three points and for four and more.
-    wide : bool
-        Whether points are as far apart as can be, in the central half.
+    The spectral elements of the detectors are those for two and three points, and for four and more.
+    Wide patterns are for the central half, with points as far apart as can be.
     """
 
     configs: tuple[str, ...]
     few: tuple[str, ...]
     many: tuple[str, ...]
-    wide: bool = False
+    is_wide: bool = False
 
     def views(self, n: int) -> tuple[View, ...]:
         """Return what sees a pattern of `n` points."""
@@ -49,27 +43,23 @@ class Family:
             aperture = get_aperture(detector.default_aperture, name, config=config)
             prime = views[0].aperture.frame if views else None
             half = Region.disc(diameter_pix=max(detector.image_pix) / 2)
-            region = half if self.wide else Region.full()
+            region = half if self.is_wide else Region.full()
             views.append(View(aperture, get_element(name, config), region, prime))
         return tuple(views)
 
 
-_IR = Family(configs=("WFC3/IR",), few=("F160W",), many=("F125W",))
-_UVIS = Family(configs=("WFC3/UVIS",), few=("F606W",), many=("F438W",))
-_WFC = Family(configs=("ACS/WFC",), few=("F814W",), many=("F606W",))
+_IR, _IR_WFC = ("WFC3/IR",), ("WFC3/IR", "ACS/WFC")
+_UVIS, _UVIS_WFC = ("WFC3/UVIS",), ("WFC3/UVIS", "ACS/WFC")
+_WFC = ("ACS/WFC",)
 FAMILIES = {
-    "tight": _IR,
-    "wide": replace(_IR, wide=True),
-    "uvis-tight": _UVIS,
-    "uvis-wide": replace(_UVIS, wide=True),
-    "wfc-tight": _WFC,
-    "wfc-wide": replace(_WFC, wide=True),
-    "ir-wfc": Family(
-        configs=("WFC3/IR", "ACS/WFC"), few=("F160W", "F814W"), many=("F125W", "F814W")
-    ),
-    "uvis-wfc": Family(
-        configs=("WFC3/UVIS", "ACS/WFC"), few=("F606W", "F814W"), many=("F606W", "F814W")
-    ),
+    "tight": Family(_IR, ("F160W",), ("F125W",)),
+    "wide": Family(_IR, ("F160W",), ("F125W",), is_wide=True),
+    "uvis-tight": Family(_UVIS, ("F606W",), ("F438W",)),
+    "uvis-wide": Family(_UVIS, ("F606W",), ("F438W",), is_wide=True),
+    "wfc-tight": Family(_WFC, ("F814W",), ("F606W",)),
+    "wfc-wide": Family(_WFC, ("F814W",), ("F606W",), is_wide=True),
+    "ir-wfc": Family(_IR_WFC, ("F160W", "F814W"), ("F125W", "F814W")),
+    "uvis-wfc": Family(_UVIS_WFC, ("F606W", "F814W"), ("F606W", "F814W")),
 }
 TIGHT = {name: one for name, one in FAMILIES.items() if name.endswith("tight")}
 
@@ -80,15 +70,14 @@ class Closeness:
 
     Attributes
     ----------
-    n : int
-        Number of points.
     efficiency_worst, packing_worst : float
         At the worst place, as it is written.
     efficiency_unrounded, packing_unrounded : float
         There, if POS TARGs were not rounded: the same pattern after a climb in packing distance
         that may give a quarter of `EQUAL_EFFICIENCY`. What lacks to it is the cost of rounding.
     efficiency_center, packing_center : float
-        Where the target lands in the first view. What `packing_worst` lacks to it is the cost of distortion.
+        Where the target lands in the first view. What the worst place lacks to it is the cost of
+        distortion.
     efficiency_bound : float
         What no phases exceed at the most undersampled place; 1 is that of the packing distance.
     """
@@ -106,14 +95,6 @@ class Closeness:
 def closeness(pattern: Pattern, views: Views) -> Closeness:
     """Return how close a pattern of two points or more is to the limit, in about a second.
 
-    Parameters
-    ----------
-    pattern : Pattern
-    views : View or sequence of View
-        What sees it, the prime first: the worst of all counts.
-
-    Examples
-    --------
     >>> from aptdither import Region, get_aperture, get_element, load_catalog
     >>> from aptdither.dither.views import View
     >>> view = View(get_aperture("IR"), get_element("F160W", "WFC3/IR"), Region.full())
@@ -128,8 +109,7 @@ def closeness(pattern: Pattern, views: Views) -> Closeness:
     pixels = site.to_pixels(postargs - postargs[0])
     spacing_pix = min(site.detector.tight_spacing_pix, min_separation(pixels))
     floor = np.array([efficiency - EQUAL_EFFICIENCY / 4])
-    climbed, field = polish(site, spacing_pix, pixels[None], floor)
-    objective = site.objective(spacing_pix, field)
+    climbed, objective = polish(site, spacing_pix, pixels[None], floor)
     return Closeness(
         n=pattern.n,
         efficiency_worst=efficiency,

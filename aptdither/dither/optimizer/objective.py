@@ -28,10 +28,7 @@ ObjectiveFunction = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 def fit_offsets(views: tuple[View, ...], field: FieldPoints, *, reach_pix: float) -> FloatArray:
     """Fit what an offset at the reference point becomes at field points, up to some reach.
 
-    Returns
-    -------
-    (F, 5, 2) array
-        For each field point the offsets in x and y as sums of dx, dy, dx^2, dx dy, dy^2; pixels.
+    Returns the coefficients (F, 5, 2) of dx, dy, dx^2, dx dy, dy^2 in x and y, pixels.
     """
     line = np.linspace(-reach_pix, reach_pix, 5)
     offsets = np.stack([a.ravel() for a in np.meshgrid(line, line)], axis=-1)
@@ -52,16 +49,9 @@ def _terms(offsets: FloatArray) -> FloatArray:
 class Objective:
     """The quality of patterns over some field points, with derivatives.
 
-    Attributes
-    ----------
-    band : AliasingModel
-        Of the field points, or one for all.
-    coefficients : (F, 5, 2) array
-        Of :func:`fit_offsets`; one place with the offsets of the reference point when left out.
-    spacing_pix : float
-        Smallest distance between two points; 0 for none.
-    spend : callable
-        Told the multiplications of each evaluation of `E`; a derivative counts as one more.
+    The coefficients are those of :func:`fit_offsets`; without them there is one place, that has the
+    offsets of the reference point. `spend` is told the multiplications of each evaluation of `E`; a
+    derivative counts as one more.
     """
 
     band: AliasingModel

@@ -10,24 +10,10 @@ span. Of several views the worst place of all decides. What is returned is never
 
 Why not one objective
 ---------------------
-The expected worst-case `E` when every step errs by 5 mas in each axis looks like one number that
-holds both, and was tried (32 antithetic draws, climbed like `E` itself; aperture IR, full field,
-F160W for N = 2, 3 and F125W beyond). It does not hold the packing distance. Columns: worst `E`,
-worst packing distance over its limit, expected worst `E` with other draws.
-
-=== =========================== =========================== ===========================
-N   this module's rule          best `E` alone              best expected `E`
-=== =========================== =========================== ===========================
-2   0.973  0.91  0.952          0.975  0.89  0.951          0.974  0.90  0.952
-5   0.992  0.87  0.969          0.994  0.77  0.968          0.993  0.74  0.968
-7   0.996  0.76  0.977          0.998  0.47  0.981          0.997  0.43  0.981
-8   0.998  0.82  0.982          1.000  0.03  0.985          0.999  0.03  0.985
-9   0.998  0.81  0.984          1.000  0.57  0.987          0.999  0.41  0.986
-=== =========================== =========================== ===========================
-
-With 8 exposures two of them may fall on one phase and neither `E` nor its expectation minds, for
-seven and a few aliases are enough; errors of 5 mas cost every pattern of that `N` nearly the same.
-So the two are kept apart, in this order.
+The expected worst-case `E` when every step errs by 5 mas in each axis (32 antithetic draws) looks
+like one number that holds both. It does not hold the packing distance: with 8 points of aperture IR
+in F125W it leads to 0.03 of the limit, where this rule has 0.82 and the same expectation to 0.003.
+Two of eight may fall on one phase, since seven and a few aliases are enough.
 
 Designs are made at a signal to noise of 10 per exposure. Judged at 100 they lack 0.003 of worst `E`
 at most (0.006 with four points) to what is designed there, with the same packing distance.
@@ -38,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import ceil, log2
+from typing import TypedDict, Unpack
 
 import numpy as np
 
@@ -50,10 +37,9 @@ from aptdither.dither.optimizer.problem import (
     Budget,
     DesignProblem,
     Finished,
-    best_of,
+    Wanted,
     decisive,
     equal_efficiency,
-    keeping,
 )
 from aptdither.dither.optimizer.strategy import NORMAL, QUICK, Effort, candidate_phases, search
 from aptdither.dither.pattern import Pattern, rounded
@@ -109,15 +95,13 @@ class OptimizeResult:
         Over the views that can have the worst place: of those that differ in the spectral element
         alone the bluest.
     best_efficiency : float
-        Best worst-case `E` of all patterns that were found; what counts as equal to it
-        was given for packing distance.
+        Best worst-case `E` of all patterns that were found, at the detector's tight spacing where
+        the widest was asked for; `loss` of it was given for packing distance or spacing.
     possible_efficiency : float
         Bound: the best `E` that any phases reach at the region's most undersampled place alone.
     asked_spacing_pix, separation_pix, span_pix : float
         Spacing that was asked for, smallest and largest distance of two points.
     seed : int
-    loss : float
-        Worst-case `E` that a wide spacing costs against the detector's tight one.
     """
 
     postargs: tuple[tuple[float, float], ...]
@@ -128,7 +112,6 @@ class OptimizeResult:
     separation_pix: float
     span_pix: float
     seed: int
-    loss: float = 0.0
 
     @property
     def n(self) -> int:
@@ -139,6 +122,11 @@ class OptimizeResult:
     def efficiency_worst(self) -> float:
         """`E` at the worst place."""
         return self.coverage.worst.efficiency
+
+    @property
+    def loss(self) -> float:
+        """What `E` at the worst place lacks to the best."""
+        return self.best_efficiency - self.efficiency_worst
 
     @property
     def slew_seconds(self) -> float:
@@ -200,70 +188,65 @@ def optimize(
     >>> optimize(1, view).postargs
     ((0.0, 0.0),)
     """
-    designs = _Designs(n, views, base, seed, effort, known, progress)
+    designs = _Designs(n, views, 1, effort, seed=seed, base=base, known=known, progress=progress)
     if spacing_pix is None:
         spacing_pix = designs.site.detector.tight_spacing_pix
-    return designs.result(designs.at(_checked(spacing_pix)), spacing_pix)
+    return designs.result(*designs.at(Wanted(spacing_pix, designs.equal)), spacing_pix)
+
+
+class _Options(TypedDict, total=False):
+    """Options of every search, as :func:`optimize` has them."""
+
+    seed: int
+    base: tuple[float, float]
+    known: Iterable[Pattern] | None
+    progress: Progress | None
 
 
 def widest_spacing(
-    n: int,
-    views: Views,
-    *,
-    seed: int = 0,
-    base: tuple[float, float] = (0.0, 0.0),
-    tolerance: float = WIDE_TOLERANCE,
-    effort: Effort = QUICK,
-    known: Iterable[Pattern] | None = None,
-    progress: Progress | None = None,
+    n: int, views: Views, *, effort: Effort = QUICK, **options: Unpack[_Options]
 ) -> OptimizeResult:
-    """Find the largest spacing whose loss of worst-case `E` stays under a tolerance.
+    """Find the largest spacing that costs no more than `WIDE_TOLERANCE` of the worst-case `E`.
 
-    The loss is against the detector's tight spacing; the packing distance must stay above
+    The loss is against the detector's tight spacing; the packing distance stays above
     `MIN_PACKING_OF_LIMIT` of its limit everywhere, where that is possible. Spacings go up to the
     detector's widest in steps of 0.25 px. This is the trade between artifacts and sampling (ISR
     WFC3 2016-14, sections 5 and 6) as one number.
-
-    Parameters
-    ----------
-    tolerance : float
-        Worst-case `E` that may be lost.
-    n, views, seed, base, effort, known, progress
-        As for :func:`optimize`.
     """
-    designs = _Designs(n, views, base, seed, effort, known, progress, searches=8)
+    designs = _Designs(n, views, 8, effort, **options)
     detector = designs.site.detector
     tight, widest = detector.tight_spacing_pix, detector.widest_spacing_pix
-    best = designs.at(tight, left=7)
-    tightest = designs.best_efficiency(tight)
-    least, least_packing = tightest - tolerance, MIN_PACKING_OF_LIMIT * packing_limit(n)
+    best, tightest = designs.at(Wanted(tight, designs.equal), left=7)
+    least, least_packing = tightest - WIDE_TOLERANCE, MIN_PACKING_OF_LIMIT * packing_limit(n)
 
-    def found(spacing_pix: float, equal: float, left: int) -> Finished | None:
-        one = designs.at(spacing_pix, equal, least, least_packing, left=left)
+    def found(spacing_pix: float, left: int, equal: float = WIDE_TOLERANCE) -> Finished | None:
+        wanted = Wanted(spacing_pix, equal, least, least_packing)
+        one, _ = designs.at(wanted, left=left)
         is_good = one.separation_pix >= spacing_pix and one.efficiency >= least
         return one if is_good and one.packing >= least_packing else None
 
-    top = round((widest - tight) / _SPACING_STEP_PIX)
+    def steps_to(spacing_pix: float) -> int:
+        return int((spacing_pix - tight) / _SPACING_STEP_PIX + 1e-9)
+
+    top = steps_to(widest)
     likely, bad = (
-        max(1, int((designs.site.coherent_spacing_pix(drift) - tight) / _SPACING_STEP_PIX))
-        for drift in _WIDE_DRIFTS_PIX
+        max(1, steps_to(designs.site.coherent_spacing_pix(drift))) for drift in _WIDE_DRIFTS_PIX
     )
     good, steps, bad = 0, min(likely, top), min(bad, top) + 1
     while bad - good > 1 and n > 1 and designs.site.budget.left:
-        better = found(tight + steps * _SPACING_STEP_PIX, tolerance, 1 + ceil(log2(bad - good)))
+        better = found(tight + steps * _SPACING_STEP_PIX, 1 + ceil(log2(bad - good)))
         if better is None:
             bad = steps
         else:
             # It may be wider than it was asked for.
-            wider = int((better.separation_pix - tight) / _SPACING_STEP_PIX + 1e-9)
-            good, best = min(max(steps, wider), top), better
+            good, best = min(steps_to(better.separation_pix), top), better
         # A pattern that is wider than asked for is one at the tighter spacing too: quality falls.
         steps = (good + bad) // 2
     spacing = tight + good * _SPACING_STEP_PIX
     if good in (0, top) and n > 1:
         # At the tightest more may be given than counts as equal, and at the widest it need not be.
-        best = found(spacing, designs.equal if good else tolerance, 1) or best
-    return designs.result(best, spacing, tightest=tightest)
+        best = found(spacing, 1, designs.equal if good else WIDE_TOLERANCE) or best
+    return designs.result(best, tightest, spacing)
 
 
 def tradeoff(
@@ -271,31 +254,20 @@ def tradeoff(
     views: Views,
     spacings_pix: Sequence[float] = TRADEOFF_SPACINGS_PIX,
     *,
-    seed: int = 0,
-    base: tuple[float, float] = (0.0, 0.0),
     effort: Effort = QUICK,
-    known: Iterable[Pattern] | None = None,
-    progress: Progress | None = None,
+    **options: Unpack[_Options],
 ) -> tuple[OptimizeResult, ...]:
     """Return the best pattern at each spacing, the tightest first.
 
     What is found at a wide spacing counts at the tighter ones too, so the best worst-case `E` does
     not rise with the spacing.
-
-    Parameters
-    ----------
-    spacings_pix : sequence of float
-    n, views, seed, base, effort, known, progress
-        As for :func:`optimize`.
     """
-    asked = sorted(map(_checked, spacings_pix), reverse=True)
-    designs = _Designs(n, views, base, seed, effort, known, progress, searches=len(asked))
-    left = range(len(asked), 0, -1)
-    points = [
-        designs.result(designs.at(spacing, left=one), spacing)
-        for spacing, one in zip(asked, left, strict=True)
+    designs = _Designs(n, views, len(spacings_pix), effort, **options)
+    results = [
+        designs.result(*designs.at(Wanted(spacing, designs.equal), left=left), spacing)
+        for left, spacing in reversed(list(enumerate(sorted(spacings_pix), 1)))
     ]
-    return tuple(reversed(points))
+    return tuple(reversed(results))
 
 
 class _Designs:
@@ -305,13 +277,13 @@ class _Designs:
         self,
         n: int,
         views: Views,
-        base: tuple[float, float],
-        seed: int,
+        searches: int,
         effort: Effort,
-        known: Iterable[Pattern] | None,
-        progress: Progress | None,
         *,
-        searches: int = 1,
+        seed: int = 0,
+        base: tuple[float, float] = (0.0, 0.0),
+        known: Iterable[Pattern] | None = None,
+        progress: Progress | None = None,
     ) -> None:
         if not 1 <= n <= MAX_POINTS:
             raise UsageError(
@@ -333,40 +305,32 @@ class _Designs:
         self._known = [self.site.finished(rounded(points - points[0])) for points in postargs]
         budget.limit += budget.spent
 
-    def at(
-        self,
-        spacing_pix: float,
-        equal: float | None = None,
-        least_efficiency: float = 0.0,
-        least_packing: float = 0.0,
-        *,
-        left: int = 1,
-    ) -> Finished:
-        """Search at one spacing, with a share of the budget for so many searches that are left."""
-        equal, budget = self.equal if equal is None else equal, self.site.budget
+    def at(self, wanted: Wanted, *, left: int = 1) -> tuple[Finished, float]:
+        """Return the best pattern, and the best `E` of all that keep the spacing.
+
+        The search takes a share of the budget, for so many searches that are left.
+        """
+        spacing_pix, budget = wanted.spacing_pix, self.site.budget
+        if not 0.0 <= spacing_pix <= 100.0:
+            raise UsageError(
+                f"a spacing of {spacing_pix:g} pixels cannot be: it must lie between 0 and 100"
+            )
         budget.doing = f"spacing {spacing_pix:g} pixels"
         for done, sets in enumerate(self._sets):
-            rounds = left * len(self._sets) - done
+            work = budget.left / (left * len(self._sets) - done)
             self._known = search(
                 self.site,
-                spacing_pix,
+                wanted,
                 sets,
                 self._rng,
                 effort=self.effort,
                 known=self._known,
-                equal=equal,
-                least_efficiency=least_efficiency,
-                least_packing=least_packing,
-                work=budget.left / rounds,
+                work=work,
             )
-        return best_of(self._known, spacing_pix, equal, least_efficiency)
-
-    def best_efficiency(self, spacing_pix: float) -> float:
-        """Return the best worst-case `E` of all patterns that keep a spacing."""
-        return keeping(self._known, spacing_pix)[0].efficiency
+        return wanted.best_of(self._known), wanted.keeping(self._known)[0].efficiency
 
     def result(
-        self, chosen: Finished, spacing_pix: float, *, tightest: float | None = None
+        self, chosen: Finished, best_efficiency: float, asked_spacing_pix: float
     ) -> OptimizeResult:
         """Return a pattern with its figures, as the evaluation of a plan gives them."""
         site = self.site
@@ -378,19 +342,10 @@ class _Designs:
         return OptimizeResult(
             postargs=tuple((float(x), float(y)) for x, y in chosen.postargs),
             coverage=coverage,
-            best_efficiency=max(self.best_efficiency(spacing_pix), efficiency),
+            best_efficiency=max(best_efficiency, efficiency),
             possible_efficiency=max(possible, efficiency),
-            asked_spacing_pix=spacing_pix,
+            asked_spacing_pix=asked_spacing_pix,
             separation_pix=chosen.separation_pix,
             span_pix=chosen.span_pix,
             seed=self.seed,
-            loss=0.0 if tightest is None else tightest - efficiency,
         )
-
-
-def _checked(spacing_pix: float) -> float:
-    if not 0.0 <= spacing_pix <= 100.0:
-        raise UsageError(
-            f"a spacing of {spacing_pix:g} pixels cannot be: it must lie between 0 and 100"
-        )
-    return spacing_pix

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -49,12 +50,8 @@ which patterns climb on one of three."""
 class Budget:
     """The multiplications that a search spends: a bound that is the same on every machine.
 
-    Attributes
-    ----------
-    limit, spent : float
-        A billion of them takes about two seconds.
-    progress : callable or None
-        Called with the share that is spent and `doing`, for each percent of the limit.
+    A billion of them takes two to three seconds. For each percent of the limit `progress` is called
+    with the share that is spent and with what is being done.
     """
 
     limit: float = math.inf
@@ -87,27 +84,33 @@ class Finished:
     span_pix: float
 
 
-def keeping(finished: Sequence[Finished], spacing_pix: float) -> list[Finished]:
-    """Return the patterns that keep a spacing, the best `E` first; all where none does."""
-    kept = [f for f in finished if f.separation_pix >= spacing_pix] or finished
-    return sorted(kept, key=lambda f: -f.efficiency)
+class Wanted(NamedTuple):
+    """What is asked of a pattern, and the rule that chooses one.
 
-
-def best_of(
-    finished: Sequence[Finished], spacing_pix: float, equal: float, least_efficiency: float = 0.0
-) -> Finished:
-    """Return what the rule chooses: `E`, then packing distance, then span; each among equals.
-
-    Differences of `E` up to `equal` do not count, unless they go below `least_efficiency`.
+    Differences of worst-case `E` up to `equal` do not count, unless they go below
+    `least_efficiency`. Below the least packing distance, pixels, a pattern is not worth polishing.
     """
-    kept = keeping(finished, spacing_pix)
-    best = kept[0].efficiency
-    floor = min(best, max(best - equal, least_efficiency))
-    efficient = [f for f in kept if f.efficiency >= floor]
-    limit = packing_limit(len(kept[0].postargs))
-    packing = max(f.packing for f in efficient) - EQUAL_PACKING * limit
-    packed = [f for f in efficient if f.packing >= packing]
-    return min(packed, key=lambda f: (round(f.span_pix, 1), -f.packing))
+
+    spacing_pix: float
+    equal: float = EQUAL_EFFICIENCY
+    least_efficiency: float = 0.0
+    least_packing: float = 0.0
+
+    def keeping(self, finished: Sequence[Finished]) -> list[Finished]:
+        """Return the patterns that keep the spacing, the best `E` first; all where none does."""
+        kept = [f for f in finished if f.separation_pix >= self.spacing_pix] or finished
+        return sorted(kept, key=lambda f: -f.efficiency)
+
+    def best_of(self, finished: Sequence[Finished]) -> Finished:
+        """Return what the rule chooses: `E`, packing distance, span; each among equals."""
+        kept = self.keeping(finished)
+        best = kept[0].efficiency
+        floor = min(best, max(best - self.equal, self.least_efficiency))
+        efficient = [f for f in kept if f.efficiency >= floor]
+        limit = packing_limit(len(kept[0].postargs))
+        packing = max(f.packing for f in efficient) - EQUAL_PACKING * limit
+        packed = [f for f in efficient if f.packing >= packing]
+        return min(packed, key=lambda f: (round(f.span_pix, 1), -f.packing))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,9 +131,8 @@ class DesignProblem:
         """The detector of the first view."""
         return self.views[0].aperture.detector
 
-    @cached_property
     def at_center(self) -> Objective:
-        """The objective at the center of the first view alone, where only phases count."""
+        """Return the objective at the center of the first view, where only phases count."""
         center = field_points(self.views[0], base=self.base, grid=3).center
         return Objective(band=_band(self.views[0], center, *_COARSE_BAND), spend=self.budget.spend)
 

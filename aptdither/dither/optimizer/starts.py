@@ -14,15 +14,10 @@ from aptdither.types import FloatArray
 
 
 def lattices(n: int) -> list[FloatArray]:
-    """Return every lattice of `n` phases on the unit torus.
+    """Return every lattice of `n` phases (n, 2) on the unit torus; the first is (0, 0).
 
     There is one for each Hermite form ``[[a, b], [0, d]]``, ``a d = n``, ``0 <= b < d``: the sum of
     the divisors of `n` in all.
-
-    Returns
-    -------
-    list of (n, 2) arrays
-        Phases in [0, 1), pixels; the first is (0, 0).
     """
     found = []
     for a in (a for a in range(1, n + 1) if n % a == 0):
@@ -42,42 +37,26 @@ def phase_sets(n: int, count: int, rng: np.random.Generator) -> FloatArray:
     """
     plain = lattices(n)
     thinned = [lattice for more in (1, 2) for lattice in lattices(n + more)]
-    sets: list[FloatArray] = []
-    for turn in range(count):
-        if turn < len(plain):
-            phases = plain[turn]
-        elif turn % 4 == 0:
-            phases = rng.random((n, 2))
+    sets = plain[:count]
+    for turn in range(len(sets), count):
+        if turn % 4 == 0:
+            sets.append(rng.random((n, 2)))
         elif turn % 4 == 1:
-            whole = thinned[rng.integers(len(thinned))]
-            phases = rng.permutation(whole)[:n]
+            sets.append(rng.permutation(thinned[rng.integers(len(thinned))])[:n])
         else:
-            phases = plain[rng.integers(len(plain))] + rng.normal(scale=0.03, size=(n, 2))
-        sets.append(phases)
+            lattice = plain[rng.integers(len(plain))]
+            sets.append(lattice + rng.normal(scale=0.03, size=(n, 2)))
     return np.array(sets)
 
 
 def lay_out(
     phases: FloatArray, spacing_pix: float, rng: np.random.Generator, *, y_cost: float
 ) -> FloatArray:
-    """Give each phase whole pixels so that the patterns are compact and keep the spacing.
+    """Give phases (C, N, 2) whole pixels so that the patterns are compact and keep the spacing.
 
     Points are placed in random order, each at the free place nearest to a random center of its
     pattern, where a step in y counts `y_cost` (and, at random, up to twice or half of it) times one
-    in x.
-
-    Parameters
-    ----------
-    phases : (C, N, 2) array, pixels
-    spacing_pix : float
-        Smallest distance between two points.
-    y_cost : float
-        See :class:`~aptdither.optics.detector.Detector`.
-
-    Returns
-    -------
-    (C, N, 2) array
-        Offsets from the first point, pixels, that differ as the phases do, modulo 1.
+    in x. Returns offsets from the first point, pixels.
     """
     count, n, _ = phases.shape
     phases = (phases + rng.random((count, 1, 2))) % 1.0
@@ -104,23 +83,13 @@ def lay_out(
     return placed - placed[:, :1]
 
 
-def move_one_point(pattern: FloatArray, spacing_pix: float, *, reach: int = 3) -> FloatArray:
-    """Return every pattern that differs by whole pixels in one point and keeps the spacing.
+def move_one_point(pattern: FloatArray, spacing_pix: float) -> FloatArray:
+    """Return every pattern (C, N, 2) that differs by whole pixels in one point, up to 3 in x and y.
 
-    Parameters
-    ----------
-    pattern : (N, 2) array, pixels
-    spacing_pix : float
-    reach : int
-        How far, in whole pixels along each axis, a point may move.
-
-    Returns
-    -------
-    (C, N, 2) array
-        Offsets from the first point.
+    Only those that keep the spacing, as offsets from the first point.
     """
     n = len(pattern)
-    line = np.arange(-reach, reach + 1)
+    line = np.arange(-3, 4)
     steps = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
     steps = steps[np.any(steps != 0, axis=-1)].astype(np.float64)
     moved = np.broadcast_to(pattern, (n, len(steps), n, 2)).copy()

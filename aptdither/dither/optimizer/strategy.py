@@ -28,12 +28,11 @@ from aptdither.dither.optimizer.problem import (
     MANY_ALIASES,
     DesignProblem,
     Finished,
-    keeping,
+    Wanted,
 )
 from aptdither.dither.optimizer.starts import lay_out, move_one_point, phase_sets
 from aptdither.dither.pattern import rounded
 from aptdither.dither.phases import order_points, span
-from aptdither.dither.region import FieldPoints
 from aptdither.types import FloatArray
 
 
@@ -50,12 +49,12 @@ class _Climb(NamedTuple):
 _CENTER_EFFICIENCY, _CENTER_PACKING = _Climb(1.0, 40), _Climb(100.0, 40)  # one place: no minimum
 _IN_EFFICIENCY = (_Climb(300.0, 30), _Climb(2000.0, 40))
 _IN_PACKING = (_Climb(60.0, 40), _Climb(300.0, 40))
-_LAST_IN_EFFICIENCY: tuple[_Climb, ...] = (
+_LAST_IN_EFFICIENCY = (
     _Climb(900.0, 30),
     _Climb(3000.0, 25),
     _Climb(6000.0, 25),
 )
-_LAST_IN_PACKING: tuple[_Climb, ...] = (_Climb(75.0, 30), _Climb(250.0, 25), _Climb(500.0, 25))
+_LAST_IN_PACKING = (_Climb(75.0, 30), _Climb(250.0, 25), _Climb(500.0, 25))
 
 _SETS, _KEPT_SETS = 96, 32
 """Sets of phases that climb at the center, and how many of them go on."""
@@ -78,34 +77,31 @@ class Effort:
     ----------
     rounds : int
         Independent searches; each takes over the best of those before.
-    layouts, climbers : int
-        Layouts scored and patterns that climb, per round.
+    climbers : int
+        Patterns that climb, per round; forty times as many layouts are scored, and a sixth of them
+        is polished.
     moves : int
         Times that single points of the best patterns are moved, per round.
-    polished : int
-        Best packed patterns that are polished, and half as many of the best in `E`.
     work : float
         Multiplications that a round may spend, about: see
         :class:`~aptdither.dither.optimizer.problem.Budget`.
     """
 
     rounds: int = 1
-    layouts: int = 960
     climbers: int = 24
     moves: int = 1
-    polished: int = 4
     work: float = 1.2e9
 
-    def share(self, work: float, objective: Objective, n: int) -> float:
-        """Return which part of its climbs `work` multiplications allow, 1 at most."""
-        # A climber evaluates E about 200 times in each of its stages, and 800 times when polished.
-        evaluations = (self.layouts + 200 * self.climbers) * (self.moves + 2)
-        allowed = work / objective.work(n) - 800 * self.polished
-        return min(1.0, max(0.0, allowed) / evaluations)
+    def climbers_for(self, work: float, objective: Objective, n: int) -> int:
+        """Return how many patterns may climb for `work` multiplications."""
+        # Each evaluates E about 240 times in each of its stages, and what is polished 800 times.
+        allowed = work / objective.work(n) - 800 * max(1, self.climbers // 6)
+        climbers = allowed / (240 * (self.moves + 2))
+        return max(_LEAST_CLIMBERS, min(self.climbers, round(climbers) if climbers > 0 else 0))
 
 
 NORMAL = Effort()
-QUICK = Effort(layouts=400, climbers=10, moves=0, polished=1, work=2.8e8)
+QUICK = Effort(climbers=10, moves=0, work=2.8e8)
 
 
 class _Pool(NamedTuple):
@@ -133,7 +129,7 @@ def candidate_phases(site: DesignProblem, rng: np.random.Generator) -> FloatArra
     """
     if site.n == 1:
         return np.zeros((1, 1, 2))
-    here = site.at_center
+    here = site.at_center()
     share = min(1.0, MANY_ALIASES / (2 * here.band.cost))
     phases = phase_sets(site.n, round(_SETS * share), rng)
     sharpness, steps = _CENTER_EFFICIENCY
@@ -155,15 +151,12 @@ def candidate_phases(site: DesignProblem, rng: np.random.Generator) -> FloatArra
 
 def search(
     site: DesignProblem,
-    spacing_pix: float,
+    wanted: Wanted,
     sets: FloatArray,
     rng: np.random.Generator,
     *,
     effort: Effort = NORMAL,
     known: Sequence[Finished] = (),
-    equal: float = EQUAL_EFFICIENCY,
-    least_efficiency: float = 0.0,
-    least_packing: float = 0.0,
     work: float = math.inf,
 ) -> list[Finished]:
     """Search patterns that keep a spacing, and return them and the known ones.
@@ -171,8 +164,7 @@ def search(
     Parameters
     ----------
     site : DesignProblem
-    spacing_pix : float
-        Smallest distance between two points.
+    wanted : Wanted
     sets : (S, N, 2) array
         Phases to lay out: from :func:`candidate_phases`.
     rng : numpy.random.Generator
@@ -180,22 +172,16 @@ def search(
         Its layouts, climbers and moves; fewer where they would take more than `work`.
     known : sequence of Finished
         The best of them that keep the spacing climb, too.
-    equal : float
-        Differences of worst-case `E` that do not count.
-    least_efficiency : float
-        Worst-case `E` that must not be given away, even where it would count as equal.
-    least_packing : float
-        Packing distance, pixels, below which a pattern is not worth polishing.
     work : float
         Multiplications that may be spent, about.
     """
     if site.n == 1:
         return [site.finished(np.zeros((1, 2)))]
+    spacing_pix = wanted.spacing_pix
     coarse = site.coarse(spacing_pix)
-    share, until = effort.share(work, coarse, site.n), site.budget.spent + work
-    climbers = max(_LEAST_CLIMBERS, round(effort.climbers * share))
-    layouts = max(_LEAST_LAYOUTS, round(effort.layouts * share))
-    polished = max(1, round(effort.polished * share))
+    until = site.budget.spent + work
+    climbers = effort.climbers_for(work, coarse, site.n)
+    layouts, polished = max(_LEAST_LAYOUTS, 40 * climbers), max(1, climbers // 6)
 
     def laid_out() -> FloatArray:
         chosen = sets[np.arange(layouts) % len(sets)]
@@ -209,7 +195,7 @@ def search(
         near = [move_one_point(pattern, coarse.spacing_pix - 0.1) for pattern in patterns]
         return rng.permutation(np.concatenate(near))[: 2 * layouts]
 
-    wide = [f for f in keeping(known, spacing_pix) if f.separation_pix >= spacing_pix]
+    wide = [f for f in wanted.keeping(known) if f.separation_pix >= spacing_pix]
     first = [site.to_pixels(f.postargs) for f in wide[: max(2, climbers // 4)]]
     started = np.array(first).reshape(-1, site.n, 2)
     pool = _efficient(coarse, laid_out(), climbers)
@@ -219,10 +205,10 @@ def search(
         near = moved(pool.pattern[: max(3, climbers // 4)])
         pool = pool.join(_efficient(coarse, near, climbers))
 
-    finished, floor = list(known), least_efficiency
-    if pool.score[0] - equal > floor:
+    finished, floor = list(known), wanted.least_efficiency
+    if pool.score[0] - wanted.equal > floor:
         finished += _polished(site, spacing_pix, pool.pattern[: (polished + 1) // 2], None)
-        floor = max(floor, keeping(finished, spacing_pix)[0].efficiency - equal)
+        floor = max(floor, wanted.keeping(finished)[0].efficiency - wanted.equal)
     if pool.score[0] > floor - EQUAL_EFFICIENCY:
         able = pool.pattern[pool.score > floor - EQUAL_EFFICIENCY][:climbers]
         packed = _packed(coarse, np.concatenate([able, started]), floor)
@@ -233,7 +219,7 @@ def search(
             near = _packable(coarse, candidates, floor, climbers)
             packed = packed.join(_packed(coarse, near, floor))
             candidates = moved(packed.pattern[:4])
-        holds = packed.pattern[(packed.score > 0) & (packed.score > 0.9 * least_packing)]
+        holds = packed.pattern[(packed.score > 0) & (packed.score > 0.9 * wanted.least_packing)]
         finished += _polished(site, spacing_pix, holds[:polished], floor)
     if not any(f.separation_pix >= spacing_pix for f in finished):
         finished.append(site.finished(site.to_postargs(_in_order(pool.pattern[0]))))
@@ -291,16 +277,16 @@ def _polished(
     again, above one that is higher by that.
     """
     finished: list[Finished] = []
-    asked, field = None, None
-    if floor is not None and len(pattern):
+    if floor is None or not len(pattern):
+        asked = None
+    else:
         rated = site.everywhere(spacing_pix, pattern)[1].efficiency(pattern).min(axis=-1)
         exact = [site.finished(site.to_postargs(one)).efficiency for one in pattern]
         asked = floor + np.maximum(rated - exact, 0.0)
     for _ in range(_ROUNDING_REPEATS):
         if not len(pattern):
             break
-        pattern, field = polish(site, spacing_pix, pattern, asked, field)
-        objective = site.objective(spacing_pix, field)
+        pattern, objective = polish(site, spacing_pix, pattern, asked)
         floors = [None] * len(pattern) if asked is None else asked
         written = [
             site.finished(_rounded(site, objective, one, least))
@@ -315,26 +301,17 @@ def _polished(
 
 
 def polish(
-    site: DesignProblem,
-    spacing_pix: float,
-    pattern: FloatArray,
-    floor: FloatArray | None,
-    field: FieldPoints | None = None,
-) -> tuple[FloatArray, FieldPoints]:
+    site: DesignProblem, spacing_pix: float, pattern: FloatArray, floor: FloatArray | None
+) -> tuple[FloatArray, Objective]:
     """Climb with patterns (C, N, 2), and more places each time: those where they are worst.
 
     They climb in packing distance where worst-case `E` stays above a floor (C,), or in `E` without
-    one. What was polished before, at the places of `field`, climbs in the sharpest minimum alone.
-    Returns the patterns, not rounded, and the places.
+    one. Returns the patterns, not rounded, and the objective over all the places.
     """
     fine, everywhere = site.everywhere(spacing_pix, pattern)
     missing = np.zeros(len(pattern))
-    climbs = _LAST_IN_EFFICIENCY if floor is None else _LAST_IN_PACKING
-    if field is None:
-        field = site.places(max(map(span, pattern)), 1.5 * FINE_STEP_PIX, site.most_places)
-    else:
-        climbs = climbs[-1:]
-    for sharpness, steps in climbs:
+    field = site.places(max(map(span, pattern)), 1.5 * FINE_STEP_PIX, site.most_places)
+    for sharpness, steps in _LAST_IN_EFFICIENCY if floor is None else _LAST_IN_PACKING:
         objective = site.objective(spacing_pix, field)
         goal = objective.worst_efficiency(sharpness)
         if floor is not None:
@@ -346,7 +323,7 @@ def polish(
             missing += np.maximum(reserved - efficiency.min(axis=-1), -0.0001)
         worst = np.concatenate([efficiency.argmin(axis=-1), packing.argmin(axis=-1)])
         field = field.join(fine.at(np.unique(worst)))
-    return pattern, field
+    return pattern, site.objective(spacing_pix, field)
 
 
 def _rounded(
