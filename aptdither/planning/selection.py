@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from aptdither.apt.limits import MAX_VISIT_EXPOSURES
 from aptdither.apt.proposal import Exposure, Proposal
@@ -51,16 +52,8 @@ _Key = tuple[str, str | int]
 class SelectedSets:
     """What the tags of a proposal ask for.
 
-    Attributes
-    ----------
-    visits : tuple of VisitTags
-        The tags and receipts of each visit.
-    sets : tuple of DitherSet
-        Disjoint, in document order of their tags.
-    errors : tuple of AptDitherError
-        What forbids other sets, in document order.
-    findings : tuple of Finding
-        Lines that look like a tag and are none, and receipts that no tag covers.
+    The `sets` are disjoint, in document order of their tags; `errors` forbid others. The `findings`
+    are about lines that look like a tag and are none, and receipts that no tag covers.
     """
 
     visits: tuple[VisitTags, ...]
@@ -81,13 +74,11 @@ def select_sets(proposal: Proposal, options: Options) -> SelectedSets:
         if not tags.has_tags:
             continue
         if len(tags.slots) > MAX_VISIT_EXPOSURES:
-            errors.append(
-                RefusalError(
-                    f"the visit has {len(tags.slots)} exposures; at most {MAX_VISIT_EXPOSURES} are "
-                    "handled: remove its tags, or split the visit",
-                    location=tags.visit.location(),
-                )
+            message = (
+                f"the visit has {len(tags.slots)} exposures; at most {MAX_VISIT_EXPOSURES} are "
+                "handled: remove its tags, or split the visit"
             )
+            errors.append(RefusalError(message, location=tags.visit.location()))
             continue
         errors += _repeated_numbers(tags, visit_numbers)
         for place, claim in _claims(tags, errors):
@@ -122,58 +113,46 @@ def select_sets(proposal: Proposal, options: Options) -> SelectedSets:
 
 def _claims(tags: VisitTags, errors: list[AptDitherError]) -> Iterator[tuple[_Key, Claim]]:
     """Yield what the tags of a visit cover, and the key of that place."""
+    loose: _Key = ("visit", tags.visit.node)
     innermost: defaultdict[_Key, list[Exposure]] = defaultdict(list)
     for exposure, groups in tags.slots:
-        where = ("group", groups[-1].node) if groups else ("visit", tags.visit.node)
-        innermost[where].append(exposure)
-    families = _families(tags)
+        innermost[("group", groups[-1].node) if groups else loose].append(exposure)
     for exposure, groups in tags.slots:
         location = tags.visit.location(exposure)
         for tag in tags.comments[exposure.node].tags:
-            place: _Key = ("group", groups[-1].node) if groups else ("alone", exposure.node)
-            if is_supported(exposure):
-                covered = innermost[place] if groups else families[exposure.node]
-                yield place, Claim(tag=tag, tags=tags, location=location, exposures=covered)
-                continue
-            errors.append(
-                RefusalError(
+            if not is_supported(exposure):
+                message = (
                     f"{tag.text!r} stands on an exposure of {exposure.config or 'no Config'}; only "
-                    f"{' and '.join(CONFIGS)} can be dithered: move the tag",
-                    location=location,
+                    f"{' and '.join(CONFIGS)} can be dithered: move the tag"
                 )
-            )
+                errors.append(RefusalError(message, location=location))
+                continue
+            place: _Key = ("group", groups[-1].node) if groups else ("alone", exposure.node)
+            covered = innermost[place] if groups else _family(exposure, innermost[loose], tags)
+            yield place, Claim(tag=tag, tags=tags, location=location, exposures=covered)
     wholes = sorted(innermost.items(), key=lambda whole: whole[0][0])  # groups first
     wholes = [whole for whole in wholes if any(map(is_supported, whole[1]))]
+    location = tags.visit.location()
     for tag in tags.comments[tags.visit.node].tags:
         for place, covered in wholes:
-            yield (
-                place,
-                Claim(tag=tag, tags=tags, location=tags.visit.location(), exposures=covered),
-            )
+            yield place, Claim(tag=tag, tags=tags, location=location, exposures=covered)
         if not wholes:
-            errors.append(
-                RefusalError(
-                    f"{tag.text!r} covers no {' or '.join(CONFIGS)} exposure: "
-                    "the visit has none; remove the tag",
-                    location=tags.visit.location(),
-                )
+            message = (
+                f"{tag.text!r} covers no {' or '.join(CONFIGS)} exposure: the visit has none; remove "
+                "the tag"
             )
+            errors.append(RefusalError(message, location=location))
 
 
-def _families(tags: VisitTags) -> dict[int, list[Exposure]]:
-    """Return each ungrouped exposure with those that an earlier run made of it, after it."""
-    families: dict[int, list[Exposure]] = {}
-    family: list[Exposure] = []
-    for exposure, groups in tags.slots:
-        if groups:
-            continue
-        receipt = tags.receipt(exposure)
-        is_made = receipt is not None and receipt.made_by is not MadeBy.OBSERVER
-        if not is_made or tags.comments[exposure.node].tags:
-            family = []
-        family.append(exposure)
-        families[exposure.node] = family if family[0] is exposure else [exposure]
-    return families
+def _family(first: Exposure, ungrouped: Sequence[Exposure], tags: VisitTags) -> list[Exposure]:
+    """Return an ungrouped exposure and those that an earlier run made of it, after it."""
+
+    def is_made(one: Exposure) -> bool:
+        receipt = tags.receipt(one)
+        is_own = receipt is None or receipt.made_by is MadeBy.OBSERVER
+        return not is_own and not tags.comments[one.node].tags
+
+    return [first, *takewhile(is_made, ungrouped[ungrouped.index(first) + 1 :])]
 
 
 def _overlaps(candidates: Mapping[_Key, Sequence[Claim]]) -> Iterator[AptDitherError]:

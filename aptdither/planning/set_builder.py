@@ -80,13 +80,11 @@ class SetBuilder:
             errors += refusals(part, self.proposal, self.options, self.distortion)
         targets = {one.target_name: None for part in (*parts, *completed) for one in part.exposures}
         if len(targets) > 1:
-            errors.append(
-                RefusalError(
-                    f"the set points at several targets ({', '.join(map(repr, targets))}); "
-                    "give each target its own group, or its own id",
-                    location=claims[0].location,
-                )
+            message = (
+                f"the set points at several targets ({', '.join(map(repr, targets))}); give each "
+                "target its own group, or its own id"
             )
+            errors.append(RefusalError(message, location=claims[0].location))
         raise_all(errors)
         members = [(part, self._members(part, errors)) for part in parts]
         raise_all(errors)
@@ -125,22 +123,23 @@ class SetBuilder:
         return replace(self.defaults, **values)
 
     def _members(self, claim: Claim, errors: list[AptDitherError]) -> list[Member]:
+        tags = claim.tags
         members: list[Member] = []
         pointings: defaultdict[int, list[Exposure]] = defaultdict(list)
         for exposure in claim.exposures:
-            container = claim.tags.container(exposure)
+            container = tags.container(exposure)
             pointings[exposure.node if container is None else container.node].append(exposure)
         for node, (exposure, *together) in pointings.items():
-            receipt = claim.tags.receipt(exposure)
+            receipt = tags.receipt(exposure)
             if receipt is None or not receipt.is_copy:
-                inside = claim.tags.inside.get(node, ())
+                inside = tags.inside.get(node, ())
                 members.append(
                     Member(
                         exposure=exposure,
-                        runs=runs_of(exposure, claim.tags.groups_of[exposure.node]),
+                        runs=runs_of(exposure, tags.groups_of[exposure.node]),
                         receipt=receipt,
                         together=tuple(together),
-                        parallels=tuple(one for one in inside if claim.tags.prime_of(one)),
+                        parallels=tuple(one for one in inside if tags.prime_of(one)),
                     )
                 )
             elif (
@@ -151,14 +150,12 @@ class SetBuilder:
             ):
                 members[-1] = replace(last, copies=(*last.copies, exposure))
             else:
-                errors.append(
-                    ReceiptError(
-                        "its receipt says that it is a copy made by an earlier run, but it does not"
-                        " follow the exposure it was copied from; remove the last word of the "
-                        "receipt to keep it as an exposure of its own, or delete it",
-                        location=claim.tags.visit.location(exposure),
-                    )
+                message = (
+                    "its receipt says that it is a copy made by an earlier run, but it does not "
+                    "follow the exposure it was copied from; remove the last word of the receipt "
+                    "to keep it as an exposure of its own, or delete it"
                 )
+                errors.append(ReceiptError(message, location=tags.visit.location(exposure)))
         return members
 
     def _shares(
@@ -338,13 +335,11 @@ def _by_visit(claims: Sequence[Claim], errors: list[AptDitherError]) -> list[Cla
         first = own[0]
         joined.append(replace(first, exposures=[exposures[node] for node in sorted(exposures)]))
         if not exposures:
-            errors.append(
-                RefusalError(
-                    f"{first.tag.text!r} covers parallel exposures alone, and their prime cannot be "
-                    "dithered; remove the tag",
-                    location=first.location,
-                )
+            message = (
+                f"{first.tag.text!r} covers parallel exposures alone, and their prime cannot be "
+                "dithered; remove the tag"
             )
+            errors.append(RefusalError(message, location=first.location))
     return joined
 
 
@@ -369,8 +364,7 @@ def _completed(claim: Claim, shares: Sequence[Share]) -> Share:
 def _require_same_origin(tags: VisitTags, exposure: Exposure, source: Exposure) -> None:
     """Refuse a SamePosAs whose position is not that of the same POS TARG.
 
-    A POS TARG counts from the aperture's reference point and from the target; an APT pattern
-    adds to it.
+    A POS TARG counts from the aperture's reference point and from the target; a pattern adds to it.
     """
 
     def origin(one: Exposure) -> object:

@@ -117,19 +117,7 @@ class VisitTags:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A tag, and the exposures of one visit that it puts into a set.
-
-    Attributes
-    ----------
-    tag : Tag
-        What the line says.
-    tags : VisitTags
-        Those of the visit.
-    location : Location
-        Where the tag stands.
-    exposures : sequence of Exposure
-        In document order.
-    """
+    """A tag at a location, and the exposures of its visit that it puts into a set, in order."""
 
     tag: Tag
     tags: VisitTags
