@@ -36,11 +36,6 @@ TILE_ARCSEC = 10.0
 #: A first POS TARG smaller than this, arcsec, is part of a dither about the reference point.
 SMALL_ARCSEC = 2.0
 
-#: What to do about POS TARGs that are not those of their receipts.
-RESTORE = (
-    "restore the POS TARG, or give --rebase to dither about the POS TARGs that the file has now"
-)
-
 UNCOVERED_RECEIPTS = Rule(
     code="ADT407",
     severity=Severity.WARNING,
@@ -230,11 +225,15 @@ def disagreeing(receipts: Mapping[Exposure, Receipt]) -> Iterator[Problem]:
 
 
 def moved(
-    receipts: Mapping[Exposure, Receipt], catalog: Catalog, aperture: Aperture
-) -> list[Problem]:
-    """Return the POS TARGs that are not those that the receipts stand for, without a way out.
+    receipts: Mapping[Exposure, Receipt],
+    catalog: Catalog,
+    aperture: Aperture,
+    otherwise: str = "give --rebase to dither about the POS TARGs that the file has now",
+) -> Iterator[Problem]:
+    """Yield the POS TARGs that are not those that the receipts stand for.
 
-    `aperture` is the one that the set was dithered for.
+    `aperture` is the one that the set was dithered for; `otherwise` is what to do if the POS TARGs
+    shall not be restored.
     """
     offsets = offsets_of(next(iter(receipts.values())), catalog, aperture)
     wanted = {
@@ -247,22 +246,22 @@ def moved(
         for exposure, at in wanted.items()
         if (shift := (exposure.pos_targ or NO_OFFSET) - at).length_arcsec > EQUAL_ARCSEC
     }
+    way_out = f"restore the POS TARG, or {otherwise}"
     if shifts and len(shifts) == len(wanted):
         # Another version's catalog may differ: some points that agree prove that it does not.
         if any(one.version != __version__ for one in receipts.values()):
-            return []
+            return
         first, by = next(iter(shifts.items()))
         is_common = all((shift - by).length_arcsec <= EQUAL_ARCSEC for shift in shifts.values())
         if is_common and len(shifts) > 1:
-            message = f"all {len(shifts)} exposures were moved by ({by.text}) arcsec since they "
-            return [(first, f"{message}were dithered")]
-    problems: list[Problem] = []
+            moved_by = f"were moved by ({by.text}) arcsec since they were dithered"
+            yield first, f"all {len(shifts)} exposures {moved_by}; {way_out}"
+            return
     for exposure in shifts:
         receipt, has = receipts[exposure], exposure.pos_targ or NO_OFFSET
         point = f"point {receipt.index} of {receipt.total} of {receipt.pattern}"
         wants = f"which is POS TARG ({wanted[exposure].text}), but it has ({has.text})"
-        problems.append((exposure, f"its receipt says {point}, {wants}"))
-    return problems
+        yield exposure, f"its receipt says {point}, {wants}; {way_out}"
 
 
 def incomplete(

@@ -26,7 +26,6 @@ from aptdither.planning.dither_sets import DitherSet, Member, Share
 from aptdither.planning.options import Options
 from aptdither.planning.points import cluster_sizes
 from aptdither.planning.receipts import (
-    RESTORE,
     disagreeing,
     dither_of,
     dithered_for,
@@ -297,10 +296,7 @@ class SetBuilder:
             problems = list(disagreeing(own))
             if not problems and not self.options.rebase:
                 aperture = self._aperture(dithered_for(tags, receipts, receipt))
-                problems = [
-                    (exposure, f"{message}; {RESTORE}")
-                    for exposure, message in moved(own, self.catalog, aperture)
-                ]
+                problems = list(moved(own, self.catalog, aperture))
             for exposure, message in problems:
                 yield ReceiptError(message, location=tags.visit.location(exposure))
             strays = [

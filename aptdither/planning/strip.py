@@ -98,12 +98,9 @@ def _moved(read: VisitTags, catalog: Catalog) -> Iterator[AptDitherError]:
         except AptDitherError as error:
             yield error.located(read.visit.location(first))
             continue
-        for exposure, message in moved(own, catalog, aperture):
-            yield ReceiptError(
-                f"{message}; restore the POS TARG, or delete the receipt to keep the POS TARG that "
-                "the file has now",
-                location=read.visit.location(exposure),
-            )
+        keep = "delete the receipt to keep the POS TARG that the file has now"
+        for exposure, message in moved(own, catalog, aperture, keep):
+            yield ReceiptError(message, location=read.visit.location(exposure))
 
 
 def _becomes(

@@ -15,7 +15,6 @@ from aptdither.optics.filters import get_element
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.planning.pointings import VisitPointings, looks_at_no_sky
 from aptdither.planning.receipts import (
-    RESTORE,
     SMALL_ARCSEC,
     disagreeing,
     dithered_for,
@@ -185,8 +184,7 @@ def contradicting_receipts(visit: VisitPointings, context: ReviewContext) -> Ite
             continue
         problems = list(disagreeing(receipts))
         if not problems:
-            for exposure, message in moved(receipts, context.catalog, aperture):
-                problems.append((exposure, f"{message}; {RESTORE}"))
+            problems += moved(receipts, context.catalog, aperture)
             problems += incomplete(receipts, must_be_complete=observed.share is not None)
         for exposure, message in problems:
             reported.add(message)
