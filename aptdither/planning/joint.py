@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, product, zip_longest
 
@@ -186,14 +186,16 @@ def _beside(
 
 def joined_sets(
     dither_set: DitherSet,
-    groups: Sequence[DitherGroup],
-    completed: Sequence[ExposureSet],
+    groups: Iterable[DitherGroup],
+    observed: Mapping[int, VisitPointings],
     evaluator: Evaluator,
 ) -> Iterator[JoinedSet]:
     """Yield what the groups of one set are worth together, for each setup that has several.
 
     Groups whose ORIENTs differ stand for themselves.
     """
+    groups = [group for group in groups if group.exposures.dither_set is dither_set]
+    completed = completed_parts(dither_set, observed)
     together: list[list[ExposureSet]] = []
     for new in [*(group.exposures for group in groups), *completed]:
         for own in together:

@@ -20,7 +20,7 @@ from aptdither.findings import Finding
 from aptdither.planning.consequences import contradictions, followers, old_numbers
 from aptdither.planning.dither_sets import DitherSet
 from aptdither.planning.evaluation import DitherGroup, Evaluator
-from aptdither.planning.joint import Cluster, JoinedSet, Overlap, overlaps
+from aptdither.planning.joint import Cluster, JoinedSet, Overlap, joined_sets, overlaps
 from aptdither.planning.options import Options
 from aptdither.planning.planner import Planner
 from aptdither.planning.pointings import observe
@@ -134,7 +134,11 @@ def make_plan(
             *time_findings,
         ),
         evaluator=evaluator,
-        sets=tuple(joined for one in selected.sets for joined in planner.join(one, groups)),
+        sets=tuple(
+            joined
+            for one in selected.sets
+            for joined in joined_sets(one, groups, observed, evaluator)
+        ),
         overlaps=tuple(overlaps(groups)),
         times=tuple(times),
     )

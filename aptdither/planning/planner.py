@@ -16,10 +16,8 @@ from aptdither.planning.dither_sets import DitherSet, Share
 from aptdither.planning.evaluation import DitherGroup, Evaluator
 from aptdither.planning.joint import (
     Cluster,
-    JoinedSet,
     completed_parts,
     interleave,
-    joined_sets,
     orient_findings,
 )
 from aptdither.planning.pointings import (
@@ -108,13 +106,6 @@ class Planner:
                     members[setup], share.base, cluster.choice, cluster.shift
                 )
         return clusters
-
-    def join(self, dither_set: DitherSet, groups: Sequence[DitherGroup]) -> Iterator[JoinedSet]:
-        """Yield what the groups of a set are worth together, over its visits."""
-        if len(dither_set.shares) > 1:
-            own = [group for group in groups if group.exposures.dither_set is dither_set]
-            completed = completed_parts(dither_set, self.observed)
-            yield from joined_sets(dither_set, own, completed, self.evaluator)
 
     def _sharing(
         self, dither_set: DitherSet, share: Share, errors: list[AptDitherError]

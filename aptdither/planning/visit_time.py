@@ -51,40 +51,41 @@ def visit_times(
     times: list[VisitTime] = []
     findings: list[Finding] = []
     for change in changes:
-        taken: defaultdict[int, list[Pointing]] = defaultdict(list)
+        before: list[Pointing] = []
         for exposures in observed[change.visit.node].sets:
             if exposures.prime is None:  # parallels move with their primes
-                for one in exposures.pointings:
-                    taken[one.exposure.node if one.exposure else 0].append(one)
-        before = sorted((one for own in taken.values() for one in own), key=lambda one: one.when)
+                before += exposures.pointings
+        before.sort(key=lambda one: one.when)
+        taken: defaultdict[int | None, list[Pointing]] = defaultdict(list)
+        for one in before:
+            taken[one.exposure.node if one.exposure else None].append(one)
         after: list[Pointing] = []
         for new in change.exposures:
             if new.pos_targ is None:
-                after += taken.get(new.source.node, ())
+                after += taken[new.source.node]
             else:
                 after.append(pointing_of(new, new.pos_targ))
-        old, new_seconds = _by_orbit(before), _by_orbit(after)
+        old, seconds = _by_orbit(before), _by_orbit(after)
+        number, line = change.visit.number, change.visit.line
         times.append(
             VisitTime(
-                visit=change.visit.number,
+                visit=number,
                 before_seconds=sum(old.values()),
-                after_seconds=sum(new_seconds.values()),
+                after_seconds=sum(seconds.values()),
             )
         )
         copies = sum(new.copy > 0 and not new.is_split for new in change.exposures)
-        more = {orbit: seconds - old.get(orbit, 0.0) for orbit, seconds in new_seconds.items()}
+        more = {orbit: seconds[orbit] - old.get(orbit, 0.0) for orbit in seconds}
         worst = max(more, key=lambda orbit: more[orbit], default=0)
         most = more.get(worst, 0.0)
         if copies or most >= MUCH_SECONDS:
             parts = [f"{copies} more exposures"] if copies else []
             parts += [f"{most:.0f} s more of slews in orbit {worst}"] if most > 0 else []
-            findings.append(
-                MORE_TIME.finding(
-                    f"the dither adds {' and '.join(parts)}: run the Orbit Planner in APT, and see "
-                    "whether the orbits hold them",
-                    Location(visit=change.visit.number, line=change.visit.line),
-                )
+            message = (
+                f"the dither adds {' and '.join(parts)}: run the Orbit Planner in APT, and see "
+                "whether the orbits hold them"
             )
+            findings.append(MORE_TIME.finding(message, Location(visit=number, line=line)))
     return times, findings
 
 
