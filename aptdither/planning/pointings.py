@@ -328,14 +328,13 @@ class _VisitReader:
         }
         first = next(iter(exposures))
         dither_set, share = self.tagged.get(first, (None, None))
-        asked = dither_set.request.size if dither_set is not None else None
+        region = dither_set.region if dither_set is not None else self.region
+        base = observed_base(pointings[0].pos_targ, receipts.get(first))
         return ExposureSet(
             setup=setup,
             pointings=pointings,
-            base=share.base
-            if share is not None
-            else observed_base(pointings[0].pos_targ, receipts.get(first)),
-            region=(asked or self.region) if prime is None else Region.full(),
+            base=share.base if share is not None else base,
+            region=region if prime is None else Region.full(),
             visit=self.tags.visit,
             dither_set=dither_set,
             share=share,
