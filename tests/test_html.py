@@ -91,6 +91,20 @@ def test_a_page_is_whole_and_stands_alone(tagged: str) -> None:
     assert all(link.startswith(("#", "data:,")) for link in page.links)
 
 
+def test_the_header_tells_the_program_where_the_file_has_it(tmp_path: Path, tagged: str) -> None:
+    information = (
+        "<ProposalInformation><Title>A &lt;b&gt; cluster</Title>"
+        "<PrincipalInvestigator FirstName='An' LastName='Observer'/></ProposalInformation>"
+    )
+    source = proposal().replace(b"<Patterns>", information.encode() + b"<Patterns>")
+    source = source.replace(b"<HSTProposal ", b"<HSTProposal Phase2ID='17999' ")
+    header = report(tmp_path, source).partition("<main>")[0]
+    assert "A &lt;b&gt; cluster" in header
+    assert "PI An Observer" in header
+    assert "Program 17999" in header
+    assert not re.search("PI |Program ", tagged.partition("<main>")[0])
+
+
 def test_no_address_is_loaded(tagged: str) -> None:
     page = tagged
     names = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}

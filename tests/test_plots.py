@@ -125,7 +125,7 @@ def test_without_matplotlib_one_line_says_what_to_do(
 def test_the_layout_says_everything_that_it_is_of(tmp_path: Path) -> None:
     one = group(size="60arcsec")
     svg = style.render(
-        partial(pattern.draw_layout, group=one),
+        lambda figure: pattern.draw_layout(figure, one),
         pattern.size_of(one),
         style.Kind.SVG,
         title="t",
@@ -268,9 +268,18 @@ def test_clusters_have_markers_of_their_own_and_outlines_of_their_own(tmp_path: 
 def test_phases_that_coincide_get_one_label() -> None:
     one = group("0,0 0.474,0.424 0,0")
     phases = one.coverage.center_phases
-    found, labels = pattern.merged(phases, one)
+    found, labels = pattern.merged(phases, pattern.labels_of(one))
     assert labels == ["1, 3", "2"]
     assert len(found) == 2
+
+
+def test_filters_at_one_pointing_are_one_layout(undrawn: None, tmp_path: Path) -> None:
+    filters = [exposure(k + 1, element="F125W" if k % 2 else "F160W") for k in range(8)]
+    path, out = tmp_path / "in.apt", tmp_path / "p.svg"
+    path.write_bytes(proposal(visit(*filters, comments="@dither pattern=tight-4")))
+    assert invoke("plot", "layout", "--proposal", path, "-o", out).exit_code == 0
+    assert "of IR F125W" in out.read_text(encoding="utf-8")
+    assert "of IR F160W" in out.read_text(encoding="utf-8")
 
 
 def test_labels_keep_off_points_and_each_other() -> None:

@@ -257,6 +257,8 @@ class Proposal:
     path: str
     apt_version: str
     phase2_id: str
+    title: str
+    investigator: str
     visits: tuple[Visit, ...]
     is_pure_parallel: bool
 

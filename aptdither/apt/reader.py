@@ -82,11 +82,16 @@ def parse_proposal(source: bytes, path: str = "") -> Proposal:
         visits += map(reader.visit, holder.iterchildren("Visit", "HstQuadPattern"))
     information = root.find("ProposalInformation")
     pure_parallel = "" if information is None else information.get("PureParallelProposal", "")
+    person = root.find("ProposalInformation/PrincipalInvestigator")
+    names = ("FirstName", "MiddleInitial", "LastName")
+    investigator = "" if person is None else " ".join(person.get(name, "") for name in names)
     return Proposal(
         document=document,
         path=path,
         apt_version=root.get("AptVersion", "").strip(_SPACE),
         phase2_id=root.get("Phase2ID", ""),
+        title=" ".join(root.findtext("ProposalInformation/Title", "").split()),
+        investigator=" ".join(investigator.split()),
         visits=tuple(visits),
         is_pure_parallel=pure_parallel.strip(_SPACE).lower() == "true",
     )

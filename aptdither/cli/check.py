@@ -263,6 +263,8 @@ class _Writer:
         if self.statistics and self.counts and self.fmt is not CheckFormat.JSON:
             is_text = self.fmt is CheckFormat.TEXT
             console = self.console if is_text else opt.stderr_console()
+            if is_text:
+                console.print()
             console.print(statistics_table(self.counts))
         if self.fmt is CheckFormat.TEXT:
             opt.print_status(

@@ -121,15 +121,24 @@ def _spec_groups(kind: Picture, inputs: GroupInputs) -> PlotSpec:
         coverages = [coverage_map(group, maps.GRID) for group in groups]
         draw = partial(maps.draw_maps, groups=groups, coverages=coverages)
         return PlotSpec(draw, maps.size_of(groups), numbers)
-    if len(groups) > 1:
-        raise too_many_groups(groups, f"{kind} shows one group")
-    (group,) = groups
+    if kind is Picture.FIELD and len(groups) > 1:
+        raise too_many_groups(groups, "field shows one group")
+    group = groups[0]
+    alike = {
+        (one.aperture.name, one.region, one.base, tuple(point.pos_targ for point in one.points))
+        for one in groups
+    }
+    if len(alike) > 1:
+        raise too_many_groups(groups, "layout shows groups of one aperture at the same pointings")
     if kind is Picture.FIELD:
         efficiency, packing = coverage_at(group, nine_places(group))
         draw = partial(field.draw_field, group=group, efficiency=efficiency, packing=packing)
         return PlotSpec(draw, field.FIELD_IN, numbers)
-    draw = partial(pattern_plot.draw_layout, group=group)
-    return PlotSpec(draw, pattern_plot.size_of(group), numbers)
+    return PlotSpec(
+        lambda figure: pattern_plot.draw_layout(figure, *groups),
+        pattern_plot.size_of(*groups),
+        numbers,
+    )
 
 
 def _spec_reconstruction(inputs: GroupInputs, *, errors: bool) -> PlotSpec:

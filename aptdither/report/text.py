@@ -154,7 +154,9 @@ def _points_table(block: Sequence[DitherGroup]) -> Table:
         old = [point.old_pos_targ for point in first.points]
         columns.append((f"old {_POSTARG}", [one.text if one else "-" for one in old]))
         heading = f"new {_POSTARG}"
-    columns.append((heading, [point.pos_targ.text for point in first.points]))
+    written = [point.pos_targ.written for point in first.points]
+    width = max(len(y) for _, y in written)
+    columns.append((heading, [f"{x}, {y:>{width}}" for x, y in written]))
     headings, cells = zip(*columns, strict=True)
     return _table(headings, zip(*cells, strict=True), left=0)
 
@@ -295,13 +297,13 @@ def _with_error(value: float, error: float | None, digits: int = 3) -> str:
 
 def _section(title: str, parts: Iterable[RenderableType]) -> Group:
     """Return parts below a title, each indented and with a blank line after it."""
-    rule = Rule(_plain(title), align="left", characters="─")
+    rule = Rule(Text(safe_line(title), style="bold"), align="left", characters="─")
     return Group(rule, *(Padding(part, (0, 0, 1, 2)) for part in parts))
 
 
 def _facts(pairs: Iterable[tuple[str, str]]) -> Table:
     table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim")
+    table.add_column(style="dim", min_width=len("sampling"))  # tables of a block line up
     table.add_column(overflow="fold")
     for name, value in pairs:
         table.add_row(name, _plain(value))

@@ -17,10 +17,11 @@ from aptdither.optics.aperture import Aperture
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.report.ascii_map import PIXEL_START
 from aptdither.report.plots import geometry
-from aptdither.report.plots.pattern import draw_pixel, draw_repeated, merged
+from aptdither.report.plots.pattern import draw_pixel, draw_repeated, labels_of, merged
 from aptdither.report.plots.style import (
     BLUE,
     INK,
+    LABEL_BOX,
     PACKING,
     SMALL_PT,
     VERMILION,
@@ -129,6 +130,7 @@ def _draw_step(
             ha="center",
             va="bottom" if up > 0 else "top",
             fontsize=SMALL_PT,
+            bbox=LABEL_BOX,
         )
     worst = float(np.hypot(*(steps - step).T).max())
     axes.set_title(f"Step of ({step[0]:g}, {step[1]:g}) pixels: error up to {worst:.3f} pixels")
@@ -147,7 +149,9 @@ def draw_field(
         draw_pixel(axes, NEIGHBORS)
         draw_repeated(axes, phases, geometry.clusters_of(group), size=20.0)
         if len(phases) <= _MAX_LABELS:
-            label_points(axes, *merged(phases, group, _SAME_PLACE_PIX), phases, reach=0.11)
+            label_points(
+                axes, *merged(phases, labels_of(group), _SAME_PLACE_PIX), phases, reach=0.11
+            )
         chips = group.aperture.chips
         chip = f"{group.aperture.chip(int(places.chip[k])).name} " if len(chips) > 1 else ""
         axes.set_title(

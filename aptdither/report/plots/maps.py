@@ -47,6 +47,8 @@ LEGEND = (
 _MIN_RANGE = 0.005
 #: Contour labels so close to the border, as part of the side, would be cut.
 _LABEL_MARGIN = 0.06
+#: Contour labels so close to each other, as part of the side, would overlap.
+_LABELS_APART = 0.09
 
 #: The figures that are mapped, with their titles.
 QUANTITIES = {
@@ -127,7 +129,10 @@ def draw_maps(figure: Figure, groups: Sequence[DitherGroup], coverages: Sequence
             if len(groups) > 1:
                 # Its name has the number of points already.
                 own = [f for f in facts_of(group) if f not in shared and f != f"N = {group.n}"]
-                title = plain(", ".join((name_of(group), *own[:_MAX_OWN_FACTS]))) + f"\n{title}"
+                own_facts = ", ".join(own[:_MAX_OWN_FACTS])
+                title = "\n".join(
+                    [plain(name_of(group)), *([plain(own_facts)] if own else []), title]
+                )
             axes.set_title(title)
         bar = figure.colorbar(filled, ax=list(column), shrink=0.9, aspect=30 * len(groups))
         bar.ax.tick_params(labelsize=SMALL_PT)
@@ -158,10 +163,15 @@ def draw_map(axes: Axes, field_map: FieldMap, levels: FloatArray) -> Any:
         filled.set_edgecolor("face")  # no seams between the levels
         lines = axes.contour(*grid, levels=levels, colors=MAP_INK, linewidths=0.5)
         low, high = border.min(axis=0), border.max(axis=0)
+        shown = np.empty((0, 2))
         for text in axes.clabel(lines, fontsize=SMALL_PT - 0.5, fmt="%.3g", colors=MAP_INK):
             text.set_bbox({**_LABEL_BOX, "pad": 0.3})
             part = (np.array(text.get_position()) - low) / (high - low)
-            text.set_visible(bool(np.all(np.abs(part - 0.5) < 0.5 - _LABEL_MARGIN)))
+            is_inside = np.all(np.abs(part - 0.5) < 0.5 - _LABEL_MARGIN)
+            is_free = np.all(np.hypot(*(shown - part).T) > _LABELS_APART)
+            text.set_visible(bool(is_inside and is_free))
+            if is_inside and is_free:
+                shown = np.vstack([shown, part])
         if len(field_map.values) > 1:
             corner = border[len(border) // 2]  # the upper right one
             label = axes.annotate(name, tuple(corner), (-4, -9), textcoords="offset points")

@@ -33,7 +33,7 @@ from aptdither.report.plots.style import (
     plain,
     stamp,
 )
-from aptdither.report.summary import decimals, figures
+from aptdither.report.summary import FIGURES, decimals, figures
 from aptdither.types import FloatArray
 
 WIDTH_IN = 10.6
@@ -54,46 +54,55 @@ _DOTTED: dict[str, Any] = {"color": FAINT, "linewidth": 0.6, "linestyle": (0, (1
 NEIGHBORS = tuple(np.array(shift, dtype=float) for shift in product((-1, 0, 1), repeat=2))
 
 
-def size_of(group: DitherGroup) -> tuple[float, float]:
+def size_of(*block: DitherGroup) -> tuple[float, float]:
     """Return the size of the picture, inches: long tables make it higher."""
-    return WIDTH_IN, max(HEIGHT_IN, (len(group.points) + _OTHER_ROWS) * _ROW_IN)
+    rows = len(block[0].points) + _OTHER_ROWS + (len(block) - 1) * (len(FIGURES) + 2)
+    return WIDTH_IN, max(HEIGHT_IN, rows * _ROW_IN)
 
 
-def draw_layout(figure: Figure, group: DitherGroup) -> None:
-    """Draw the three panels of a group."""
+def draw_layout(figure: Figure, *block: DitherGroup) -> None:
+    """Draw the three panels of a group, or of groups that point alike with one aperture."""
+    first = block[0]
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 0.92))
-    draw_offsets(left, group)
-    draw_phases(middle, group)
+    draw_offsets(left, *block)
+    draw_phases(middle, *block)
     left.set_title("Offsets")
     middle.set_title("Phases in one pixel (square)")
     for axes in (left, middle):
         axes.set_anchor("N")
-    _draw_table(right, group)
+    _draw_table(right, *block)
     hollow: dict[str, Any] = {"marker": "o", "linestyle": "", "markerfacecolor": "none"}
     handles = [
         Line2D([], [], color=BLUE, marker="o", markersize=5, linestyle="", label="region's center")
     ]
-    if outline(group):
-        words = "rest of the region" + (", in each cluster" if group.clusters > 1 else "")
+    if outline(first):
+        words = "rest of the region" + (", in each cluster" if first.clusters > 1 else "")
         handles += [
             Line2D([], [], color=INK, linewidth=0.7, label=f"outline: {words}"),
             Line2D([], [], color=INK, markersize=3, label="its upper right", **hollow),
         ]
     handles += [Line2D([], [], color=FAINT, label="phase in neighboring pixels", **hollow)]
-    stamp(figure, name_of(group), facts_of(group), handles)
+    alike = zip(*map(facts_of, block), strict=True)
+    facts = [" and ".join(dict.fromkeys(one)) for one in alike]
+    stamp(figure, " + ".join(dict.fromkeys(map(name_of, block))), facts, handles)
 
 
-def draw_offsets(axes: Axes, group: DitherGroup) -> None:
+def labels_of(*block: DitherGroup) -> list[str]:
+    """Return the label of each point: the numbers of its exposures in each of the groups."""
+    alike = zip(*(group.points for group in block), strict=True)
+    return [", ".join(dict.fromkeys(map(label_of, points))) for points in alike]
+
+
+def draw_offsets(axes: Axes, *block: DitherGroup) -> None:
     """Draw the offsets in pixels with the borders of the pixels."""
-    center, borders = center_and_borders(group)
+    center, borders = center_and_borders(block[0])
     half = frame_offsets(axes, _all_places(center, borders))
     axes.plot(*center.T, color=FAINT, linewidth=0.8, zorder=1)
     _draw_outlines(axes, borders, alpha=1.0)
-    _draw_points(axes, center, clusters_of(group))
+    _draw_points(axes, center, clusters_of(block[0]))
     path = [one + (other - one) * _PATH_STEPS for one, other in pairwise(center)]
-    labels = [label_of(point) for point in group.points]
     obstacles = _all_places(np.reshape(path, (-1, 2)), borders)
-    label_points(axes, center, labels, obstacles, reach=0.11 * half)
+    label_points(axes, center, labels_of(*block), obstacles, reach=0.11 * half)
 
 
 def frame_offsets(axes: Axes, points: FloatArray) -> float:
@@ -114,19 +123,19 @@ def frame_offsets(axes: Axes, points: FloatArray) -> float:
     return half
 
 
-def draw_phases(axes: Axes, group: DitherGroup) -> None:
+def draw_phases(axes: Axes, *block: DitherGroup) -> None:
     """Draw one pixel and a part of its neighbors with the phases of all exposures."""
-    center, borders = center_and_borders(group)
+    center, borders = center_and_borders(block[0])
     whole = np.floor(center - PIXEL_START)
     center, borders = center - whole, [border - whole[None] for border in borders]
     draw_pixel(axes, BORDER)
     for shift in NEIGHBORS:
         moved = [border + shift for border in borders]
         _draw_outlines(axes, moved, alpha=0.35 if shift.any() else 1.0)
-    draw_repeated(axes, center, clusters_of(group))
+    draw_repeated(axes, center, clusters_of(block[0]))
     around = np.concatenate([_all_places(center, borders) + shift for shift in NEIGHBORS])
     near = around[np.all(np.abs(around - PIXEL_START - 0.5) < 0.5 + BORDER, axis=1)]
-    label_points(axes, *merged(center, group), near, reach=0.075)
+    label_points(axes, *merged(center, labels_of(*block)), near, reach=0.075)
 
 
 def draw_pixel(axes: Axes, border: float) -> None:
@@ -146,27 +155,27 @@ def draw_repeated(axes: Axes, phases: FloatArray, series: FloatArray, size: floa
         _draw_points(axes, phases + shift, series, is_filled=not shift.any(), size=size)
 
 
-def _draw_table(axes: Axes, group: DitherGroup) -> None:
+def _draw_table(axes: Axes, *block: DitherGroup) -> None:
     """Write offsets and POS TARGs, and the coverage below them."""
     axes.set_axis_off()
     axes.set_title("POS TARGs as written")
-    heads = (("Exp.", "Δx", "Δy", "X", "Y"), ("", "pixels", "pixels", "arcsec", "arcsec"))
-    rows = [
-        (label_of(point), decimals(point.dx_pix), decimals(point.dy_pix), *point.pos_targ.written)
-        for point in group.points
-    ]
-    columns = "{:>5} {:>8} {:>8} {:>9} {:>8}"
-    figure = "{:26} {:>7} {:>7}"
+    first, labels = block[0], labels_of(*block)
+    columns = f"{{:>{max(5, *map(len, labels))}}} {{:>8}} {{:>8}} {{:>9}} {{:>8}}"
     lines = [
-        *(columns.format(*row) for row in heads),
+        columns.format("Exp.", "Δx", "Δy", "X", "Y"),
+        columns.format("", "pixels", "pixels", "arcsec", "arcsec"),
         "",
-        *(columns.format(*row) for row in rows),
-        "",
-        figure.format("Coverage", "center", "worst"),
-        *(figure.format(row.figure.label, row.center, row.worst) for row in figures(group)),
-        "",
-        f"closest pair {group.min_separation_pix:.1f}, total extent {group.span_pix:.1f} pixels",
     ]
+    for label, point in zip(labels, first.points, strict=True):
+        offset = decimals(point.dx_pix), decimals(point.dy_pix)
+        lines.append(columns.format(label, *offset, *point.pos_targ.written))
+    for group in block:
+        what = f"Coverage, {group.element.name}" if len(block) > 1 else "Coverage"
+        rows = [(row.figure.label, row.center, row.worst) for row in figures(group)]
+        lines.append("")
+        lines += [f"{a:26} {b:>7} {c:>7}" for a, b, c in ((what, "center", "worst"), *rows)]
+    extent = f"total extent {first.span_pix:.1f} pixels"
+    lines += ["", f"closest pair {first.min_separation_pix:.1f}, {extent}"]
     axes.text(
         0.0,
         1.0,
@@ -232,17 +241,17 @@ def _draw_points(
 
 
 def merged(
-    phases: FloatArray, group: DitherGroup, same_place_pix: float = _SAME_PLACE_PIX
+    phases: FloatArray, labels: Sequence[str], same_place_pix: float = _SAME_PLACE_PIX
 ) -> tuple[FloatArray, list[str]]:
     """Return places and labels of phases (N, 2), those that coincide under one label."""
     kept: list[int] = []
     texts: list[str] = []
-    for j, point in enumerate(group.points):
+    for j, label in enumerate(labels):
         step = phases[j] - phases[kept]
         near = np.flatnonzero(np.hypot(*(step - np.rint(step)).T) < same_place_pix)
         if len(near):
-            texts[int(near[0])] += f", {label_of(point)}"
+            texts[int(near[0])] += f", {label}"
         else:
             kept.append(j)
-            texts.append(label_of(point))
+            texts.append(label)
     return phases[kept], texts

@@ -48,6 +48,8 @@ SMALL_PT = 7.0
 TEXT_PT = 8.5
 TITLE_PT = 10.5
 PNG_DPI = 160
+#: Behind labels that may lie on lines.
+LABEL_BOX: dict[str, Any] = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.75, "pad": 0.4}
 #: Fraction of the theoretical maximum, as matplotlib's mathematics.
 PACKING = "$d/d_N$"
 
@@ -57,7 +59,7 @@ _FOOT_LINE_IN = 0.14
 _FOOT_GAP_IN = 0.16
 _LEGEND_IN = 0.3
 _LETTERS_PER_IN = 18  # of the smallest text, on average
-_SEPARATOR = "  ·  "
+_SEPARATOR = "\u00a0\u00a0·  "  # at the end of a line, never at its start
 _MAX_LABEL, _MAX_VISIT, _MAX_NAME = 6, 12, 48  # letters
 
 _INKED = "axes.edgecolor axes.labelcolor axes.titlecolor xtick.color ytick.color text.color"
@@ -166,8 +168,8 @@ def stamp(figure: Figure, title: str, facts: Sequence[str], handles: Sequence[Li
     added; `handles` make a legend above them.
     """
     width, height = figure.get_size_inches()
-    line = _SEPARATOR.join((*facts, f"aptdither {__version__}"))
-    lines = textwrap.wrap(plain(line), int(width * _LETTERS_PER_IN), break_long_words=False)
+    line = _SEPARATOR.join(map(plain, (*facts, f"aptdither {__version__}")))
+    lines = textwrap.wrap(line, int(width * _LETTERS_PER_IN), break_long_words=False)
     facts_in = len(lines) * _FOOT_LINE_IN + _EDGE_IN
     foot_in = facts_in + _FOOT_GAP_IN
     small: dict[str, Any] = {"fontsize": SMALL_PT}
@@ -257,7 +259,7 @@ def label_points(
             va="center",
             fontsize=SMALL_PT,
             zorder=5,
-            bbox={"facecolor": PAPER, "edgecolor": "none", "alpha": 0.75, "pad": 0.4},
+            bbox=LABEL_BOX,
         )
 
 
