@@ -359,22 +359,50 @@ def test_text_from_the_file_cannot_drive_the_terminal(tmp_path: Path) -> None:
     assert "\u202e" not in result.stdout
 
 
-def test_a_closed_standard_output_loses_no_file(tagged: Path) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("apply", "one.apt"),
+        ("apply", "one.apt", "-o", "-"),
+        ("check", "one.apt"),
+        ("check", "--explain", "ADT205"),
+        ("check", "--codes"),
+        ("convert", "--pixels", "1,1", "--format", "json"),
+        ("--version",),
+    ],
+    ids=" ".join,
+)
+def test_a_closed_pipe_ends_a_command_quietly(words: tuple[str, ...], tagged: Path) -> None:
     read, write = os.pipe()
     os.close(read)
     run = subprocess.run(
-        [sys.executable, "-c", "from aptdither.cli import run; run()", "apply", str(tagged)],
+        [sys.executable, "-m", "aptdither", *words],
         stdout=write,
         stderr=subprocess.PIPE,
         text=True,
         check=False,
+        cwd=tagged.parent,
     )
     os.close(write)
-    assert run.returncode == 2
+    assert run.returncode == (1 if words == ("--version",) else 141)
+    assert "standard output" not in run.stderr
     assert "Traceback" not in run.stderr
     assert "Exception" not in run.stderr
-    assert "standard output" in run.stderr
-    assert tagged.with_name("one.dithered.apt").exists()
+    if words == ("apply", "one.apt"):
+        assert tagged.with_name("one.dithered.apt").exists()
+
+
+def test_what_an_earlier_run_made_is_not_read_beside_its_origin(tagged: Path) -> None:
+    assert invoke("apply", tagged).exit_code == 0
+    made = tagged.with_name("one.dithered.apt")
+    result = invoke("apply", tagged, made, "--force", "--format", "json")
+    assert result.exit_code == 0
+    assert f"skipped, since their origin is given too: {made}" in result.stderr
+    files = json.loads(result.stdout)["files"]
+    assert [Path(one["input"]["path"]).name for one in files] == ["one.apt"]
+    # Alone, or for strip, it is an input like any other.
+    assert f"{made} is dithered already" in invoke("apply", made, "--dry-run").stderr
+    assert "skipped" not in invoke("strip", tagged, made, "--dry-run").stderr
 
 
 def test_the_same_command_prints_the_same(tagged: Path) -> None:

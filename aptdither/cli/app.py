@@ -8,27 +8,33 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command_from_info
+from typer.models import CommandInfo
 
-from aptdither.cli import (
-    apply,
-    check,
-    convert,
-    evaluate,
-    export,
-    fit,
-    optimize,
-    patterns,
-    plot,
-    strip,
-)
 from aptdither.cli import options as opt
-from aptdither.cli import report as report_command
+
+#: The function of each command, in the module of the command's name.
+COMMANDS = {
+    "apply": "apply_tags",
+    "strip": "strip_dithers",
+    "check": "check_proposals",
+    "patterns": "list_patterns",
+    "evaluate": "evaluate_coverage",
+    "optimize": "design_pattern",
+    "convert": "convert_offsets",
+    "plot": "draw_plot",
+    "report": "write_reports",
+    "export": "export_groups",
+    "fit": "fit_measurements",
+}
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 class _Quick:
@@ -47,12 +53,33 @@ class _Quick:
         return params
 
 
-class QuickCommand(_Quick, TyperCommand):
+class _Command(_Quick, TyperCommand):
     """A command."""
 
 
-class QuickGroup(_Quick, TyperGroup):
+class _Group(_Quick, TyperGroup):
     """All commands, and the options before them."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = _Commands()  # type: ignore[assignment]
+
+
+class _Commands(Mapping[str, Any]):
+    """Commands that are imported, and built, when they are asked for: most runs need one."""
+
+    def __getitem__(self, name: str) -> Any:
+        function = getattr(import_module(f"aptdither.cli.{name}"), COMMANDS[name])
+        info = CommandInfo(
+            name, cls=_Command, callback=opt.command(function), context_settings=SETTINGS
+        )
+        return get_command_from_info(info, pretty_exceptions_short=True, rich_markup_mode=None)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
 
 
 def _value_of(parameter: Any, validate: Callable[..., Any], context: Any, value: Any) -> Any:
@@ -70,29 +97,14 @@ def _value_of(parameter: Any, validate: Callable[..., Any], context: Any, value:
 
 app = typer.Typer(
     name="aptdither",
-    cls=QuickGroup,
+    cls=_Group,
     help="Sub-pixel dithers for HST proposals: turns @dither tags in APT into explicit POS TARGs, "
     "and reports the pixel-phase coverage.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=SETTINGS,
 )
-COMMANDS: dict[str, Callable[..., Any]] = {
-    "apply": apply.apply_tags,
-    "strip": strip.strip_dithers,
-    "check": check.check_proposals,
-    "patterns": patterns.list_patterns,
-    "evaluate": evaluate.evaluate_coverage,
-    "optimize": optimize.design_pattern,
-    "convert": convert.convert_offsets,
-    "plot": plot.draw_plot,
-    "report": report_command.write_reports,
-    "export": export.export_groups,
-    "fit": fit.fit_measurements,
-}
-for name, command in COMMANDS.items():
-    app.command(name, cls=QuickCommand)(opt.command(command))
 
 
 def _print_version(wanted: bool) -> None:
@@ -105,9 +117,9 @@ def _print_version(wanted: bool) -> None:
 def _main(
     version: Annotated[
         bool,
-        opt.option(
+        typer.Option(
             "--version",
-            "Print the versions of aptdither and of its SIAF.",
+            help="Print the versions of aptdither and of its SIAF.",
             callback=_print_version,
             is_eager=True,
         ),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aptdither.cli import options as opt
 from aptdither.cli.options import option
@@ -16,52 +17,47 @@ if TYPE_CHECKING:
     from aptdither.planning.plan import Plan
 
 
+@dataclass(frozen=True, slots=True)
+class TagInputs:
+    """Options for what a tag does not set."""
+
+    n: int | None = option(None, "Points, for tags without n.", "N", names="-n", min=1)
+    size: str | None = option(None, "Region, for tags without size: full, point, 30arcsec.", "SIZE")
+    pattern: str | None = option(None, "Catalog pattern, for tags without pattern.", "NAME")
+    method: str | None = option(None, "auto, catalog, optimize; for tags without method.", "METHOD")
+    spacing: str | None = option(None, "Smallest step, for tags without spacing: tight.", "STEP")
+    snr: str | None = option(None, "Signal to noise of an exposure, for tags without snr.", "S/N")
+
+    def request(self) -> DitherRequest:
+        """Read the options with the grammar of the tags."""
+        from aptdither.apt.tags import parse_tag
+
+        words = [f"{key}={value}" for key, value in asdict(self).items() if value is not None]
+        with opt.as_usage_error():
+            return parse_tag(" ".join(["@dither", *words])).request
+
+
+@dataclass(frozen=True, slots=True)
+class SetInputs:
+    """Options that allow more than the careful default: those of planning's SetOptions."""
+
+    replace: bool = option(False, "Dither each set about its first exposure's POS TARG.")
+    replace_patterns: bool = option(False, "Dither instead of an APT pattern.")
+    split_iterations: bool = option(False, "Turn iterations into separate exposures.")
+    rebase: bool = option(False, "Dither about today's POS TARGs, not those in receipts.")
+    all_visits: bool = option(False, "Dither completed visits too.")
+    parallels: bool = option(False, "Dither prime and parallel containers as one pointing.")
+
+
 def apply_tags(
-    proposals: opt.ProposalsArgument,
     outputs: OutputInputs,
-    n: Annotated[
-        int | None, option("-n", "Points, for tags without n.", min=1, metavar="N")
-    ] = None,
-    size: Annotated[
-        str | None,
-        option("--size", "Region, for tags without size: full, point, 30arcsec.", metavar="SIZE"),
-    ] = None,
-    pattern: Annotated[
-        str | None,
-        option("--pattern", "Catalog pattern, for tags without pattern.", metavar="NAME"),
-    ] = None,
-    method: Annotated[
-        str | None,
-        option("--method", "auto, catalog, optimize; for tags without method.", metavar="METHOD"),
-    ] = None,
-    spacing: Annotated[
-        str | None,
-        option("--spacing", "Smallest step, for tags without spacing: tight.", metavar="STEP"),
-    ] = None,
-    snr: Annotated[
-        str | None,
-        option("--snr", "Signal to noise of an exposure, for tags without snr.", metavar="S/N"),
-    ] = None,
-    replace: Annotated[
-        bool, option("--replace", "Dither each set about its first exposure's POS TARG.")
-    ] = False,
-    replace_patterns: Annotated[
-        bool, option("--replace-patterns", "Dither instead of an APT pattern.")
-    ] = False,
-    split_iterations: Annotated[
-        bool, option("--split-iterations", "Turn iterations into separate exposures.")
-    ] = False,
-    rebase: Annotated[
-        bool, option("--rebase", "Dither about today's POS TARGs, not those in receipts.")
-    ] = False,
-    all_visits: Annotated[bool, option("--all-visits", "Dither completed visits too.")] = False,
-    parallels: Annotated[
-        bool, option("--parallels", "Dither prime and parallel containers as one pointing.")
-    ] = False,
-    details: opt.DetailsOption = False,
-    catalog: opt.CatalogOption = None,
-    distortion: opt.DistortionOption = None,
-    seed: opt.SeedOption = 0,
+    tags: TagInputs,
+    sets: SetInputs,
+    proposals: list[str] = opt.PROPOSALS,
+    details: bool = opt.DETAILS,
+    catalog: Path | None = opt.CATALOG,
+    distortion: Path | None = opt.DISTORTION,
+    seed: int = opt.SEED,
 ) -> int:
     """Give the tagged exposures of proposals explicit POS TARGs.
 
@@ -70,22 +66,16 @@ def apply_tags(
     refused (nothing of that file is written, the others are).
     """
     from aptdither.apt.reader import parse_proposal
+    from aptdither.dither.catalog import load_catalog
     from aptdither.planning.options import Options, SetOptions
     from aptdither.planning.plan import make_plan
     from aptdither.review.acceptance import accept_plan
 
-    defaults = _defaults(n=n, size=size, pattern=pattern, method=method, spacing=spacing, snr=snr)
+    defaults = tags.request()
     options = Options(
         defaults=defaults,
-        sets=SetOptions(
-            replace=replace,
-            replace_patterns=replace_patterns,
-            split_iterations=split_iterations,
-            all_visits=all_visits,
-            rebase=rebase,
-            parallels=parallels,
-        ),
-        catalog=opt.open_catalog(catalog),
+        sets=SetOptions(**asdict(sets)),
+        catalog=load_catalog(catalog),
         distortion=distortion,
         seed=seed,
     )
@@ -109,15 +99,6 @@ def apply_tags(
         )
 
     return change_files(proposals, outputs, "apply", change)
-
-
-def _defaults(**values: int | str | None) -> DitherRequest:
-    """Read the options for what a tag does not set, with the grammar of the tags."""
-    from aptdither.apt.tags import parse_tag
-
-    words = [f"{key}={value}" for key, value in values.items() if value is not None]
-    with opt.as_usage_error():
-        return parse_tag(" ".join(["@dither", *words])).request
 
 
 def _unused_options(plan: Plan, defaults: DitherRequest) -> Iterator[str]:

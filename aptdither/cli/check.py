@@ -11,12 +11,11 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aptdither.cli import options as opt
-from aptdither.cli.options import option
+from aptdither.cli.options import argument, option
 from aptdither.errors import AptDitherError, UsageError
 from aptdither.findings import Selection, Severity
 
@@ -46,42 +45,26 @@ class CheckFormat(StrEnum):
 
 
 def check_proposals(
-    paths: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="IN.apt|DIR",
-            help="Proposals, and folders to search for .apt files; - is standard input.",
-        ),
-    ] = None,
-    fmt: Annotated[
-        CheckFormat, option("--format", "text, json, jsonl (one line per file), sarif (2.1.0).")
-    ] = CheckFormat.TEXT,
-    select: Annotated[
-        list[str] | None,
-        option("--select", "Report only these codes or prefixes.", metavar="CODES"),
-    ] = None,
-    ignore: Annotated[
-        list[str] | None, option("--ignore", "Skip these codes or prefixes.", metavar="CODES")
-    ] = None,
-    size: opt.SizeOption = None,
-    snr: opt.SnrOption = None,
-    fail_on: Annotated[
-        Severity, option("--fail-on", "Exit 1 for findings of this severity or worse.")
-    ] = Severity.WARNING,
-    strict: Annotated[bool, option("--strict", "The same as --fail-on note.")] = False,
-    exit_zero: Annotated[bool, option("--exit-zero", "Exit 0 even if there are findings.")] = False,
-    statistics: Annotated[bool, option("--statistics", "Count the findings of each code.")] = False,
-    jobs: Annotated[
-        int, option("-j --jobs", "Number of processes (0: all cores).", min=0, metavar="N")
-    ] = 1,
-    dask: Annotated[
-        str | None,
-        option("--dask", "Use a Dask cluster that sees the same files.", metavar="ADDRESS"),
-    ] = None,
-    catalog: opt.CatalogOption = None,
-    distortion: opt.DistortionOption = None,
-    explain: Annotated[str | None, option("--explain", "Explain a code.", metavar="CODE")] = None,
-    codes: Annotated[bool, option("--codes", "Print the table of all codes, in Markdown.")] = False,
+    paths: list[str] | None = argument(
+        None, "Proposals, and folders to search for .apt files; - is standard input.", "IN.apt|DIR"
+    ),
+    fmt: CheckFormat = option(
+        CheckFormat.TEXT, "text, json, jsonl (one line per file), sarif (2.1.0).", names="--format"
+    ),
+    select: list[str] | None = option(None, "Report only these codes or prefixes.", "CODES"),
+    ignore: list[str] | None = option(None, "Skip these codes or prefixes.", "CODES"),
+    size: str | None = opt.SIZE,
+    snr: str | None = opt.SNR,
+    fail_on: Severity = option(Severity.WARNING, "Exit 1 for findings of this severity or worse."),
+    strict: bool = option(False, "The same as --fail-on note."),
+    exit_zero: bool = option(False, "Exit 0 even if there are findings."),
+    statistics: bool = option(False, "Count the findings of each code."),
+    jobs: int = option(1, "Number of processes (0: all cores).", "N", names="-j --jobs", min=0),
+    dask: str | None = option(None, "Use a Dask cluster that sees the same files.", "ADDRESS"),
+    catalog: Path | None = opt.CATALOG,
+    distortion: Path | None = opt.DISTORTION,
+    explain: str | None = option(None, "Explain a code.", "CODE"),
+    codes: bool = option(False, "Print the table of all codes, in Markdown."),
 ) -> int | None:
     """Review the dithering of proposals.
 
@@ -98,25 +81,25 @@ def check_proposals(
 
         print_explanation(opt.stdout_console(), rule_of(explain))
         return None
+    from aptdither.dither.catalog import load_catalog
     from aptdither.io.batch import default_jobs
     from aptdither.io.files import STANDARD
+    from aptdither.review.options import ReviewOptions
 
     if not paths:
         raise UsageError("give a proposal or a folder of them: aptdither check IN.apt")
     if STANDARD in paths and (len(paths) > 1 or dask is not None):
         raise UsageError("- is standard input: give it alone, and without --dask")
 
-    from aptdither.review.options import ReviewOptions
-
     options = ReviewOptions(
-        size=opt.parse_size_option(size),
-        snr=opt.parse_snr_option(snr),
+        size=opt.read_word("size", size),
+        snr=opt.read_word("snr", snr),
         selection=Selection.of(select or (), ignore or (), RULES),
         catalog=catalog,
         distortion=distortion,
     )
     # Errors of these files are reported once, before any proposal is read.
-    opt.open_catalog(catalog)
+    load_catalog(catalog)
     opt.require_distortion(distortion)
     writer = _Writer(fmt, statistics=statistics)
     with_groups = fmt in (CheckFormat.JSON, CheckFormat.JSONL)

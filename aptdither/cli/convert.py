@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
-from typing import Annotated
 
 from aptdither.cli import options as opt
 from aptdither.cli.inputs import SetupInputs, one_position
@@ -22,19 +21,13 @@ class ConvertFormat(StrEnum):
 
 def convert_offsets(
     inputs: SetupInputs,
-    pixels: Annotated[
-        str | None, option("--pixels", "Offsets to convert, pixels.", metavar='"DX,DY ..."')
-    ] = None,
-    postargs: opt.PostargsOption = None,
-    at: Annotated[
-        str | None,
-        option("--at", "Pixel of the calibrated image (default: reference point).", metavar="X,Y"),
-    ] = None,
-    chip: Annotated[
-        int | None,
-        option("--chip", "Chip of --at (default: that of the reference point).", metavar="1|2"),
-    ] = None,
-    fmt: Annotated[ConvertFormat, option("--format", "Text, JSON or CSV.")] = ConvertFormat.TEXT,
+    pixels: str | None = option(None, "Offsets to convert, pixels.", '"DX,DY ..."'),
+    postargs: str | None = option(None, "POS TARGs, arcsec.", '"X,Y ..."'),
+    at: str | None = option(
+        None, "Pixel of the calibrated image (default: reference point).", "X,Y"
+    ),
+    chip: int | None = option(None, "Chip of --at (default: that of the reference point).", "1|2"),
+    fmt: ConvertFormat = option(ConvertFormat.TEXT, "Text, JSON or CSV.", names="--format"),
 ) -> None:
     """Convert offsets in pixels to POS TARGs, or back.
 

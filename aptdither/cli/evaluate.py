@@ -9,8 +9,8 @@ from aptdither.errors import UsageError
 
 def evaluate_coverage(
     inputs: GroupInputs,
-    details: opt.DetailsOption = False,
-    fmt: opt.FormatOption = opt.Format.TEXT,
+    details: bool = opt.DETAILS,
+    fmt: opt.Format = opt.FORMAT,
 ) -> None:
     """Evaluate the pixel-phase coverage of POS TARGs.
 

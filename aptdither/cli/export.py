@@ -6,7 +6,7 @@ import math
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from aptdither.cli import options as opt
 from aptdither.cli.inputs import GroupInputs
@@ -32,23 +32,17 @@ class ExportFormat(StrEnum):
 
 def export_groups(
     inputs: GroupInputs,
-    fmt: Annotated[
-        ExportFormat,
-        option(
-            "--format", "Table (ecsv, markdown, latex), POS TARG lines (apt-text), or DS9 regions."
-        ),
-    ] = ExportFormat.ECSV,
-    output: opt.FileOption = None,
-    orient: Annotated[
-        float | None, option("--orient", "ds9-sky: ORIENT of the visit (angle of U3), degrees.")
-    ] = None,
-    position: Annotated[
-        str | None,
-        option(
-            "--position", "ds9-sky: target position (default: the proposal's).", metavar='"RA DEC"'
-        ),
-    ] = None,
-    force: opt.ForceOption = False,
+    fmt: ExportFormat = option(
+        ExportFormat.ECSV,
+        "Table (ecsv, markdown, latex), POS TARG lines (apt-text), or DS9 regions.",
+        names="--format",
+    ),
+    output: str | None = opt.FILE,
+    orient: float | None = option(None, "ds9-sky: ORIENT of the visit (angle of U3), degrees."),
+    position: str | None = option(
+        None, "ds9-sky: target position (default: the proposal's).", '"RA DEC"'
+    ),
+    force: bool = opt.FORCE,
 ) -> None:
     """Write POS TARGs as tables or text, or footprints as DS9 regions."""
     from aptdither.io import files

@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from aptdither.cli import options as opt
 from aptdither.cli.inputs import SetupInputs, one_position
-from aptdither.cli.options import option
+from aptdither.cli.options import argument, option
 from aptdither.types import Region
 
 
 def fit_measurements(
     inputs: SetupInputs,
-    file: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE",
-            help="An ECSV table with columns postarg_x, postarg_y and x_pix, y_pix (or dx_pix, "
-            "dy_pix); also dataset if there are several, and chip of two-chip detectors.",
-        ),
-    ],
-    at: Annotated[
-        str | None,
-        option("--at", "Origin of dx_pix, dy_pix (default: reference point).", metavar="X,Y"),
-    ] = None,
-    size: opt.SizeOption = None,
-    snr: opt.SnrOption = None,
-    fmt: opt.FormatOption = opt.Format.TEXT,
+    file: Path = argument(
+        ...,
+        "An ECSV table with columns postarg_x, postarg_y and x_pix, y_pix (or dx_pix, dy_pix); also "
+        "dataset if there are several, and chip of two-chip detectors.",
+        "FILE",
+    ),
+    at: str | None = option(None, "Origin of dx_pix, dy_pix (default: reference point).", "X,Y"),
+    size: str | None = opt.SIZE,
+    snr: str | None = opt.SNR,
+    fmt: opt.Format = opt.FORMAT,
 ) -> None:
     """Fit the scale and roll of observed dithers.
 
@@ -46,7 +38,7 @@ def fit_measurements(
     from aptdither.report.text import fit_summary
 
     optics = inputs.optics(for_fit=True)
-    region, noise = opt.parse_size_option(size), opt.parse_snr_option(snr)
+    region, noise = opt.read_word("size", size), opt.read_word("snr", snr)
     view = View(*optics, region or Region.full(), snr=noise or SIGNAL_TO_NOISE)
     tables = read_measurements(file, at=one_position(at, optics[0]))
     fits = [fit_dithers(measured, optics[0]) for measured in tables]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aptdither.cli import options as opt
+from aptdither.cli.options import option
 from aptdither.errors import AptDitherError, Location, UsageError
 from aptdither.types import Progress, Region, Setup, Spacing
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from aptdither.optics.filters import SpectralElement
     from aptdither.planning.choice import PatternChoice, PatternChooser
     from aptdither.planning.evaluation import DitherGroup, Evaluator
+    from aptdither.planning.options import Options
     from aptdither.planning.plan import Survey
 
 
@@ -26,19 +29,13 @@ if TYPE_CHECKING:
 class SetupInputs:
     """Options that give an aperture and a spectral element; None is the detector's default."""
 
-    config: opt.ConfigOption = None
-    aperture: opt.ApertureOption = None
-    element: opt.ElementOption = None
-    distortion: opt.DistortionOption = None
+    config: str | None = option(None, "Config, where the aperture does not say it.", "WFC3/IR")
+    aperture: str | None = option(None, "APT aperture: IR, IR-FIX, UVIS2-C512C-SUB.", "NAME")
+    element: str | None = option(None, "Spectral element: F160W, G141.", "NAME")
+    distortion: Path | None = opt.DISTORTION
 
     def setup(self, *, for_fit: bool = False) -> Setup:
-        """Return the setup, completed with the detector's defaults (those for fits, or for design).
-
-        Raises
-        ------
-        UsageError
-            If the configuration is not supported, or the aperture is not known.
-        """
+        """Return the setup, completed with the detector's defaults (those for fits, or for design)."""
         from aptdither.optics.aperture import get_aperture
         from aptdither.optics.detector import get_detector, supported_configs
 
@@ -53,13 +50,7 @@ class SetupInputs:
         return Setup(config=detector.config, aperture=name, element=self.element or default_element)
 
     def optics(self, *, for_fit: bool = False) -> tuple[Aperture, SpectralElement]:
-        """Return the aperture and the spectral element.
-
-        Raises
-        ------
-        UsageError
-            If one of them is not known.
-        """
+        """Return the aperture and the spectral element."""
         from aptdither.optics.aperture import get_aperture
         from aptdither.optics.filters import get_element
 
@@ -75,25 +66,25 @@ class SetupInputs:
 class RegionInputs(SetupInputs):
     """Options that say what a coverage is evaluated for."""
 
-    size: opt.SizeOption = None
-    snr: opt.SnrOption = None
+    size: str | None = opt.SIZE
+    snr: str | None = opt.SNR
 
 
 @dataclass(frozen=True, slots=True)
 class ViewInputs(RegionInputs):
     """Options that say what sees a dither: one detector, or several that share it."""
 
-    views: opt.ViewsOption = None
+    views: list[str] | None = option(
+        None,
+        "A detector that sees the dither; the first is the prime, repeat for others.",
+        "CONFIG:APERTURE:ELEMENT[:SIZE]",
+        names="--view",
+    )
+    seed: int = opt.SEED
 
     def seen(self) -> list[tuple[Setup, Region]]:
-        """Return the setups and regions, the prime's first.
-
-        Raises
-        ------
-        UsageError
-            If a view is malformed or unknown, or the options contradict each other.
-        """
-        region = opt.parse_size_option(self.size) or Region.full()
+        """Return the setups and regions, the prime's first."""
+        region = opt.read_word("size", self.size) or Region.full()
         if not self.views:
             return [(self.setup(), region)]
         if (self.config, self.aperture, self.element) != (None, None, None):
@@ -109,28 +100,38 @@ class ViewInputs(RegionInputs):
             config, aperture, element, *size = words
             one = SetupInputs(config or None, aperture, element, self.distortion)
             one.optics()
-            own = opt.parse_size_option(size[0]) if size else None
-            seen.append((one.setup(), own or region))
+            seen.append((one.setup(), opt.read_word("size", size[0]) if size else region))
         return seen
 
-    def evaluator(self, seed: int) -> Evaluator:
-        """Return what evaluates dithers as the options say."""
+    def options(self, catalog: Path | None = None) -> Options:
+        """Return these options as those of a run."""
         from aptdither.apt.tags import DitherRequest
-        from aptdither.planning.evaluation import Evaluator
+        from aptdither.dither.catalog import load_catalog
         from aptdither.planning.options import Options
 
-        defaults = DitherRequest(snr=opt.parse_snr_option(self.snr))
-        return Evaluator(Options(defaults=defaults, distortion=self.distortion, seed=seed))
+        size, snr = opt.read_word("size", self.size), opt.read_word("snr", self.snr)
+        return Options(
+            defaults=DitherRequest(size=size, snr=snr),
+            catalog=load_catalog(catalog),
+            distortion=self.distortion,
+            seed=self.seed,
+        )
+
+    def evaluator(self, catalog: Path | None = None) -> Evaluator:
+        """Return what evaluates dithers as the options say."""
+        from aptdither.planning.evaluation import Evaluator
+
+        return Evaluator(self.options(catalog))
 
     def chooser(
-        self, *, seed: int, spacing: Spacing | None = None, progress: Progress | None
+        self, *, spacing: Spacing | None = None, progress: Progress | None
     ) -> PatternChooser:
         """Return what designs patterns for all that the options name; without a catalog."""
         from aptdither.planning.choice import PatternChooser
 
-        evaluator, seen = self.evaluator(seed), self.seen()
+        evaluator, seen = self.evaluator(), self.seen()
         views = tuple(evaluator.view(setup, region, prime=seen[0][0]) for setup, region in seen)
-        return PatternChooser(views=views, spacing=spacing, seed=seed, progress=progress)
+        return PatternChooser(views=views, spacing=spacing, seed=self.seed, progress=progress)
 
     def evaluate(self, choice: PatternChoice, evaluator: Evaluator) -> list[DitherGroup]:
         """Return a pattern as each detector sees it."""
@@ -145,29 +146,22 @@ class ViewInputs(RegionInputs):
 class GroupInputs(ViewInputs):
     """Options that give groups of exposures: patterns, POS TARGs, or a proposal."""
 
-    patterns: opt.PatternsOption = None
-    postargs: opt.PostargsListOption = None
-    proposal: opt.ProposalOption = None
-    visit: opt.VisitOption = None
-    group: opt.GroupOption = None
-    catalog: opt.CatalogOption = None
-    seed: opt.SeedOption = 0
+    patterns: list[str] | None = option(
+        None, "A catalog pattern; may be repeated.", "NAME", names="--pattern"
+    )
+    postargs: list[str] | None = option(None, "POS TARGs, arcsec; may be repeated.", '"X,Y ..."')
+    proposal: str | None = option(
+        None, "The exposures of a proposal; - is standard input.", "IN.apt"
+    )
+    visit: str | None = option(None, "One visit of the proposal (default: all).", "NUMBER")
+    group: int | None = option(None, "Only this group, counted from 1.", "N", min=1)
+    catalog: Path | None = opt.CATALOG
 
     def groups(self, *, with_plan: bool, source: Source | None = None) -> list[DitherGroup]:
-        """Return the groups, evaluated.
+        """Return the groups, evaluated; of a proposal those of `source`, where it is read already.
 
-        Parameters
-        ----------
-        with_plan : bool
-            Evaluate what `apply` would write for the tags of a proposal, which must have exposures
-            of a supported detector; otherwise evaluate its exposures as they are.
-        source : Source, optional
-            The proposal, where it is read already.
-
-        Raises
-        ------
-        UsageError
-            If the options contradict each other, or name what does not exist.
+        With `with_plan` they are what `apply` would write for its tags, and it must have exposures
+        of a supported detector; otherwise its exposures are evaluated as they are.
         """
         from aptdither.io import files
 
@@ -195,11 +189,10 @@ class GroupInputs(ViewInputs):
     def _given(self) -> list[DitherGroup]:
         from aptdither.planning.choice import PatternChoice
 
-        evaluator = self.evaluator(self.seed)
         pairs = [opt.parse_pairs(text, "--postargs") for text in self.postargs or ()]
         with opt.as_usage_error():
-            catalog, groups = opt.open_catalog(self.catalog), []
-            for pattern in map(catalog.get, self.patterns or ()):
+            evaluator, groups = self.evaluator(self.catalog), []
+            for pattern in map(evaluator.catalog.get, self.patterns or ()):
                 inputs = self._for(pattern)
                 aperture = evaluator.aperture(inputs.seen()[0][0])
                 choice = PatternChoice.from_catalog(pattern, aperture)
@@ -222,17 +215,9 @@ class GroupInputs(ViewInputs):
     def survey(self, source: Source, *, with_plan: bool = True) -> tuple[Proposal, Survey]:
         """Return a proposal and its evaluated groups; errors name its file."""
         from aptdither.apt.reader import parse_proposal
-        from aptdither.apt.tags import DitherRequest
-        from aptdither.planning.options import Options
         from aptdither.planning.plan import survey
 
-        size, snr = opt.parse_size_option(self.size), opt.parse_snr_option(self.snr)
-        options = Options(
-            defaults=DitherRequest(size=size, snr=snr),
-            catalog=opt.open_catalog(self.catalog),
-            distortion=self.distortion,
-            seed=self.seed,
-        )
+        options = self.options(self.catalog)
         try:
             with opt.progress_bar("planning") as progress:
                 proposal = parse_proposal(source.data, path=source.name)
@@ -246,13 +231,7 @@ class GroupInputs(ViewInputs):
 def one_position(
     text: str | None, aperture: Aperture, chip: int | None = None
 ) -> tuple[float, float]:
-    """Read a position on a chip; None is the reference point.
-
-    Raises
-    ------
-    UsageError
-        If it is not one position, is off the chip, or the chip is not read.
-    """
+    """Read a position on a chip that is read; None is the reference point."""
     if text is None:
         if chip not in (None, aperture.frame.chip):
             raise UsageError(f"--chip {chip} needs --at: the reference point is on the other chip")

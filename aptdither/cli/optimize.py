@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Annotated
 
 from aptdither.cli import options as opt
 from aptdither.cli.inputs import ViewInputs
@@ -13,17 +12,14 @@ from aptdither.cli.options import option
 
 def design_pattern(
     inputs: ViewInputs,
-    n: Annotated[int, option("-n", "Number of points.", min=1, metavar="N")],
-    spacing: opt.SpacingOption = None,
-    tradeoff: Annotated[bool, option("--tradeoff", "List the coverage at each spacing.")] = False,
-    output: opt.FileOption = None,
-    name: Annotated[
-        str | None, option("--name", "Name of the pattern in the file.", metavar="NAME")
-    ] = None,
-    force: opt.ForceOption = False,
-    seed: opt.SeedOption = 0,
-    details: opt.DetailsOption = False,
-    fmt: opt.FormatOption = opt.Format.TEXT,
+    n: int = option(..., "Number of points.", "N", names="-n", min=1),
+    spacing: str | None = option(None, "Smallest step: tight, wide, 12pix, 1.5arcsec.", "STEP"),
+    tradeoff: bool = option(False, "List the coverage at each spacing."),
+    output: str | None = opt.FILE,
+    name: str | None = option(None, "Name of the pattern in the file.", "NAME"),
+    force: bool = opt.FORCE,
+    details: bool = opt.DETAILS,
+    fmt: opt.Format = opt.FORMAT,
 ) -> None:
     """Design a dither pattern.
 
@@ -39,9 +35,9 @@ def design_pattern(
         files.check_output(output, force=force)
         with opt.as_usage_error():
             check_name(name or Path(output).stem)
-    smallest = opt.parse_spacing_option(spacing)
+    smallest = opt.read_word("spacing", spacing)
     with opt.as_usage_error(), opt.progress_bar("searching") as progress:
-        chooser = inputs.chooser(seed=seed, spacing=smallest, progress=progress)
+        chooser = inputs.chooser(spacing=smallest, progress=progress)
         if not tradeoff:
             choice = chooser.design(n)
         else:
@@ -50,7 +46,7 @@ def design_pattern(
         optics = chooser.aperture, chooser.views[0].element
         opt.print_result(
             fmt,
-            lambda: json.tradeoff_report(curve, *optics, seed=seed),
+            lambda: json.tradeoff_report(curve, *optics, seed=inputs.seed),
             lambda: text.tradeoff_table(curve, *optics),
         )
         return
@@ -61,5 +57,5 @@ def design_pattern(
         opt.write_file(output, table.getvalue(), force=force, hint=hint)
     if output == files.STANDARD:
         return
-    groups = inputs.evaluate(choice, inputs.evaluator(seed))
-    opt.print_groups("optimize", groups, fmt, seed=seed, details=details)
+    groups = inputs.evaluate(choice, inputs.evaluator())
+    opt.print_groups("optimize", groups, fmt, seed=inputs.seed, details=details)

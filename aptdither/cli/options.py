@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import os
 import re
@@ -9,7 +10,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO, get_type_hints
@@ -17,20 +17,19 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO, get_type_hints
 import typer
 
 from aptdither.errors import AptDitherError, CatalogError, OpticsError, TagError, UsageError
-from aptdither.types import Progress, Region, Spacing
+from aptdither.types import Progress
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from aptdither.dither.catalog import Catalog
     from aptdither.planning.evaluation import DitherGroup
 
 EXIT_FINE = 0
 EXIT_FINDINGS = 1
 EXIT_USAGE = 2
 EXIT_INPUT = 3
-#: What a shell reports of a program that Ctrl-C ended.
-EXIT_INTERRUPTED = 130
+#: What a shell reports of a program that Ctrl-C ended, or that wrote into a closed pipe.
+EXIT_INTERRUPTED, EXIT_CLOSED_PIPE = 130, 141
 
 #: Largest coordinate that an option accepts, arcsec or pixels.
 FARTHEST = 1e6
@@ -49,88 +48,44 @@ class Format(StrEnum):
     JSON = "json"
 
 
-def option(names: str, text: str, **settings: Any) -> Any:
-    """Return an option, from its names (separated by spaces) and its help text."""
-    return typer.Option(*names.split(), help=text, **settings)
+def option(
+    default: Any, text: str, metavar: str | None = None, *, names: str = "", **more: Any
+) -> Any:
+    """Return an option as the default of a parameter or field; ... for one that must be given.
+
+    Its name is that of the parameter, unless `names` are given, separated by spaces.
+    """
+    told = {"kind": typer.Option, "names": names, "help": text, "metavar": metavar, **more}
+    return dataclasses.field(default=default, metadata=told)
+
+
+def argument(default: Any, text: str, metavar: str | None = None) -> Any:
+    """Return an argument as :func:`option` does."""
+    return dataclasses.field(
+        default=default, metadata={"kind": typer.Argument, "help": text, "metavar": metavar}
+    )
 
 
 # Options that several commands have.
-FormatOption = Annotated[Format, option("--format", "Print text or JSON.")]
-SeedOption = Annotated[int, option("--seed", "Seed of all random numbers.", min=0, metavar="N")]
-ForceOption = Annotated[bool, option("--force", "Overwrite an existing file.")]
-FileOption = Annotated[
-    str | None, option("-o --output", "Write to this file; - is standard output.", metavar="FILE")
-]
-CatalogOption = Annotated[
-    Path | None, option("--catalog", "Also use the patterns of this ECSV file.", metavar="FILE")
-]
-DistortionOption = Annotated[
-    Path | None,
-    option("--distortion", "IDCTAB (FITS) instead of the SIAF distortion.", metavar="FILE"),
-]
-DetailsOption = Annotated[bool, option("--details", "Print all figures, and explain them.")]
-SizeOption = Annotated[
-    str | None,
-    option("--size", "Region: full, point, or a diameter: 30arcsec, 150pix.", metavar="SIZE"),
-]
-SnrOption = Annotated[
-    str | None, option("--snr", "Signal to noise of one exposure (default 10).", metavar="S/N")
-]
-ViewsOption = Annotated[
-    list[str] | None,
-    option(
-        "--view",
-        "A detector that sees the dither; the first is the prime, repeat for others.",
-        metavar="CONFIG:APERTURE:ELEMENT[:SIZE]",
-    ),
-]
-SpacingOption = Annotated[
-    str | None,
-    option("--spacing", "Smallest step: tight, wide, 12pix, 1.5arcsec.", metavar="STEP"),
-]
-ConfigOption = Annotated[
-    str | None,
-    option("--config", "Config, where the aperture does not say it.", metavar="WFC3/IR"),
-]
-ApertureOption = Annotated[
-    str | None, option("--aperture", "APT aperture: IR, IR-FIX, UVIS2-C512C-SUB.", metavar="NAME")
-]
-ElementOption = Annotated[
-    str | None, option("--element", "Spectral element: F160W, G141.", metavar="NAME")
-]
-PostargsOption = Annotated[
-    str | None, option("--postargs", "POS TARGs, arcsec.", metavar='"X,Y ..."')
-]
-PatternsOption = Annotated[
-    list[str] | None, option("--pattern", "A catalog pattern; may be repeated.", metavar="NAME")
-]
-PostargsListOption = Annotated[
-    list[str] | None,
-    option("--postargs", "POS TARGs, arcsec; may be repeated.", metavar='"X,Y ..."'),
-]
-ProposalsArgument = Annotated[
-    list[str],
-    typer.Argument(metavar="IN.apt", help="Proposals, as saved by APT; - is standard input."),
-]
-ProposalOption = Annotated[
-    str | None,
-    option("--proposal", "The exposures of a proposal; - is standard input.", metavar="IN.apt"),
-]
-VisitOption = Annotated[
-    str | None, option("--visit", "One visit of the proposal (default: all).", metavar="NUMBER")
-]
-GroupOption = Annotated[
-    int | None, option("--group", "Only this group, counted from 1.", min=1, metavar="N")
-]
+FORMAT = option(Format.TEXT, "Print text or JSON.", names="--format")
+SEED = option(0, "Seed of all random numbers.", "N", min=0)
+FORCE = option(False, "Overwrite an existing file.")
+FILE = option(None, "Write to this file; - is standard output.", "FILE", names="-o --output")
+CATALOG = option(None, "Also use the patterns of this ECSV file.", "FILE")
+DISTORTION = option(None, "IDCTAB (FITS) instead of the SIAF distortion.", "FILE")
+DETAILS = option(False, "Print all figures, and explain them.")
+SIZE = option(None, "Region: full, point, or a diameter: 30arcsec, 150pix.", "SIZE")
+SNR = option(None, "Signal to noise of one exposure (default 10).", "S/N")
+PROPOSALS = argument(..., "Proposals, as saved by APT; - is standard input.", "IN.apt")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Terminal:
     """What every command prints, and how."""
 
-    no_color: Annotated[bool, option("--no-color", "No color (NO_COLOR is honored).")] = False
-    quiet: Annotated[bool, option("-q --quiet", "Print results and errors only.")] = False
-    verbose: Annotated[bool, option("-v --verbose", "Print versions and times too.")] = False
+    no_color: bool = option(False, "No color (NO_COLOR is honored).")
+    quiet: bool = option(False, "Print results and errors only.", names="-q --quiet")
+    verbose: bool = option(False, "Print versions and times too.", names="-v --verbose")
 
 
 #: The options of the command that runs.
@@ -152,24 +107,25 @@ class _Trimmed:
 
 def stdout_console() -> Console:
     """Return the console for results: standard output."""
-    from rich.console import Console
-
-    class Output(Console):
-        def on_broken_pipe(self) -> None:
-            """Leave the message to :func:`command`."""
-            raise BrokenPipeError
-
-    file: Any = None if sys.stdout.isatty() else _Trimmed(sys.stdout)
-    return Output(file=file, no_color=TERMINAL.get().no_color or None, highlight=False)
+    return _console(sys.stdout, stderr=False)
 
 
 def stderr_console() -> Console:
     """Return the console for warnings, errors and progress: standard error."""
+    return _console(sys.stderr, stderr=True)
+
+
+def _console(stream: TextIO, *, stderr: bool) -> Console:
     from rich.console import Console
 
-    file: Any = None if sys.stderr.isatty() else _Trimmed(sys.stderr)
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            """Leave a closed pipe to :func:`command`."""
+            raise BrokenPipeError
+
+    file: Any = None if stream.isatty() else _Trimmed(stream)
     no_color = TERMINAL.get().no_color or None
-    return Console(stderr=True, file=file, no_color=no_color, highlight=False)
+    return Output(stderr=stderr, file=file, no_color=no_color, highlight=False)
 
 
 def print_status(text: str) -> None:
@@ -217,27 +173,30 @@ def command(function: Callable[..., Any]) -> Callable[..., None]:
     the signature of a function, and without this each command would list what it shares.
     """
     own = inspect.signature(function, eval_str=True).parameters
-    groups = {name: one.annotation for name, one in own.items() if is_dataclass(one.annotation)}
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    shared = {name: _options_of(kind) for name, kind in {**groups, "": Terminal}.items()}
-    alone = [one.replace(kind=keyword) for name, one in own.items() if name not in groups]
-    options = [one for name in groups for one in shared[name]] + alone + shared[""]
+    kinds = {name: one.annotation for name, one in own.items()}
+    groups = {name: kind for name, kind in kinds.items() if dataclasses.is_dataclass(kind)}
+    shared = {name: _options_of(kind) for name, kind in groups.items()}
+    alone = [
+        _parameter(name, kinds[name], one.default)
+        for name, one in own.items()
+        if name not in groups
+    ]
+    last = _options_of(Terminal)
+    options = [one for each in shared.values() for one in each] + alone + last
 
     def wrapper(**values: Any) -> None:
-        def read(name: str, kind: Any) -> Any:
-            return kind(**{one.name: values.pop(one.name) for one in shared[name]})
+        def read(kind: Any, options: Sequence[inspect.Parameter]) -> Any:
+            return kind(**{one.name: values.pop(one.name) for one in options})
 
-        terminal = read("", Terminal)
-        given = {name: read(name, kind) for name, kind in groups.items()}
+        terminal = read(Terminal, last)
+        given = {name: read(groups[name], each) for name, each in shared.items()}
         token, start = TERMINAL.set(terminal), os.times()
         try:
             code = _exit_code(lambda: function(**given, **values))
             if terminal.verbose:
                 end = os.times()
-                cpu = end.user + end.system
-                print_status(
-                    f"{versions()}; {end.elapsed - start.elapsed:.2f} s, {cpu:.2f} s of CPU"
-                )
+                cpu, elapsed = end.user + end.system, end.elapsed - start.elapsed
+                print_status(f"{versions()}; {elapsed:.2f} s, {cpu:.2f} s of CPU")
         finally:
             TERMINAL.reset(token)
         raise typer.Exit(code)
@@ -249,12 +208,20 @@ def command(function: Callable[..., Any]) -> Callable[..., None]:
 
 
 def _options_of(kind: Any) -> list[inspect.Parameter]:
-    """Return a keyword parameter for each field of a dataclass."""
-    hints, keyword = get_type_hints(kind, include_extras=True), inspect.Parameter.KEYWORD_ONLY
-    return [
-        inspect.Parameter(one.name, keyword, annotation=hints[one.name], default=one.default)
-        for one in fields(kind)
-    ]
+    hints = get_type_hints(kind)
+    return [_parameter(one.name, hints[one.name], one) for one in dataclasses.fields(kind)]
+
+
+def _parameter(name: str, kind: Any, told: dataclasses.Field[Any]) -> inspect.Parameter:
+    """Return the parameter that typer reads for an :func:`option` of a command."""
+    default = inspect.Parameter.empty if told.default is ... else told.default
+    settings = dict(told.metadata)
+    make, names = settings.pop("kind"), settings.pop("names", None)
+    if names == "":
+        names = f"--{name.replace('_', '-')}"
+    annotation = Annotated[kind, make(*(names or "").split(), **settings)]
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, keyword, annotation=annotation, default=default)
 
 
 def _exit_code(run: Callable[[], int | None]) -> int:
@@ -264,10 +231,9 @@ def _exit_code(run: Callable[[], int | None]) -> int:
         sys.stdout.flush()
     except AptDitherError as error:
         lines = error.lines()
-        for line in lines[:MOST_LINES]:
+        more = len(lines) - MOST_LINES
+        for line in (*lines[:MOST_LINES], *([f"and {more} more errors"] if more > 0 else [])):
             print_error(line)
-        if len(lines) > MOST_LINES:
-            print_error(f"and {len(lines) - MOST_LINES} more errors")
         for note in error.notes():
             print_error(note)
         return error.exit_code
@@ -275,10 +241,9 @@ def _exit_code(run: Callable[[], int | None]) -> int:
         print_error("stopped")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Otherwise Python prints a message of its own when it flushes standard output at exit.
+        # Whoever reads has seen enough. Python would complain when it flushes the rest at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        print_error("standard output was closed before the report was complete")
-        return EXIT_USAGE
+        return EXIT_CLOSED_PIPE
     except OSError as error:
         # Errors of files are OutputError or InputError: this one is from standard output.
         print_error(f"the report could not be written: {error.strerror or error}")
@@ -333,13 +298,6 @@ def write_file(path: str | Path, content: str | bytes, *, force: bool, hint: str
         print_status(f"wrote {path}{hint}")
 
 
-def open_catalog(path: Path | None) -> Catalog:
-    """Return the built-in catalog, with the patterns of a user's file added."""
-    from aptdither.dither.catalog import load_catalog
-
-    return load_catalog(path)
-
-
 @contextmanager
 def as_usage_error() -> Iterator[None]:
     """Turn errors about a name on the command line into usage errors."""
@@ -360,45 +318,29 @@ def require_distortion(path: Path | None) -> None:
         load_idctab(path)
 
 
-def parse_size_option(text: str | None) -> Region | None:
-    """Read ``--size`` with the grammar of the tag; None when it is not given."""
-    from aptdither.apt.tags import parse_size
+def read_word(key: str, text: str | None) -> Any:
+    """Read ``--size``, ``--spacing`` or ``--snr`` with the grammar of the tag; None for none."""
+    from aptdither.apt import tags
 
+    if text is None:
+        return None
     with as_usage_error():
-        return None if text is None else parse_size(text)
-
-
-def parse_spacing_option(text: str | None) -> Spacing | None:
-    """Read ``--spacing`` with the grammar of the tag; None when it is not given."""
-    from aptdither.apt.tags import parse_spacing
-
-    with as_usage_error():
-        return None if text is None else parse_spacing(text)
-
-
-def parse_snr_option(text: str | None) -> float | None:
-    """Read ``--snr`` with the grammar of the tag; None when it is not given."""
-    from aptdither.apt.tags import parse_tag
-
-    with as_usage_error():
-        return None if text is None else parse_tag(f"@dither snr={text}").request.snr
+        match key:
+            case "size":
+                return tags.parse_size(text)
+            case "spacing":
+                return tags.parse_spacing(text)
+        return getattr(tags.parse_tag(f"@dither {key}={text}").request, key)
 
 
 def parse_pairs(text: str, option: str) -> list[tuple[float, float]]:
-    """Read ``"0,0 0.542,0.182"``.
-
-    Raises
-    ------
-    UsageError
-        Lists every word that is not a pair of finite numbers.
-    """
+    """Read ``"0,0 0.542,0.182"``; a UsageError lists every word that is not a pair of numbers."""
     pairs, bad = [], []
     for word in text.split():
         try:
             x, y = (float(part) for part in word.split(","))
         except ValueError:
-            bad.append(word)
-            continue
+            x = y = float("nan")
         if abs(x) <= FARTHEST and abs(y) <= FARTHEST:
             pairs.append((x, y))
         else:

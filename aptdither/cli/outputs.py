@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from aptdither.cli import options as opt
 from aptdither.cli.options import option
@@ -18,26 +18,24 @@ if TYPE_CHECKING:
     from aptdither.apt.proposal import Proposal
     from aptdither.io.files import Source, Written
 
-#: What stands before ``.apt`` in the default names of a command's outputs.
-WORDS = {"apply": "dithered", "strip": "stripped"}
+#: By command, what stands before ``.apt`` in the default names of its outputs, and then in those
+#: that it is not meant to read where their origin is given too.
+WORDS = {"apply": ("dithered", "stripped"), "strip": ("stripped",)}
 
 
 @dataclass(frozen=True, slots=True)
 class OutputInputs:
     """Options for the output of a command that changes proposals."""
 
-    output: Annotated[
-        str | None,
-        option("-o --output", "Write to this file; - is standard output.", metavar="OUT.apt"),
-    ] = None
-    in_place: Annotated[bool, option("--in-place", "Overwrite IN.apt; keep IN.apt.bak.")] = False
-    force: opt.ForceOption = False
-    dry_run: Annotated[bool, option("--dry-run", "Report; write nothing.")] = False
-    diff: Annotated[bool, option("--diff", "Print a diff instead of the summary.")] = False
-    check: Annotated[bool, option("--check", "Write nothing; exit 1 if a file would change.")] = (
-        False
+    output: str | None = option(
+        None, "Write to this file; - is standard output.", "OUT.apt", names="-o --output"
     )
-    fmt: opt.FormatOption = opt.Format.TEXT
+    in_place: bool = option(False, "Overwrite IN.apt; keep IN.apt.bak.")
+    force: bool = opt.FORCE
+    dry_run: bool = option(False, "Report; write nothing.")
+    diff: bool = option(False, "Print a diff instead of the summary.")
+    check: bool = option(False, "Write nothing; exit 1 if a file would change.")
+    fmt: opt.Format = opt.FORMAT
 
     @property
     def may_write(self) -> bool:
@@ -47,82 +45,56 @@ class OutputInputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What a command makes of one proposal.
+    """What a command makes of one proposal."""
 
-    Attributes
-    ----------
-    proposal : Proposal
-        As read.
-    new : bytes
-        The new file.
-    has_work : bool
-        Whether there was anything to do; if not, nothing is written unless ``-o`` is given.
-    as_json : callable
-        Returns the report, given what was read and what was written.
-    print_text : callable
-        Prints the summary.
-    notes : iterable of str
-        Lines for standard error.
-    """
-
+    #: As read.
     proposal: Proposal
+    #: The new file.
     new: bytes
+    #: Whether there was anything to do; if not, nothing is written unless ``-o`` is given.
     has_work: bool
+    #: Returns the report, given what was read and what was written.
     as_json: Callable[[Source, Written | None], dict[str, Any]]
+    #: Prints the summary.
     print_text: Callable[[Console], None]
+    #: Lines for standard error.
     notes: Iterable[str] = ()
 
 
 def change_files(
     names: Sequence[str], outputs: OutputInputs, command: str, change: Callable[[Source], Change]
 ) -> int:
-    """Change proposals, each for itself: a file with an error does not stop the others.
+    """Change proposals, and return the exit code; a file with an error does not stop the others.
 
-    Parameters
-    ----------
-    names : sequence of str
-        The proposals; "-" is standard input.
-    outputs : OutputInputs
-        Where the results go.
-    command : str
-        Its name, a key of :data:`WORDS`.
-    change : callable
-        Plans the change of one proposal.
-
-    Returns
-    -------
-    int
-        The exit code.
-
-    Raises
-    ------
-    AptDitherError
-        The errors of all files, listed together; a file with an error is not written.
+    The errors of all files are raised together. "-" is standard input; `command` is a key of
+    :data:`WORDS`; `change` plans the change of one proposal.
     """
     names = list(dict.fromkeys(names))
     _check_usage(names, outputs)
+    is_alone, is_json = len(names) == 1, outputs.fmt is opt.Format.JSON
+    names = _without_outputs(names, WORDS[command])
     reports: list[dict[str, Any]] = []
     errors: list[AptDitherError] = []
     changed = 0
     for name in names:
         try:
-            one = _File(name, outputs, WORDS[command], change)
+            one = _File(name, outputs, WORDS[command][0], change)
         except AptDitherError as error:
             errors.append(error)
             reports.append({"input": {"path": name, "sha256": None}, "error": str(error)})
             continue
         changed += one.is_changed
-        if outputs.fmt is opt.Format.JSON:
+        if is_json:
             reports.append(one.change.as_json(one.source, one.written))
         else:
-            one.print(with_name=len(names) > 1)
+            one.print(with_name=not is_alone)
         for line in (*one.change.notes, *one.outcome()):
             opt.print_status(line)
-    if outputs.fmt is opt.Format.JSON and len(names) > 1:
+    if is_json and not is_alone:
         from aptdither.report.json import header
 
         opt.print_json({**header(command), "files": reports})
-    elif outputs.fmt is opt.Format.JSON and not errors:
+    elif is_json and not errors:
         opt.print_json(reports[0])
     raise_all(errors)
     return opt.EXIT_FINDINGS if outputs.check and changed else opt.EXIT_FINE
@@ -146,6 +118,17 @@ def _check_usage(names: Sequence[str], outputs: OutputInputs) -> None:
             "standard output holds the proposal; for --diff or --format json give -o FILE or "
             "--dry-run"
         )
+
+
+def _without_outputs(names: Sequence[str], words: Sequence[str]) -> list[str]:
+    """Leave out what an earlier run made of another of these files: ``*.apt`` finds that too."""
+    from aptdither.io.files import default_output
+
+    made = {default_output(name, word) for name in names for word in words}
+    skipped = [name for name in names if Path(name) in made]
+    if skipped:
+        opt.print_status(f"skipped, since their origin is given too: {', '.join(skipped)}")
+    return [name for name in names if name not in skipped]
 
 
 class _File:
@@ -202,21 +185,24 @@ class _File:
 
     def outcome(self) -> Iterator[str]:
         """Yield lines that say which file was written, or why none was."""
+        name = self.source.name
         if self.written is not None:
-            kept = self.written.backup
             same = "" if self.is_changed else ", identical to the input"
+            kept = f"; the original is in {self.written.backup}" if self.written.backup else ""
             if self.target != "-":
-                yield f"wrote {self.target}{same}{f'; the original is in {kept}' if kept else ''}"
+                yield f"wrote {self.target}{same}{kept}"
             if self.is_changed:
                 yield (
                     "the orbit plan of the changed visits is out of date: run the Orbit Planner "
                     "in APT"
                 )
         elif not self.change.has_work:
-            yield f"{self.source.name}: nothing was written"
+            yield f"{name}: nothing was written"
         elif not self.is_changed:
-            yield f"{self.source.name} is dithered already: nothing to change"
-        elif self.outputs.check:
-            yield f"{self.source.name} would change"
+            yield f"{name} is dithered already: nothing to change"
         else:
-            yield f"{self.source.name}: dry run, nothing was written"
+            yield (
+                f"{name} would change"
+                if self.outputs.check
+                else f"{name}: dry run, nothing was written"
+            )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from aptdither.cli import options as opt
 from aptdither.cli.inputs import GroupInputs, RegionInputs
-from aptdither.cli.options import option
+from aptdither.cli.options import argument, option
 
 if TYPE_CHECKING:
     from aptdither.dither.pattern import Pattern
@@ -17,13 +16,11 @@ if TYPE_CHECKING:
 
 def list_patterns(
     inputs: RegionInputs,
-    name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Show this pattern in full.")
-    ] = None,
-    n: Annotated[int | None, option("-n", "Only patterns of N points.", min=1, metavar="N")] = None,
-    catalog: opt.CatalogOption = None,
-    seed: opt.SeedOption = 0,
-    fmt: opt.FormatOption = opt.Format.TEXT,
+    name: str | None = argument(None, "Show this pattern in full.", "[NAME]"),
+    n: int | None = option(None, "Only patterns of N points.", "N", names="-n", min=1),
+    catalog: Path | None = opt.CATALOG,
+    seed: int = opt.SEED,
+    fmt: opt.Format = opt.FORMAT,
 ) -> None:
     """List the pattern catalog with its coverage, or show one pattern.
 
@@ -31,7 +28,9 @@ def list_patterns(
     coverage of the region of --size. One pattern is shown in pixels and as POS TARGs, with its
     source and coverage.
     """
-    known = opt.open_catalog(catalog)
+    from aptdither.dither.catalog import load_catalog
+
+    known = load_catalog(catalog)
     groups = GroupInputs(**asdict(inputs), catalog=catalog, seed=seed)
     if name is not None:
         one = replace(groups, patterns=[name]).groups(with_plan=False)

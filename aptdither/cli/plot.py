@@ -7,13 +7,11 @@ from dataclasses import astuple
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
-
-import typer
+from typing import Any, NamedTuple
 
 from aptdither.cli import options as opt
 from aptdither.cli.inputs import GroupInputs, too_many_groups, with_plot_extra
-from aptdither.cli.options import option
+from aptdither.cli.options import argument, option
 from aptdither.errors import UsageError
 
 #: Most rows of a figure.
@@ -44,29 +42,21 @@ class PlotSpec(NamedTuple):
 
 def draw_plot(
     inputs: GroupInputs,
-    kind: Annotated[
-        Picture,
-        typer.Argument(
-            help="layout: offsets, phases and POS TARGs. field: phases at nine positions. map: "
-            "coverage over the detector. reconstruction: stars at the worst place, drizzled and "
-            "measured. distortion: how a step varies over the detector. "
-            "tradeoff: coverage against spacing. fit: predicted and observed positions. scale: A "
-            "and B of each dataset. limits: how close the tight patterns are to the best possible."
-        ),
-    ],
-    output: Annotated[Path, option("-o --output", "A .png, .svg or .pdf file.", metavar="FILE")],
-    step: Annotated[
-        str, option("--step", "distortion: steps, pixels.", metavar='"DX,DY ..."')
-    ] = "10,0 0,10",
-    n: Annotated[int, option("-n", "tradeoff: number of points.", min=2)] = 4,
-    measured: Annotated[
-        Path | None, option("--measured", "fit, scale: table as for aptdither fit.", metavar="FILE")
-    ] = None,
-    errors: Annotated[
-        bool, option("--errors", "reconstruction: with pointing errors and stars of S/N 100.")
-    ] = False,
-    dpi: Annotated[int, option("--dpi", "Pixels per inch of a PNG.", min=50, max=600)] = 160,
-    force: opt.ForceOption = False,
+    kind: Picture = argument(
+        ...,
+        "layout: offsets, phases and POS TARGs. field: phases at nine positions. map: "
+        "coverage over the detector. reconstruction: stars at the worst place, drizzled and "
+        "measured. distortion: how a step varies over the detector. "
+        "tradeoff: coverage against spacing. fit: predicted and observed positions. scale: A "
+        "and B of each dataset. limits: how close the tight patterns are to the best possible.",
+    ),
+    output: Path = option(..., "A .png, .svg or .pdf file.", "FILE", names="-o --output"),
+    step: str = option("10,0 0,10", "distortion: steps, pixels.", '"DX,DY ..."'),
+    n: int = option(4, "tradeoff: number of points.", names="-n", min=2),
+    measured: Path | None = option(None, "fit, scale: table as for aptdither fit.", "FILE"),
+    errors: bool = option(False, "reconstruction: with pointing errors and stars of S/N 100."),
+    dpi: int = option(160, "Pixels per inch of a PNG.", min=50, max=600),
+    force: bool = opt.FORCE,
 ) -> None:
     """Draw a figure as PNG, SVG or PDF."""
     from aptdither.io import files
@@ -173,7 +163,7 @@ def _spec_tradeoff(inputs: GroupInputs, n: int) -> PlotSpec:
     from aptdither.report.plots import curves, style
 
     with opt.progress_bar("searching") as progress:
-        chooser = inputs.chooser(seed=inputs.seed, progress=progress)
+        chooser = inputs.chooser(progress=progress)
         curve = chooser.tradeoff(n)
     setup = style.setup_facts(
         chooser.aperture, chooser.views[0].element, n, chooser.views[0].region

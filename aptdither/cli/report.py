@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 from aptdither.cli import options as opt
 from aptdither.cli.inputs import GroupInputs, with_plot_extra
@@ -12,21 +11,19 @@ from aptdither.errors import AptDitherError, UsageError, raise_all
 
 
 def write_reports(
-    proposals: opt.ProposalsArgument,
-    output: Annotated[
-        str | None,
-        option(
-            "-o --output",
-            "The page to write (default IN.html); - is standard output.",
-            metavar="FILE.html",
-        ),
-    ] = None,
-    force: opt.ForceOption = False,
-    size: opt.SizeOption = None,
-    snr: opt.SnrOption = None,
-    catalog: opt.CatalogOption = None,
-    distortion: opt.DistortionOption = None,
-    seed: opt.SeedOption = 0,
+    proposals: list[str] = opt.PROPOSALS,
+    output: str | None = option(
+        None,
+        "The page to write (default IN.html); - is standard output.",
+        "FILE.html",
+        names="-o --output",
+    ),
+    force: bool = opt.FORCE,
+    size: str | None = opt.SIZE,
+    snr: str | None = opt.SNR,
+    catalog: Path | None = opt.CATALOG,
+    distortion: Path | None = opt.DISTORTION,
+    seed: int = opt.SEED,
 ) -> None:
     """Write an HTML page about each proposal.
 
@@ -69,8 +66,8 @@ def _write_report(name: str, page: str | Path, inputs: GroupInputs, *, force: bo
     known = () if survey.plan is None else ("ADT109",)
     review = ReviewOptions(
         selection=Selection.of((), known, RULES),
-        size=opt.parse_size_option(inputs.size),
-        snr=opt.parse_snr_option(inputs.snr),
+        size=opt.read_word("size", inputs.size),
+        snr=opt.read_word("snr", inputs.snr),
         catalog=inputs.catalog,
         distortion=inputs.distortion,
         seed=inputs.seed,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from aptdither.cli import options as opt
 from aptdither.cli.options import option
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def strip_dithers(
-    proposals: opt.ProposalsArgument,
     outputs: OutputInputs,
-    tags: Annotated[bool, option("--tags", "Take the @dither lines out too.")] = False,
-    all_visits: Annotated[bool, option("--all-visits", "Strip completed visits too.")] = False,
-    catalog: opt.CatalogOption = None,
+    proposals: list[str] = opt.PROPOSALS,
+    tags: bool = option(False, "Take the @dither lines out too."),
+    all_visits: bool = option(False, "Strip completed visits too."),
+    catalog: Path | None = opt.CATALOG,
 ) -> int:
     """Take out again what apply wrote.
 
@@ -29,9 +30,10 @@ def strip_dithers(
     tags stay, unless --tags is given. Exit codes are those of apply.
     """
     from aptdither.apt.reader import parse_proposal
+    from aptdither.dither.catalog import load_catalog
     from aptdither.planning.strip import strip_proposal
 
-    known = opt.open_catalog(catalog)
+    known = load_catalog(catalog)
 
     def change(source: Source) -> Change:
         from aptdither.report.json import files_as_json, header
