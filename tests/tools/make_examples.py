@@ -1,6 +1,6 @@
 """Make ``examples/dithered/``: the output of apply for each example, and its diff.
 
-Run ``python tests/tools/make_examples.py`` after the catalog has changed;
+Run ``python -m tests.tools.make_examples`` after the catalog has changed;
 ``tests/test_examples.py`` compares.
 """
 

@@ -1,6 +1,6 @@
 """Make the galleries of examples/: their pages with today's numbers, and their pictures.
 
-Run ``python tests/tools/make_gallery.py`` after the catalog or a picture has changed. Every picture
+Run ``python -m tests.tools.make_gallery`` after the catalog or a picture has changed. Every picture
 is made by the command that its page shows; ``tests/test_gallery.py`` runs them all and compares.
 """
 
@@ -23,6 +23,7 @@ from aptdither.optics.pointing_fit import fit_dithers, read_measurements
 from aptdither.planning.choice import PatternChoice
 from aptdither.planning.evaluation import STAR_SNR, Evaluator, reconstruct_group
 from aptdither.types import Region, Setup
+from tests.readme import printed
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 GALLERY = EXAMPLES / "gallery" / "README.md"
@@ -103,9 +104,13 @@ def gallery_page() -> str:
     parts += [
         "## Two chips",
         "",
-        "A pattern of WFC3/UVIS and one of ACS/WFC, and the coverage over both chips of the latter. The",
-        "figures of all their patterns are in the README.",
+        "The patterns of WFC3/UVIS and ACS/WFC, one of each as a picture, and coverage over both chips.",
         "",
+        *(
+            line
+            for config, element in (("WFC3/UVIS", "F438W"), ("ACS/WFC", "F606W"))
+            for line in (printed("patterns", "--config", config, "--element", element), "")
+        ),
     ]
     for kind, name, element in CCD_PICTURES:
         parts += [
