@@ -68,19 +68,10 @@ def phase_map(
 ) -> list[str]:
     """Draw one pixel with the phases of a pattern, as lines of one length.
 
-    x grows to the right and y upwards, as on the detector; the phases 0 and 0.5 are marked on the
-    frame, and below it are their scale and which exposures share a place.
-
-    Parameters
-    ----------
-    center : (N, 2) array or sequence of (x, y)
-        Phase of each exposure, pixels; whole pixels do not matter.
-    elsewhere : (M, 2) array or sequence of (x, y)
-        Phases at other places of the region.
-    labels : sequence of str, optional
-        One or two characters for each exposure; 1, 2, ... when left out.
-    ascii_only : bool
-        Draw with plain characters alone.
+    The phases (N, 2) of the exposures have labels of one or two characters; those elsewhere in the
+    region (M, 2) are dots; whole pixels do not matter. x grows to the right and y upwards, as on
+    the detector; the phases 0 and 0.5 are marked on the frame, and below it are their scale and
+    which exposures share a place.
     """
     if labels is None:
         labels = [SIGNS[k % len(SIGNS)] for k in range(len(center))]

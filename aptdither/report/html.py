@@ -48,24 +48,11 @@ def html_report(
     diff: str = "",
     progress: Progress | None = None,
 ) -> str:
-    """Return the page; the same input gives the same page.
+    """Return the page about a file and the proposal in it; the same input gives the same page.
 
-    Parameters
-    ----------
-    source, proposal : Source, Proposal
-        The file, and what was read from it.
-    survey : Survey
-        Its groups, and the problems of planning them.
-    maps : sequence of Coverage
-        Of the whole aperture, one for each group.
-    before : sequence of DitherGroup
-        The proposal's sets as they are in the file.
-    findings : sequence of Finding
-        Of the proposal's review.
-    diff : str
-        The change that ``apply`` would make, unified; empty for none.
-    progress : callable, optional
-        Called with a fraction while pictures are drawn.
+    `maps` are the coverages of the whole aperture, one for each group; `before` are the proposal's
+    sets as they are in the file; `findings` are of its review; `diff` is the change that ``apply``
+    would make, unified.
     """
     messages = [finding.message for finding in findings]
     about = [finding for group in survey.groups for finding in findings_of(group, findings)]

@@ -15,31 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from aptdither.findings import Finding
+from aptdither.report import summary as words
 from aptdither.report.ascii_map import exposure_labels, phase_map
 from aptdither.report.sanitize import safe_line
-from aptdither.report.summary import (
-    FIGURE,
-    LEGEND,
-    STYLES,
-    block_name,
-    blocks,
-    counted,
-    decimals,
-    facts,
-    figures,
-    findings_of,
-    has_old_numbers,
-    has_old_postargs,
-    headline,
-    joined_name,
-    location_of,
-    overlap_sentence,
-    overview,
-    overview_figures,
-    region_in_words,
-    setup_name,
-    worst_place,
-)
 
 if TYPE_CHECKING:
     from aptdither.dither.coverage import Coverage
@@ -73,9 +51,9 @@ def print_plan(
         console.print(_plain(nothing), soft_wrap=True)
     print_groups(console, plan.groups, findings=plan.findings, details=details)
     for joined in plan.sets:
-        console.print(_section(joined_name(joined), [_facts(headline(joined))]))
+        console.print(_section(words.joined_name(joined), [_facts(words.headline(joined))]))
     for overlap in plan.overlaps:
-        console.print(Padding(_plain(overlap_sentence(overlap)), (0, 0, 1, 2)))
+        console.print(Padding(_plain(words.overlap_sentence(overlap)), (0, 0, 1, 2)))
     for time in plan.times:
         slews = f"{time.before_seconds:.0f} s before, {time.after_seconds:.0f} s after"
         console.print(_plain(f"  Slew overhead of visit {time.visit}: {slews}"))
@@ -93,11 +71,11 @@ def print_groups(
 
     With `details`, every block follows with all its figures, which are explained once.
     """
-    shown = blocks(groups)
+    shown = words.blocks(groups)
     if len(shown) > 1:
-        rows = [overview(group) for group in groups]
+        rows = [words.overview(group) for group in groups]
         for row, group in zip(rows, groups, strict=True):
-            own = dict.fromkeys(finding.code for finding in findings_of(group, findings))
+            own = dict.fromkeys(finding.code for finding in words.findings_of(group, findings))
             row += [" ".join(own)] if findings else []
         headings = ["Visit", "Exp.", "Setup", "Pattern", *_OVERVIEW]
         console.print(_table(headings + (["Findings"] if findings else []), rows, left=4))
@@ -113,21 +91,21 @@ def _block_summary(block: Sequence[DitherGroup], *, details: bool, with_legend: 
     """Return the summary of groups that point alike: what an observer asks, points, a picture."""
     parts: list[RenderableType] = []
     for group in block:
-        setup = [("setup", setup_name(group))] if len(block) > 1 else []
-        parts.append(_facts([*setup, *headline(group)]))
-    parts += [_facts(facts(block[0], details=details)), _points_table(block)]
+        setup = [("setup", words.setup_name(group))] if len(block) > 1 else []
+        parts.append(_facts([*setup, *words.headline(group)]))
+    parts += [_facts(words.facts(block[0], details=details)), _points_table(block)]
     if details:
         parts += [_coverage_table(block[k : k + 2]) for k in range(0, len(block), 2)]
     if with_legend:
-        parts.append(_facts(LEGEND))
+        parts.append(_facts(words.LEGEND))
     pictured: dict[str, DitherGroup] = {}
     for group in block:  # those of one aperture have the same phases
         pictured.setdefault(group.aperture.name, group)
     for name, group in pictured.items():
         parts += [_plain(name)] if len(pictured) > 1 else []
         numbers = [point.number for point in group.points]
-        parts.append(PhasePicture(group.coverage, numbers, worst_place(group)))
-    return _section(block_name(block), parts)
+        parts.append(PhasePicture(group.coverage, numbers, words.worst_place(group)))
+    return _section(words.block_name(block), parts)
 
 
 def _points_table(block: Sequence[DitherGroup]) -> Table:
@@ -144,13 +122,13 @@ def _points_table(block: Sequence[DitherGroup]) -> Table:
         for group in block
     ]
     columns += [
-        ("dx\npixels", [decimals(point.dx_pix) for point in first.points]),
-        ("dy\npixels", [decimals(point.dy_pix) for point in first.points]),
+        ("dx\npixels", [words.decimals(point.dx_pix) for point in first.points]),
+        ("dy\npixels", [words.decimals(point.dy_pix) for point in first.points]),
     ]
-    if has_old_numbers(first):
+    if words.has_old_numbers(first):
         columns.append(("was", [point.was or "new" for point in first.points]))
     heading = _POSTARG
-    if has_old_postargs(first):
+    if words.has_old_postargs(first):
         old = [point.old_pos_targ for point in first.points]
         columns.append((f"old {_POSTARG}", [one.text if one else "-" for one in old]))
         heading = f"new {_POSTARG}"
@@ -173,7 +151,7 @@ def _coverage_table(block: Sequence[DitherGroup]) -> Table:
     for group in block:
         name = f"{group.element.name}\n" if len(block) > 1 else ""
         headings += [f"{name}center", "worst", "possible"]
-    rows = zip(*map(figures, block), strict=True)
+    rows = zip(*map(words.figures, block), strict=True)
     return _table(
         headings, ([row[0].figure.label, *(c for r in row for c in r[1:])] for row in rows)
     )
@@ -209,8 +187,8 @@ class PhasePicture:
 def print_findings(console: Console, findings: Sequence[Finding]) -> None:
     """Print findings, a paragraph each."""
     for finding in findings:
-        where = location_of(finding)
-        code = (f"{finding.code} {finding.severity}", STYLES[finding.severity])
+        where = words.location_of(finding)
+        code = (f"{finding.code} {finding.severity}", words.STYLES[finding.severity])
         text = f" {where}: " if where else ": "
         console.print(Text.assemble(code, text, safe_line(finding.message)))
 
@@ -218,17 +196,17 @@ def print_findings(console: Console, findings: Sequence[Finding]) -> None:
 def comparison_table(groups: Sequence[DitherGroup]) -> Group:
     """Return patterns of one setup and region side by side: E and d/d_N at center and worst place."""
     view = groups[0].evaluation.view
-    region, snr = region_in_words(view.region), f"S/N {view.snr:g} per exposure"
-    title = f"{view.aperture.config}: {setup_name(groups[0])}, {region}, {snr}"
+    region, snr = words.region_in_words(view.region), f"S/N {view.snr:g} per exposure"
+    title = f"{view.aperture.config}: {words.setup_name(groups[0])}, {region}, {snr}"
     table = _table(
         ("Pattern", "N", *_OVERVIEW, "spacing\npixels", "extent\npixels"),
         (
             (
                 group.choice.name,
                 str(group.n),
-                *overview_figures(group),
-                decimals(group.min_separation_pix, 1),
-                decimals(group.span_pix, 1),
+                *words.overview_figures(group),
+                words.decimals(group.min_separation_pix, 1),
+                words.decimals(group.span_pix, 1),
             )
             for group in groups
         ),
@@ -245,11 +223,11 @@ def tradeoff_table(
     best = curve[0].efficiency_worst
     rows = (
         (
-            decimals(point.asked_spacing_pix, 1),
-            decimals(point.efficiency_worst),
-            decimals(max(best - point.efficiency_worst, 0.0)),
+            words.decimals(point.asked_spacing_pix, 1),
+            words.decimals(point.efficiency_worst),
+            words.decimals(max(best - point.efficiency_worst, 0.0)),
             f"{point.coverage.worst.packing_of_limit:.0%}",
-            decimals(point.span_pix, 1),
+            words.decimals(point.span_pix, 1),
             f"{point.slew_seconds:.0f}",
         )
         for point in curve
@@ -267,7 +245,7 @@ def fit_summary(
     The coverages are those as commanded and as achieved.
     """
     isr, siaf, n = fit.isr, fit.siaf, len(fit.positions_pix)
-    residual = ", ".join(map(decimals, fit.residual_rms_pix))
+    residual = ", ".join(map(words.decimals, fit.residual_rms_pix))
     found = [
         ("A", f"{_with_error(isr.a, isr.a_error)} pixels per arcsec"),
         ("B", f"{_with_error(isr.b, isr.b_error)} pixels per arcsec"),
@@ -282,17 +260,17 @@ def fit_summary(
     table = _table(
         ["Coverage", *places],
         (
-            [FIGURE[name].label, *(FIGURE[name].text(one, n) for one in metrics)]
+            [words.FIGURE[name].label, *(words.FIGURE[name].text(one, n) for one in metrics)]
             for name in ("efficiency", "packing", "hole")
         ),
     )
-    title = f"{fit.dataset}: {counted(n, 'exposure')}, {aperture.name} {element.name}"
+    title = f"{fit.dataset}: {words.counted(n, 'exposure')}, {aperture.name} {element.name}"
     return _section(title, [_facts(found), table])
 
 
 def _with_error(value: float, error: float | None, digits: int = 3) -> str:
-    text = decimals(value, digits)
-    return text if error is None else f"{text} +- {decimals(error, digits)}"
+    text = words.decimals(value, digits)
+    return text if error is None else f"{text} +- {words.decimals(error, digits)}"
 
 
 def _section(title: str, parts: Iterable[RenderableType]) -> Group:

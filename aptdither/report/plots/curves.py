@@ -20,22 +20,9 @@ from aptdither.dither.optimizer.problem import EQUAL_EFFICIENCY
 from aptdither.dither.phases import wrap
 from aptdither.optics.pointing_fit import DitherFit
 from aptdither.report.ascii_map import PIXEL_START
+from aptdither.report.plots import style
 from aptdither.report.plots.pattern import BORDER, NEIGHBORS, draw_pixel, frame_offsets
-from aptdither.report.plots.style import (
-    BLUE,
-    FAINT,
-    GREEN,
-    INK,
-    PACKING,
-    SERIES,
-    SMALL_PT,
-    VERMILION,
-    dotted_grid,
-    draw_marks,
-    label_points,
-    plain,
-    stamp,
-)
+from aptdither.report.plots.style import BLUE, FAINT, INK, VERMILION
 from aptdither.types import FloatArray
 
 TRADEOFF_IN = (6.4, 5.6)
@@ -50,12 +37,18 @@ _SERIES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     (
         "bound",
         "worst place: bound",
-        {"color": INK, "linestyle": "", "marker": "_", "markersize": 14, "markeredgewidth": 1.4},
+        {
+            "color": INK,
+            "linestyle": "",
+            "marker": "_",
+            "markersize": 14,
+            "markeredgewidth": 1.4,
+        },
     ),
     (
         "center",
         "center: no distortion",
-        {"color": GREEN, "linestyle": ":", "marker": "^", "markersize": 4.5},
+        {"color": style.GREEN, "linestyle": ":", "marker": "^", "markersize": 4.5},
     ),
     (
         "unrounded",
@@ -92,17 +85,17 @@ def draw_tradeoff(figure: Figure, results: Sequence[OptimizeResult], facts: Sequ
         f"○ widest spacing within {WIDE_TOLERANCE:g} of the tightest: {spacing[widest]:g} pixels"
     )
     upper.set_ylabel("de-aliasing efficiency E")
-    upper.legend(fontsize=SMALL_PT, loc="lower left", frameon=False)
+    upper.legend(fontsize=style.SMALL_PT, loc="lower left", frameon=False)
     low, high = min(worst.min(), least), max(1.0, possible)
     upper.set_ylim(low - 4 * _SPACE * (high - low), high + _SPACE * (high - low))
     packing = [result.coverage.worst.packing_of_limit for result in results]
     lower.plot(spacing, packing, "s-", color=BLUE, markersize=4)
     lower.set_ylim(0, 1)
-    lower.set_ylabel(f"{PACKING}, worst place")
+    lower.set_ylabel(f"{style.PACKING}, worst place")
     lower.set_xlabel("smallest distance between two points, pixels")
     for axes in (upper, lower):
-        dotted_grid(axes)
-    stamp(figure, f"Efficiency against spacing: {n} points", facts)
+        style.dotted_grid(axes)
+    style.stamp(figure, f"Efficiency against spacing: {n} points", facts)
 
 
 def size_of_limits(columns: int) -> tuple[float, float]:
@@ -123,16 +116,16 @@ def draw_limits(figure: Figure, detectors: Mapping[str, Sequence[Closeness]]) ->
             upper.plot(n, np.where(loss < _LEAST_LOSS, np.nan, loss), **look)
             packing = [getattr(one, f"packing_{name}", 1.0) for one in found]
             lower.plot(n, packing, **look)
-        upper.set_title(plain(title))
+        upper.set_title(style.plain(title))
         upper.set_yscale("log")
         lower.set_xlabel("N, points")
         lower.xaxis.set_major_locator(FixedLocator(n))
         for axes in (upper, lower):
-            dotted_grid(axes)
+            style.dotted_grid(axes)
     panels[0, 0].set_ylabel("loss of efficiency, 1 - E")
-    panels[1, 0].set_ylabel(f"packing distance, {PACKING}")
+    panels[1, 0].set_ylabel(f"packing distance, {style.PACKING}")
     handles = [Line2D([], [], label=label, **look) for _, label, look in reversed(_SERIES)]
-    stamp(figure, "How close the tight patterns are to the limit", _LIMITS_FACTS, handles)
+    style.stamp(figure, "How close the tight patterns are to the limit", _LIMITS_FACTS, handles)
 
 
 def size_of_fit(fits: Sequence[DitherFit]) -> tuple[float, float]:
@@ -152,19 +145,19 @@ def draw_fits(figure: Figure, fits: Sequence[DitherFit], facts: Sequence[str]) -
         observed = fit.positions_pix - fit.predicted_pix[0]
         half = frame_offsets(left, np.concatenate([predicted, observed]))
         _draw_both(left, predicted, observed)
-        label_points(left, observed, labels, predicted, reach=0.11 * half)
-        left.set_title(plain(f"{fit.dataset}: ● observed, ○ predicted"))
+        style.label_points(left, observed, labels, predicted, reach=0.11 * half)
+        left.set_title(style.plain(f"{fit.dataset}: ● observed, ○ predicted"))
         draw_pixel(middle, BORDER)
         in_pixel = wrap(predicted - PIXEL_START) + PIXEL_START
         # An observed phase is drawn beside its prediction, also across the pixel's border.
         moved = in_pixel + (observed - predicted)
         for shift in NEIGHBORS:
             _draw_both(middle, in_pixel + shift, moved + shift, alpha=0.3 if shift.any() else 1.0)
-        label_points(middle, moved, labels, in_pixel, reach=0.08)
+        style.label_points(middle, moved, labels, in_pixel, reach=0.08)
         middle.set_title("Phases in one pixel")
         _draw_residuals(right, fit, labels)
     names = ", ".join(fit.dataset for fit in fits)
-    stamp(figure, f"Predicted and observed positions: {names}", facts)
+    style.stamp(figure, f"Predicted and observed positions: {names}", facts)
 
 
 def _draw_residuals(axes: Axes, fit: DitherFit, labels: Sequence[str]) -> None:
@@ -172,8 +165,8 @@ def _draw_residuals(axes: Axes, fit: DitherFit, labels: Sequence[str]) -> None:
     reach = max(float(np.abs(residual).max()) * 1.35, _MIN_REACH_PIX)
     axes.axhline(0, color=FAINT, linewidth=0.6)
     axes.axvline(0, color=FAINT, linewidth=0.6)
-    draw_marks(axes, residual, s=26, color=BLUE, zorder=3)
-    label_points(axes, residual, labels, np.zeros((1, 2)), reach=0.12 * reach)
+    style.draw_marks(axes, residual, s=26, color=BLUE, zorder=3)
+    style.label_points(axes, residual, labels, np.zeros((1, 2)), reach=0.12 * reach)
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
     x_rms, y_rms = fit.residual_rms_pix
     axes.set_title(f"Residuals: rms {x_rms:.3f}, {y_rms:.3f} pixels")
@@ -185,8 +178,8 @@ def draw_solutions(figure: Figure, fits: Sequence[DitherFit], facts: Sequence[st
     """Draw A and B of every dataset with their errors (the ISR's figure 3)."""
     panels = figure.subplots(1, 2)
     rank = np.arange(1, len(fits) + 1)
-    names = [plain(fit.dataset[:_MAX_NAME]) for fit in fits]
-    for axes, key, (color, marker) in zip(panels, "ab", SERIES, strict=False):
+    names = [style.plain(fit.dataset[:_MAX_NAME]) for fit in fits]
+    for axes, key, (color, marker) in zip(panels, "ab", style.SERIES, strict=False):
         values = [getattr(fit.isr, key) for fit in fits]
         errors = [getattr(fit.isr, f"{key}_error") or 0.0 for fit in fits]
         bars: dict[str, Any] = {"ecolor": INK, "capsize": 2, "elinewidth": 0.8}
@@ -194,12 +187,12 @@ def draw_solutions(figure: Figure, fits: Sequence[DitherFit], facts: Sequence[st
         axes.set_ylabel(f"{key.upper()}, pixels per arcsec")
         axes.set_xticks(rank, names, rotation=60, ha="right")
         axes.margins(x=0.1, y=0.25)
-    stamp(figure, "Scale A and rotation B of each dataset, with errors of one sigma", facts)
+    style.stamp(figure, "Scale A and rotation B of each dataset, with errors of one sigma", facts)
 
 
 def _draw_both(
     axes: Axes, predicted: FloatArray, observed: FloatArray, *, alpha: float = 1.0
 ) -> None:
     hollow: dict[str, Any] = {"facecolor": "none", "edgecolor": INK, "linewidth": 0.9}
-    draw_marks(axes, predicted, s=46, alpha=alpha, zorder=3, **hollow)
-    draw_marks(axes, observed, s=16, color=BLUE, alpha=alpha, zorder=4)
+    style.draw_marks(axes, predicted, s=46, alpha=alpha, zorder=3, **hollow)
+    style.draw_marks(axes, observed, s=16, color=BLUE, alpha=alpha, zorder=4)

@@ -16,22 +16,9 @@ from aptdither.dither.region import FieldPoints
 from aptdither.optics.aperture import Aperture
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.report.ascii_map import PIXEL_START
-from aptdither.report.plots import geometry
+from aptdither.report.plots import geometry, style
 from aptdither.report.plots.pattern import draw_pixel, draw_repeated, labels_of, merged
-from aptdither.report.plots.style import (
-    BLUE,
-    INK,
-    LABEL_BOX,
-    PACKING,
-    SMALL_PT,
-    VERMILION,
-    aperture_words,
-    closed,
-    facts_of,
-    label_points,
-    name_of,
-    stamp,
-)
+from aptdither.report.plots.style import BLUE, INK, SMALL_PT, VERMILION
 from aptdither.report.summary import decimals
 from aptdither.types import FloatArray
 
@@ -76,12 +63,12 @@ def draw_distortion(
     for axes, step, steps in zip(panels, steps_pix, moves, strict=True):
         _draw_step(axes, aperture, places, np.array(step), steps, scale, side)
     facts = (
-        aperture_words(aperture),
+        style.aperture_words(aperture),
         "numbers: the step there, pixels",
         f"arrows: its error, ×{scale:.0f}",
         "+: reference point",
     )
-    stamp(figure, "Effect of distortion on a step", facts)
+    style.stamp(figure, "Effect of distortion on a step", facts)
 
 
 def achieved(aperture: Aperture, step_pix: tuple[float, float], places: FieldPoints) -> FloatArray:
@@ -108,7 +95,7 @@ def _draw_step(
     drawn = [border for _, border in geometry.chip_borders(aperture)]
     borders = {chip.number: border for chip, border in zip(aperture.chips, drawn, strict=True)}
     for border in drawn:
-        axes.plot(*closed(border).T, color=INK, linewidth=0.9)
+        axes.plot(*style.closed(border).T, color=INK, linewidth=0.9)
     reference = FieldPoints.on_chip(aperture.reference_pix, aperture.chip().number)
     axes.plot(*geometry.on_picture(aperture, reference)[0], "+", color=VERMILION, markersize=8)
     errors = (steps - step) * scale
@@ -130,7 +117,7 @@ def _draw_step(
             ha="center",
             va="bottom" if up > 0 else "top",
             fontsize=SMALL_PT,
-            bbox=LABEL_BOX,
+            bbox=style.LABEL_BOX,
         )
     worst = float(np.hypot(*(steps - step).T).max())
     axes.set_title(f"Step of ({step[0]:g}, {step[1]:g}) pixels: error up to {worst:.3f} pixels")
@@ -149,16 +136,18 @@ def draw_field(
         draw_pixel(axes, NEIGHBORS)
         draw_repeated(axes, phases, geometry.clusters_of(group), size=20.0)
         if len(phases) <= _MAX_LABELS:
-            label_points(
+            style.label_points(
                 axes, *merged(phases, labels_of(group), _SAME_PLACE_PIX), phases, reach=0.11
             )
         chips = group.aperture.chips
         chip = f"{group.aperture.chip(int(places.chip[k])).name} " if len(chips) > 1 else ""
         axes.set_title(
             f"{chip}({places.x_pix[k]:.0f}, {places.y_pix[k]:.0f})   E {efficiency[k]:.3f}   "
-            f"{PACKING} {packing[k]:.2f}",
+            f"{style.PACKING} {packing[k]:.2f}",
             fontsize=SMALL_PT,
         )
         axes.label_outer()
     facts = ("square: one pixel", "hollow: the same phases in neighboring pixels")
-    stamp(figure, f"{name_of(group)}, phases at nine places", (*facts_of(group), *facts))
+    style.stamp(
+        figure, f"{style.name_of(group)}, phases at nine places", (*style.facts_of(group), *facts)
+    )

@@ -14,20 +14,9 @@ from matplotlib.ticker import MaxNLocator
 from aptdither.dither.phases import packing_limit
 from aptdither.dither.region import FieldPoints
 from aptdither.planning.evaluation import DitherGroup
+from aptdither.report.plots import style
 from aptdither.report.plots.geometry import chip_borders, frame_detector, on_picture, outline
-from aptdither.report.plots.style import (
-    COLOR_MAP,
-    MAP_INK,
-    MAP_PAPER,
-    PACKING,
-    SMALL_PT,
-    closed,
-    facts_of,
-    name_of,
-    plain,
-    shared_facts,
-    stamp,
-)
+from aptdither.report.plots.style import MAP_INK, MAP_PAPER, SMALL_PT
 from aptdither.report.summary import place_in_words
 from aptdither.types import FloatArray
 
@@ -53,7 +42,7 @@ _LABELS_APART = 0.09
 #: The figures that are mapped, with their titles.
 QUANTITIES = {
     "efficiency": "De-aliasing efficiency E",
-    "packing": f"Packing distance over its maximum, {PACKING}",
+    "packing": f"Packing distance over its maximum, {style.PACKING}",
 }
 _LABEL_BOX: dict[str, Any] = {"facecolor": MAP_PAPER, "edgecolor": "none", "alpha": 0.8}
 
@@ -120,7 +109,7 @@ def draw_maps(figure: Figure, groups: Sequence[DitherGroup], coverages: Sequence
     """
     panels = figure.subplots(len(groups), len(QUANTITIES), squeeze=False)
     maps = [maps_of(*pair) for pair in zip(groups, coverages, strict=True)]
-    shared = shared_facts(groups)
+    shared = style.shared_facts(groups)
     for column, (name, heading) in zip(panels.T, QUANTITIES.items(), strict=True):
         levels = levels_of([of_group[name].values for of_group in maps])
         for axes, group, of_group in zip(column, groups, maps, strict=True):
@@ -128,16 +117,22 @@ def draw_maps(figure: Figure, groups: Sequence[DitherGroup], coverages: Sequence
             title = f"{heading}\n{of_group[name].numbers}"
             if len(groups) > 1:
                 # Its name has the number of points already.
-                own = [f for f in facts_of(group) if f not in shared and f != f"N = {group.n}"]
+                own = [
+                    f for f in style.facts_of(group) if f not in shared and f != f"N = {group.n}"
+                ]
                 own_facts = ", ".join(own[:_MAX_OWN_FACTS])
                 title = "\n".join(
-                    [plain(name_of(group)), *([plain(own_facts)] if own else []), title]
+                    [
+                        style.plain(style.name_of(group)),
+                        *([style.plain(own_facts)] if own else []),
+                        title,
+                    ]
                 )
             axes.set_title(title)
         bar = figure.colorbar(filled, ax=list(column), shrink=0.9, aspect=30 * len(groups))
         bar.ax.tick_params(labelsize=SMALL_PT)
-    what = f", {name_of(groups[0])}" if len(groups) == 1 else ""
-    stamp(figure, f"Coverage over the detector{what}", [*shared, LEGEND])
+    what = f", {style.name_of(groups[0])}" if len(groups) == 1 else ""
+    style.stamp(figure, f"Coverage over the detector{what}", [*shared, LEGEND])
 
 
 def levels_of(values: Sequence[FloatArray]) -> FloatArray:
@@ -159,7 +154,7 @@ def draw_map(axes: Axes, field_map: FieldMap, levels: FloatArray) -> Any:
         field_map.places, field_map.values, chip_borders(aperture), strict=True
     ):
         grid = (places[..., 0], places[..., 1], values)
-        filled = axes.contourf(*grid, levels=levels, cmap=COLOR_MAP)
+        filled = axes.contourf(*grid, levels=levels, cmap=style.COLOR_MAP)
         filled.set_edgecolor("face")  # no seams between the levels
         lines = axes.contour(*grid, levels=levels, colors=MAP_INK, linewidths=0.5)
         low, high = border.min(axis=0), border.max(axis=0)
@@ -178,7 +173,7 @@ def draw_map(axes: Axes, field_map: FieldMap, levels: FloatArray) -> Any:
             label.set(fontsize=SMALL_PT, ha="right", va="top", color=MAP_INK, zorder=7)
             label.set_bbox({**_LABEL_BOX, "pad": 1})
     for places in outline(group):
-        line = closed(on_picture(aperture, places)).T
+        line = style.closed(on_picture(aperture, places)).T
         axes.plot(*line, color=MAP_PAPER, linewidth=2.6, clip_on=False)
         axes.plot(*line, color=MAP_INK, linewidth=1.4, linestyle=(0, (4, 2)), clip_on=False)
     mark: dict[str, Any] = {"markersize": 9, "clip_on": False, "zorder": 6}

@@ -16,23 +16,9 @@ from matplotlib.lines import Line2D
 
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.report.ascii_map import PIXEL_START
+from aptdither.report.plots import style
 from aptdither.report.plots.geometry import clusters_of, offsets_over, outline
-from aptdither.report.plots.style import (
-    BLUE,
-    FAINT,
-    INK,
-    PAPER,
-    SERIES,
-    SMALL_PT,
-    closed,
-    draw_marks,
-    facts_of,
-    label_of,
-    label_points,
-    name_of,
-    plain,
-    stamp,
-)
+from aptdither.report.plots.style import BLUE, FAINT, INK, PAPER
 from aptdither.report.summary import FIGURES, decimals, figures
 from aptdither.types import FloatArray
 
@@ -71,10 +57,9 @@ def draw_layout(figure: Figure, *block: DitherGroup) -> None:
     for axes in (left, middle):
         axes.set_anchor("N")
     _draw_table(right, *block)
-    hollow: dict[str, Any] = {"marker": "o", "linestyle": "", "markerfacecolor": "none"}
-    handles = [
-        Line2D([], [], color=BLUE, marker="o", markersize=5, linestyle="", label="region's center")
-    ]
+    dot: dict[str, Any] = {"marker": "o", "linestyle": ""}
+    hollow = {**dot, "markerfacecolor": "none"}
+    handles = [Line2D([], [], color=BLUE, markersize=5, label="region's center", **dot)]
     if outline(first):
         words = "rest of the region" + (", in each cluster" if first.clusters > 1 else "")
         handles += [
@@ -82,15 +67,15 @@ def draw_layout(figure: Figure, *block: DitherGroup) -> None:
             Line2D([], [], color=INK, markersize=3, label="its upper right", **hollow),
         ]
     handles += [Line2D([], [], color=FAINT, label="phase in neighboring pixels", **hollow)]
-    alike = zip(*map(facts_of, block), strict=True)
+    alike = zip(*map(style.facts_of, block), strict=True)
     facts = [" and ".join(dict.fromkeys(one)) for one in alike]
-    stamp(figure, " + ".join(dict.fromkeys(map(name_of, block))), facts, handles)
+    style.stamp(figure, " + ".join(dict.fromkeys(map(style.name_of, block))), facts, handles)
 
 
 def labels_of(*block: DitherGroup) -> list[str]:
     """Return the label of each point: the numbers of its exposures in each of the groups."""
     alike = zip(*(group.points for group in block), strict=True)
-    return [", ".join(dict.fromkeys(map(label_of, points))) for points in alike]
+    return [", ".join(dict.fromkeys(map(style.label_of, points))) for points in alike]
 
 
 def draw_offsets(axes: Axes, *block: DitherGroup) -> None:
@@ -102,7 +87,7 @@ def draw_offsets(axes: Axes, *block: DitherGroup) -> None:
     _draw_points(axes, center, clusters_of(block[0]))
     path = [one + (other - one) * _PATH_STEPS for one, other in pairwise(center)]
     obstacles = _all_places(np.reshape(path, (-1, 2)), borders)
-    label_points(axes, center, labels_of(*block), obstacles, reach=0.11 * half)
+    style.label_points(axes, center, labels_of(*block), obstacles, reach=0.11 * half)
 
 
 def frame_offsets(axes: Axes, points: FloatArray) -> float:
@@ -135,7 +120,7 @@ def draw_phases(axes: Axes, *block: DitherGroup) -> None:
     draw_repeated(axes, center, clusters_of(block[0]))
     around = np.concatenate([_all_places(center, borders) + shift for shift in NEIGHBORS])
     near = around[np.all(np.abs(around - PIXEL_START - 0.5) < 0.5 + BORDER, axis=1)]
-    label_points(axes, *merged(center, labels_of(*block)), near, reach=0.075)
+    style.label_points(axes, *merged(center, labels_of(*block)), near, reach=0.075)
 
 
 def draw_pixel(axes: Axes, border: float) -> None:
@@ -179,10 +164,10 @@ def _draw_table(axes: Axes, *block: DitherGroup) -> None:
     axes.text(
         0.0,
         1.0,
-        "\n".join(map(plain, lines)),
+        "\n".join(map(style.plain, lines)),
         transform=axes.transAxes,
         family="DejaVu Sans Mono",
-        fontsize=SMALL_PT,
+        fontsize=style.SMALL_PT,
         va="top",
         linespacing=1.45,
     )
@@ -216,9 +201,9 @@ def _draw_outlines(axes: Axes, borders: Sequence[FloatArray], *, alpha: float) -
     for line in (line for border in borders for line in np.moveaxis(border, 1, 0)):
         if np.any(line.max(axis=0) < low) or np.any(line.min(axis=0) > high):
             continue
-        axes.plot(*closed(line).T, color=INK, zorder=2, **look)
+        axes.plot(*style.closed(line).T, color=INK, zorder=2, **look)
         # The first place is the upper right one: it shows how the outline is oriented.
-        draw_marks(axes, line[:1], s=9, facecolor=PAPER, edgecolor=INK, zorder=3, **look)
+        style.draw_marks(axes, line[:1], s=9, facecolor=PAPER, edgecolor=INK, zorder=3, **look)
 
 
 def _draw_points(
@@ -232,12 +217,12 @@ def _draw_points(
     low, high = np.transpose([axes.get_xlim(), axes.get_ylim()])
     is_seen = np.all((points >= low) & (points <= high), axis=1)
     for number in np.unique(series[is_seen]):
-        color, marker = SERIES[int(number) % len(SERIES)]
+        color, marker = style.SERIES[int(number) % len(style.SERIES)]
         look = {"facecolor": color, "edgecolor": color, "zorder": 4}
         if not is_filled:
             look = {"facecolor": "none", "edgecolor": FAINT, "zorder": 3}
         shown = points[is_seen & (series == number)]
-        draw_marks(axes, shown, s=size, marker=marker, linewidth=0.8, **look)
+        style.draw_marks(axes, shown, s=size, marker=marker, linewidth=0.8, **look)
 
 
 def merged(

@@ -13,21 +13,9 @@ from aptdither.dither.reconstruction import HALF_FIELD_PIX, Reconstruction
 from aptdither.optics.aperture import Aperture
 from aptdither.optics.siaf import sky_from_ideal
 from aptdither.planning.evaluation import DitherGroup
+from aptdither.report.plots import style
 from aptdither.report.plots.geometry import footprints
-from aptdither.report.plots.style import (
-    COLOR_MAP,
-    FAINT,
-    INK,
-    SERIES,
-    SMALL_PT,
-    VERMILION,
-    closed,
-    dotted_grid,
-    name_of,
-    plain,
-    shared_facts,
-    stamp,
-)
+from aptdither.report.plots.style import FAINT, INK, SMALL_PT, VERMILION
 from aptdither.types import FloatArray, PosTarg
 
 PANEL_IN = 2.6
@@ -70,7 +58,7 @@ def draw_sky(axes: Axes, groups: Sequence[DitherGroup]) -> None:
     ends = [end for ends in orients_of(groups[0]) for end in ends if ends[0] != ends[1]]
     drawn: dict[object, str] = {}
     for group in groups:
-        color = SERIES[len(drawn) % len(SERIES)][0]
+        color = style.SERIES[len(drawn) % len(style.SERIES)][0]
         color = drawn.setdefault(group.aperture.name, color)
         for end in ends:
             for border in _on_sky(group.aperture, group.points[0].pos_targ, end):
@@ -82,7 +70,7 @@ def draw_sky(axes: Axes, groups: Sequence[DitherGroup]) -> None:
     for name, color in drawn.items():
         axes.plot([], [], color=color, label=name)
     axes.legend(fontsize=SMALL_PT, loc="lower left", frameon=False)
-    dotted_grid(axes)
+    style.dotted_grid(axes)
     axes.set(xlabel="east of the target, arcsec", ylabel="north of the target, arcsec")
     axes.set_aspect("equal", adjustable="datalim")
     axes.margins(0.12)
@@ -97,7 +85,7 @@ def _on_sky(aperture: Aperture, pos_targ: PosTarg, orient_deg: float) -> list[Fl
         ideal = (border - pos_targ.xy_arcsec).T
         ra, dec = sky_from_ideal(*ideal, y_angle_deg=angle, ra_deg=0.0, dec_deg=0.0)
         east = (ra + 180) % 360 - 180
-        borders.append(closed(np.stack([east, dec], axis=-1) * 3600))
+        borders.append(style.closed(np.stack([east, dec], axis=-1) * 3600))
     return borders
 
 
@@ -121,14 +109,16 @@ def draw_reconstructions(
         _draw_star(star, image)
         _draw_whiskers(field, image)
         worst = group.coverage.worst.efficiency
-        star.set_title(plain(name_of(group)) + f"\nworst E {worst:.2f}")
+        star.set_title(style.plain(style.name_of(group)) + f"\nworst E {worst:.2f}")
         field.set_xlabel(
             f"false ellipticity {image.false_ellipticity:.3f}\n"
             f"FWHM {image.fwhm_pix.mean():.2f} $\\pm$ {image.fwhm_scatter_pix:.3f} pix\n"
             f"peak $\\pm$ {image.peak_scatter:.1%}, centroid $\\pm$ {image.centroid_scatter_pix:.3f} pix",
             fontsize=SMALL_PT,
         )
-    stamp(figure, "Stars at the worst place, drizzled", [*shared_facts(groups), *facts, LEGEND])
+    style.stamp(
+        figure, "Stars at the worst place, drizzled", [*style.shared_facts(groups), *facts, LEGEND]
+    )
 
 
 def _draw_star(axes: Axes, image: Reconstruction) -> None:
@@ -138,7 +128,7 @@ def _draw_star(axes: Axes, image: Reconstruction) -> None:
     half = round(ZOOM_PIX / image.output_pix)
     column, row = round(float(x)), round(float(y))
     cut = image.image[row - half : row + half + 1, column - half : column + half + 1]
-    axes.imshow(np.clip(cut / cut.max(), 0, 1) ** _GAMMA, origin="lower", cmap=COLOR_MAP)
+    axes.imshow(np.clip(cut / cut.max(), 0, 1) ** _GAMMA, origin="lower", cmap=style.COLOR_MAP)
     axes.set(xticks=[], yticks=[])
 
 

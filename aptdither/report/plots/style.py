@@ -112,23 +112,11 @@ def render(
     dpi: int = PNG_DPI,
     searchable: bool = False,
 ) -> bytes:
-    """Draw a picture and return its file.
+    """Draw a picture of a size in inches, and return its file.
 
-    Parameters
-    ----------
-    draw : callable
-        Draws on the figure it is given.
-    size_in : (width, height)
-        Inches.
-    kind : Kind
-        PNG, SVG or PDF.
-    title, description : str
-        For the file's metadata: its name, and the numbers that it was drawn from.
-    dpi : int
-        Pixels per inch of a PNG.
-    searchable : bool
-        In an SVG, keep text as text in the reader's own fonts; otherwise it becomes outlines, which
-        look the same everywhere.
+    The title and the description (the numbers that it was drawn from) go into the file's metadata;
+    `dpi` is for a PNG. An SVG that is searchable keeps text as text in the reader's own fonts;
+    otherwise it becomes outlines, which look the same everywhere.
     """
     maker = f"aptdither {__version__}"
     metadata: dict[Kind, dict[str, Any]] = {
