@@ -442,7 +442,7 @@ def test_memory_of_a_long_run_is_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     most = 0
     for number in range(10):
         reviewer.review(parse_proposal(dithered((("0", "0"), ("0.5", f"0.{number}")))))
-        most = max(most, reviewer.evaluator.remembered)
+        most = max(most, len(reviewer.evaluator.cache))
     assert most == 3
 
 

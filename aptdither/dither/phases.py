@@ -315,3 +315,23 @@ def _distances(offsets: npt.ArrayLike) -> FloatArray:
         raise ValueError(f"offsets must have the shape (N, 2), not {points.shape}")
     steps = points[:, None] - points[None]
     return np.asarray(np.hypot(steps[..., 0], steps[..., 1]))
+
+
+def chains(points: FloatArray, reach: float, *, torus: bool = False) -> tuple[tuple[int, ...], ...]:
+    """Return which points (N, 2) belong together: chains whose links are no longer than `reach`.
+
+    On the torus, points are phases.
+    """
+    steps = points[:, None] - points[None]
+    if torus:
+        steps = steps - np.rint(steps)
+    near = np.hypot(steps[..., 0], steps[..., 1]) <= reach
+    found: dict[int, tuple[int, ...]] = {}
+    for start in range(len(points)):
+        if any(start in members for members in found.values()):
+            continue
+        members = near[start]
+        while not np.array_equal(grown := near[members].any(axis=0), members):
+            members = grown
+        found[start] = tuple(np.flatnonzero(members).tolist())
+    return tuple(found.values())

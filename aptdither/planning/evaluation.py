@@ -7,7 +7,7 @@ exposures, which pointings, which base, which setup and region) and returns a :c
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
 from itertools import combinations
@@ -20,6 +20,7 @@ from aptdither.dither.catalog import load_catalog
 from aptdither.dither.clusters import split_counts
 from aptdither.dither.coverage import Coverage, Metrics, evaluate
 from aptdither.dither.phases import (
+    chains,
     min_separation,
     packing_distance,
     packing_limit,
@@ -42,8 +43,8 @@ from aptdither.optics.aperture import Aperture, get_aperture
 from aptdither.optics.filters import SpectralElement, get_element
 from aptdither.planning.choice import ChoiceMethod, PatternChoice
 from aptdither.planning.options import Options
-from aptdither.planning.pointings import ExposureSet, Pointing, chains
-from aptdither.planning.points import sizes_of
+from aptdither.planning.pointings import ExposureSet, Pointing
+from aptdither.planning.sizes import sizes_of
 from aptdither.types import NO_OFFSET, FloatArray, PosTarg, Region, Setup, Shown
 
 #: After so many different evaluations (some 20 kB each) an :class:`Evaluator` drops what it has
@@ -52,14 +53,6 @@ CACHE_SIZE = 2000
 
 #: Signal to noise of the stars, in one exposure, in images with errors.
 STAR_SNR = 100.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point(Pointing):
-    """A pointing with its offset from the base at the aperture's reference point, pixels."""
-
-    dx_pix: float
-    dy_pix: float
 
 
 class Evaluation:
@@ -223,25 +216,15 @@ class DitherGroup(Shown):
         return self.evaluation.coverage
 
     @property
-    def possible(self) -> PossibleMetrics:
-        """The best figures known for so many exposures; never below what the group reaches."""
-        return self.evaluation.possible
-
-    @property
     def pointing(self) -> PointingExpectation:
         """What the telescope's pointing errors leave of the coverage."""
         return self.evaluation.with_pointing_errors(self.exposures.orbits, self.clusters)
 
     @property
-    def points(self) -> tuple[Point, ...]:
-        """Its exposures and their offsets, in document order."""
-        names = [one.name for one in fields(Pointing)]
+    def points(self) -> tuple[Pointing, ...]:
+        """Its exposures with their offsets in pixels, in document order."""
         return tuple(
-            Point(
-                **{name: getattr(one, name) for name in names},
-                dx_pix=float(dx_pix),
-                dy_pix=float(dy_pix),
-            )
+            replace(one, dx_pix=float(dx_pix), dy_pix=float(dy_pix))
             for one, (dx_pix, dy_pix) in zip(
                 self.exposures.pointings, self.evaluation.pixels, strict=True
             )
@@ -277,12 +260,7 @@ class Evaluator:
     def __init__(self, options: Options | None = None) -> None:
         self.options = options or Options()
         self.catalog = self.options.catalog or load_catalog()
-        self._cache: dict[object, Evaluation] = {}
-
-    @property
-    def remembered(self) -> int:
-        """How many evaluations are remembered."""
-        return len(self._cache)
+        self.cache: dict[object, Evaluation] = {}
 
     def aperture(self, setup: Setup) -> Aperture:
         """Return the aperture of a setup, or raise an OpticsError."""
@@ -360,11 +338,11 @@ class Evaluator:
     ) -> Evaluation:
         """Return the evaluation of offsets from `base`; of equal ones the same."""
         key = (offsets_arcsec.tobytes(), view, base)
-        if key not in self._cache:
-            if len(self._cache) >= CACHE_SIZE:
-                self._cache.clear()
-            self._cache[key] = Evaluation(offsets_arcsec, view, base, seed=self.options.seed)
-        return self._cache[key]
+        if key not in self.cache:
+            if len(self.cache) >= CACHE_SIZE:
+                self.cache.clear()
+            self.cache[key] = Evaluation(offsets_arcsec, view, base, seed=self.options.seed)
+        return self.cache[key]
 
     def evaluate_pattern(
         self, choice: PatternChoice, setup: Setup, region: Region, prime: Setup | None = None

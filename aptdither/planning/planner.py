@@ -6,13 +6,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from aptdither.apt.changes import VisitChange
+from aptdither.apt.changes import NewExposure, VisitChange
+from aptdither.apt.proposal import Exposure
+from aptdither.apt.receipt import MadeBy, Receipt
 from aptdither.apt.tags import Parallel
 from aptdither.dither.views import View
 from aptdither.errors import AptDitherError, RefusalError, raise_all
 from aptdither.findings import Finding, Rule, Severity
 from aptdither.planning.choice import PatternChoice, PatternChooser
-from aptdither.planning.dither_sets import DitherSet, Share
+from aptdither.planning.dither_sets import DitherSet, Member, Share
 from aptdither.planning.evaluation import DitherGroup, Evaluator
 from aptdither.planning.joint import (
     Cluster,
@@ -26,9 +28,10 @@ from aptdither.planning.pointings import (
     VisitPointings,
     pointing_of,
 )
-from aptdither.planning.points import assign_points, cluster_sizes
 from aptdither.planning.refusals import is_supported
-from aptdither.types import PosTarg, Progress, Region, Setup
+from aptdither.planning.sizes import cluster_sizes, expands
+from aptdither.types import NO_OFFSET, PosTarg, Progress, Region, Setup
+from aptdither.version import __version__
 
 DOUBTFUL_TAG = Rule(
     code="ADT107",
@@ -230,3 +233,48 @@ class Planner:
             prime=prime,
         )
         return self.evaluator.evaluate(exposures, cluster.choice, clusters=len(cluster.sizes))
+
+
+def assign_points(
+    members: Sequence[Member], base: PosTarg, choice: PatternChoice, shift: PosTarg = NO_OFFSET
+) -> dict[int, tuple[NewExposure, ...]]:
+    """Give the points to the exposures of one setup, in document order.
+
+    `shift` is added to all offsets. Copies of an earlier run stay: more are made after the
+    exposure, or the last are removed. All prime exposures of a container get one point.
+    """
+    points = iter(enumerate(choice.offsets_arcsec, start=1))
+
+    def at_next_point(source: Exposure, made_by: MadeBy, copy: int = 0) -> NewExposure:
+        index, (x_arcsec, y_arcsec) = next(points)
+        return NewExposure(
+            source=source,
+            copy=copy,
+            pos_targ=base + shift + PosTarg(x_arcsec=x_arcsec, y_arcsec=y_arcsec),
+            receipt=Receipt(
+                index=index,
+                total=total,
+                pattern=choice.name,
+                base=base,
+                version=__version__,
+                made_by=made_by,
+                shift=shift,
+            ),
+        )
+
+    total, is_expanded = len(choice.offsets_arcsec), expands(members)
+    becomes: dict[int, tuple[NewExposure, ...]] = {}
+    for member in members:
+        source = member.exposure
+        kept = member.copies[: total - 1] if is_expanded else member.copies
+        count = total - len(kept) if is_expanded else member.runs
+        first = at_next_point(source, member.receipt.made_by if member.receipt else MadeBy.OBSERVER)
+        made_by = MadeBy.COPY if is_expanded else MadeBy.SPLIT
+        own = [first, *(at_next_point(source, made_by, copy) for copy in range(1, count))]
+        becomes[source.node] = tuple(replace(one, is_split=member.runs > 1) for one in own)
+        becomes |= {
+            one.node: (replace(becomes[source.node][0], source=one),) for one in member.together
+        }
+        becomes |= {one.node: (at_next_point(one, MadeBy.COPY),) for one in kept}
+        becomes |= {one.node: () for one in member.copies[len(kept) :]}
+    return becomes

@@ -12,6 +12,7 @@ import math
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -22,6 +23,7 @@ from aptdither.apt.patterns import is_pattern_group, pattern_points
 from aptdither.apt.proposal import Exposure, ExposureGroup, Proposal, Visit
 from aptdither.apt.receipt import Receipt
 from aptdither.apt.tags import DitherRequest
+from aptdither.dither.phases import chains
 from aptdither.errors import AptDitherError, Location, ProposalError
 from aptdither.findings import Finding
 from aptdither.optics.detector import get_detector
@@ -63,6 +65,9 @@ class Pointing:
     old_pos_targ: PosTarg | None = None
     #: Sorts the pointings of a visit by time.
     when: tuple[int, ...] = ()
+    #: Offset from the base at the aperture's reference point, where it was evaluated.
+    dx_pix: float = 0.0
+    dy_pix: float = 0.0
 
 
 def pointing_of(new: NewExposure, pos_targ: PosTarg) -> Pointing:
@@ -198,6 +203,10 @@ class VisitPointings:
     findings: tuple[Finding, ...] = ()
 
 
+#: Groups hold many exposures, and proposals name a pattern in many groups.
+_points = lru_cache(maxsize=256)(pattern_points)
+
+
 class _MissingError(ProposalError):
     """What an exposure's position refers to is not in the file."""
 
@@ -258,7 +267,6 @@ class _VisitReader:
     proposal: Proposal
     region: Region
     tagged: Mapping[int, tuple[DitherSet, Share]]
-    points: dict[int, tuple[PosTarg, ...]] = field(default_factory=dict)
 
     def read(self) -> VisitPointings:
         """Return the visit's sets and what could not be followed."""
@@ -407,17 +415,16 @@ class _VisitReader:
             )
         return source.pos_targ or NO_OFFSET
 
-    def _group_points(self, group: ExposureGroup) -> tuple[PosTarg, ...]:
+    @staticmethod
+    def _group_points(group: ExposureGroup) -> tuple[PosTarg, ...]:
         if not is_pattern_group(group):
             return (NO_OFFSET,)
-        if group.node not in self.points:
-            if group.pattern is None:
-                raise _MissingError(
-                    f"the group on line {group.line} names APT pattern "
-                    f"{group.pattern_number or '(none)'!r}, which the file does not have"
-                )
-            self.points[group.node] = pattern_points(group.pattern)
-        return self.points[group.node]
+        if group.pattern is None:
+            raise _MissingError(
+                f"the group on line {group.line} names APT pattern "
+                f"{group.pattern_number or '(none)'!r}, which the file does not have"
+            )
+        return _points(group.pattern)
 
 
 def looks_at_no_sky(exposure: Exposure) -> bool:
@@ -426,23 +433,3 @@ def looks_at_no_sky(exposure: Exposure) -> bool:
         exposure.target_name.upper() in CALIBRATION_TARGETS
         or exposure.spectral_element.upper() in BLOCKED
     )
-
-
-def chains(points: FloatArray, reach: float, *, torus: bool = False) -> tuple[tuple[int, ...], ...]:
-    """Return which points (N, 2) belong together: chains whose links are no longer than `reach`.
-
-    On the torus, points are phases.
-    """
-    steps = points[:, None] - points[None]
-    if torus:
-        steps = steps - np.rint(steps)
-    near = np.hypot(steps[..., 0], steps[..., 1]) <= reach
-    found: dict[int, tuple[int, ...]] = {}
-    for start in range(len(points)):
-        if any(start in members for members in found.values()):
-            continue
-        members = near[start]
-        while not np.array_equal(grown := near[members].any(axis=0), members):
-            members = grown
-        found[start] = tuple(np.flatnonzero(members).tolist())
-    return tuple(found.values())

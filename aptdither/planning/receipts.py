@@ -21,7 +21,7 @@ from aptdither.dither.clusters import offset_clusters
 from aptdither.errors import AptDitherError
 from aptdither.findings import Rule, Severity
 from aptdither.optics.aperture import Aperture
-from aptdither.planning.points import sizes_of
+from aptdither.planning.sizes import sizes_of
 from aptdither.planning.visit_tags import VisitTags
 from aptdither.types import NO_OFFSET, PosTarg
 from aptdither.version import __version__

@@ -24,7 +24,6 @@ from aptdither.errors import (
 from aptdither.optics.aperture import Aperture, get_aperture
 from aptdither.planning.dither_sets import DitherSet, Member, Share
 from aptdither.planning.options import Options
-from aptdither.planning.points import cluster_sizes
 from aptdither.planning.receipts import (
     disagreeing,
     dither_of,
@@ -44,6 +43,7 @@ from aptdither.planning.refusals import (
     runs_of,
     tile_points,
 )
+from aptdither.planning.sizes import cluster_sizes
 from aptdither.planning.visit_tags import Claim, VisitTags
 from aptdither.types import NO_OFFSET, PosTarg, Setup
 

@@ -194,7 +194,7 @@ def group_as_json(group: DitherGroup) -> dict[str, Any]:
         ],
         "coverage": {
             **places_as_json(group.coverage, worst_chip(group)),
-            "possible": _rounded(group.possible),
+            "possible": _rounded(group.evaluation.possible),
             "pointing": _rounded(group.pointing),
             "seen_by_all": round(group.evaluation.seen_by_all, DECIMALS),
         },

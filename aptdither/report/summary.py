@@ -247,7 +247,7 @@ OVERVIEW = (FIGURE["efficiency"], FIGURE["packing_of_limit"])
 
 def figures(group: DitherGroup) -> list[FigureRow]:
     """Return the figures of a group at the center and the worst place, and what is possible."""
-    places = (group.coverage.center, group.coverage.worst, group.possible)
+    places = (group.coverage.center, group.coverage.worst, group.evaluation.possible)
     return [FigureRow(one, *(one.text(place, group.n) for place in places)) for one in FIGURES]
 
 

@@ -13,7 +13,7 @@ from aptdither.errors import UsageError
 from aptdither.findings import Rule
 from aptdither.planning.consequences import FOLLOWER_MOVES, OLD_NUMBER
 from aptdither.planning.joint import OTHER_ORIENT
-from aptdither.planning.visit_time import MORE_TIME
+from aptdither.planning.plan import MORE_TIME
 from aptdither.review import ccd, moves, positions, sampling, syntax, visits
 
 #: Called with what the exposures of each visit do, and the :class:`ReviewContext`.

@@ -12,10 +12,10 @@ from aptdither.findings import Message, Rule, Severity, rule
 from aptdither.planning.dither_sets import DitherSet, Share
 from aptdither.planning.planner import DOUBTFUL_TAG, SINGLE_POINT
 from aptdither.planning.pointings import ExposureSet, Unresolved, VisitPointings
-from aptdither.planning.points import cluster_sizes, sizes_of
 from aptdither.planning.receipts import UNCOVERED_RECEIPTS
 from aptdither.planning.refusals import is_supported
 from aptdither.planning.selection import STRAY_TAG
+from aptdither.planning.sizes import cluster_sizes, sizes_of
 from aptdither.review.options import ReviewContext
 from aptdither.review.phrases import exposures_listed, location_of
 

@@ -7,10 +7,10 @@ from itertools import combinations
 
 import numpy as np
 
+from aptdither.dither.phases import chains
 from aptdither.findings import Message, Severity, rule
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.planning.joint import is_turned
-from aptdither.planning.pointings import chains
 from aptdither.review.options import ReviewContext
 from aptdither.review.phrases import joined
 

@@ -27,7 +27,8 @@ from matplotlib.lines import Line2D
 from aptdither.errors import UsageError
 from aptdither.optics.aperture import Aperture
 from aptdither.optics.filters import SpectralElement
-from aptdither.planning.evaluation import DitherGroup, Point
+from aptdither.planning.evaluation import DitherGroup
+from aptdither.planning.pointings import Pointing
 from aptdither.report.sanitize import safe_line
 from aptdither.report.summary import counted, region_in_words
 from aptdither.types import FloatArray, Region
@@ -185,7 +186,7 @@ def name_of(group: DitherGroup) -> str:
     return f"{visit}{pattern}: {counted(len(group.points), 'point')}"
 
 
-def label_of(point: Point) -> str:
+def label_of(point: Pointing) -> str:
     """Return an exposure's number, short enough for a picture."""
     return safe_line(point.number, limit=_MAX_LABEL)
 
