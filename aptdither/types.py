@@ -55,10 +55,7 @@ class Shown:
 class PosTarg:
     """An offset of the target from the aperture's reference point, in the aperture's ideal frame.
 
-    Attributes
-    ----------
-    x_arcsec, y_arcsec : float
-        Along the POS TARG axes, arcsec.
+    `x_arcsec` and `y_arcsec` are along the POS TARG axes.
 
     Examples
     --------
@@ -125,7 +122,7 @@ class LengthUnit(StrEnum):
 
 
 class RegionKind(StrEnum):
-    """What a region is."""
+    """All that an aperture reads, the place where the target lands, or a disc about it."""
 
     FULL = "full"
     POINT = "point"
@@ -135,13 +132,6 @@ class RegionKind(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Region:
     """Where the coverage matters; made by :meth:`full`, :meth:`disc` or :meth:`point`.
-
-    Attributes
-    ----------
-    kind : RegionKind
-        All that the aperture reads, the place where the target lands, or a disc about it.
-    diameter : float or None
-        Of the disc, in `unit`.
 
     Examples
     --------
@@ -169,16 +159,12 @@ class Region:
     def disc(cls, *, diameter_arcsec: Any = None, diameter_pix: float | None = None) -> Region:
         """Return a disc about the place where the target lands.
 
-        Parameters
-        ----------
-        diameter_arcsec : float or Quantity, arcsec
-        diameter_pix : float, pixels
-            One of the two.
+        It has one diameter: a number of arcsec or a Quantity, or a number of pixels.
 
         Raises
         ------
         ValueError
-            Unless one of the two is a finite number above zero.
+            Unless it is a finite number above zero.
         """
         if (diameter_arcsec is None) == (diameter_pix is None):
             raise ValueError("a disc has one diameter: in arcsec or in pixels")

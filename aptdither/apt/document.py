@@ -60,12 +60,8 @@ class Edit(NamedTuple):
 def splice(source: bytes, start: int, stop: int, edits: Collection[Edit]) -> bytes:
     """Return ``source[start:stop]`` with edits, whose offsets are those of `source`.
 
-    Insertions at one offset keep the order in which they are given.
-
-    Raises
-    ------
-    RewriteError
-        If two edits overlap or one is outside the part.
+    Insertions at one offset keep the order in which they are given. It is an error that two edits
+    overlap or that one is outside the part.
     """
     pieces: list[bytes] = []
     done = start
@@ -137,10 +133,8 @@ def read_document(
 
     Raises
     ------
-    DocumentError
-        If it is not XML that can be read safely.
-    ProposalError
-        If it is a JWST .aptx file.
+    DocumentError, ProposalError
+        If it is not XML that can be read safely, or a JWST .aptx file.
     """
     try:
         _check_bounds(source)

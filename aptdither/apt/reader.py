@@ -10,11 +10,11 @@ import math
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lxml import etree
 
-from aptdither.apt.document import read_document
+from aptdither.apt.document import Document, read_document
 from aptdither.apt.limits import MAX_POINTS, MAX_VISITS
 from aptdither.apt.proposal import (
     AptPattern,
@@ -67,19 +67,7 @@ def parse_proposal(source: bytes, path: str = "") -> Proposal:
     >>> exposure.aperture, exposure.pos_targ
     ('IR', PosTarg(x_arcsec=0.5, y_arcsec=0.0))
     """
-    document, root, nodes = read_document(source, PLACED, path=path)
-    _check_root(root, path)
-    patterns: dict[str, AptPattern] = {}
-    for holder in root.iterchildren("Patterns"):
-        for child in holder.iterchildren("Pattern"):
-            pattern = _read_pattern(child, document.elements[nodes[child]].line)
-            patterns.setdefault(pattern.number, pattern)
-    reader = _VisitReader(document.elements, nodes, patterns)
-    visits: list[Visit] = []
-    for holder in root.iterchildren("Visits"):
-        if len(holder) > MAX_VISITS:
-            raise ProposalError(f"it has {len(holder)} visits; at most {MAX_VISITS} are read")
-        visits += map(reader.visit, holder.iterchildren("Visit", "HstQuadPattern"))
+    document, root, visits = open_proposal(source, path)
     information = root.find("ProposalInformation")
     pure_parallel = "" if information is None else information.get("PureParallelProposal", "")
     person = root.find("ProposalInformation/PrincipalInvestigator")
@@ -95,6 +83,35 @@ def parse_proposal(source: bytes, path: str = "") -> Proposal:
         visits=tuple(visits),
         is_pure_parallel=pure_parallel.strip(_SPACE).lower() == "true",
     )
+
+
+def open_proposal(
+    source: bytes, path: str = ""
+) -> tuple[Document, etree._Element, Iterator[Visit]]:
+    """Return the document of an HST proposal, its tree, and its visits, of which none is kept.
+
+    Raises
+    ------
+    DocumentError, ProposalError
+        As :func:`parse_proposal`.
+    """
+    document, root, nodes = read_document(source, PLACED, path=path)
+    _check_root(root, path)
+    patterns: dict[str, AptPattern] = {}
+    for child in root.iterfind("Patterns/Pattern"):
+        pattern = _read_pattern(child, document.elements[nodes[child]].line)
+        patterns.setdefault(pattern.number, pattern)
+    reader = _VisitReader(document.elements, nodes, patterns)
+    holders = root.findall("Visits")
+    for holder in holders:
+        if len(holder) > MAX_VISITS:
+            raise ProposalError(f"it has {len(holder)} visits; at most {MAX_VISITS} are read")
+    visits = (
+        reader.visit(child)
+        for holder in holders
+        for child in holder.iterchildren("Visit", "HstQuadPattern")
+    )
+    return document, root, visits
 
 
 def read_decimal(text: str) -> float | None:
@@ -128,18 +145,16 @@ def _read_pos_targ(
 
 def _check_root(root: etree._Element, path: str) -> None:
     name = etree.QName(root)
+    message = (
+        f"it is XML, but not an HST proposal: its root is {str(root.tag)[:80]!r}, not "
+        "'HSTProposal'; give the .apt file that APT saves"
+    )
     if name.localname.lower().startswith("jwst") or "jwst" in (name.namespace or "").lower():
         message = (
             f"it is a JWST proposal (its root is {name.localname}); only HST proposals are read"
         )
-    elif root.tag != "HSTProposal":
-        message = (
-            f"it is XML, but not an HST proposal: its root is {str(root.tag)[:80]!r}, not "
-            "'HSTProposal'; give the .apt file that APT saves"
-        )
-    else:
-        return
-    raise ProposalError(message, location=Location(path=path or None))
+    if root.tag != "HSTProposal":
+        raise ProposalError(message, location=Location(path=path or None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,22 +289,18 @@ def _read_pattern(element: etree._Element, line: int) -> AptPattern:
     texts: dict[str, str] = {}
     for child in element.iterchildren():
         texts.setdefault(str(child.tag), (child.text or "").strip(_SPACE))
-    sub = None
-    if texts.get("Sub-Pattern", "").lower() == "true":
-        sub = _pattern_from(texts, "Subpattern", line, None)
-    return _pattern_from(texts, "", line, sub)
+    has_sub = texts.get("Sub-Pattern", "").lower() == "true"
+    sub = _pattern_from(texts, "Subpattern", line) if has_sub else None
+    return replace(_pattern_from(texts, "", line), sub=sub)
 
 
-def _pattern_from(
-    texts: dict[str, str], prefix: str, line: int, sub: AptPattern | None
-) -> AptPattern:
+def _pattern_from(texts: dict[str, str], prefix: str, line: int) -> AptPattern:
     problems: list[Problem] = []
 
     def number(name: str, allowed: str) -> float | None:
         found = texts.get(prefix + name, "")
         value = read_decimal(found)
-        is_count = name == "NumberOfPoints"
-        if value is not None and is_count and value not in range(1, MAX_POINTS + 1):
+        if name == "NumberOfPoints" and value not in range(1, MAX_POINTS + 1):
             value = None
         if found and value is None:
             problems.append(Problem(f"Pattern {prefix}{name}", found, allowed, line))
@@ -305,7 +316,7 @@ def _pattern_from(
         orientation=number("Orientation", "a decimal number of degrees"),
         angle_between_sides=number("AngleBetweenSides", "a decimal number of degrees"),
         center_pattern=texts.get(f"{prefix}CenterPattern", "").lower() == "true",
-        sub=sub,
+        sub=None,
         coordinate_frame=texts.get(f"{prefix}CoordinateFrame", ""),
         problems=tuple(problems),
         line=line,

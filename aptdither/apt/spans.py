@@ -140,11 +140,13 @@ def find_children(view: bytes, start: int, stop: int) -> Iterator[Element]:
 def first_children(view: bytes, parent: Element, names: Collection[bytes]) -> dict[bytes, Element]:
     """Find the first child of each of some names, in document order; no further than needed."""
     found: dict[bytes, Element] = {}
-    if names:
+    waiting = set(names)
+    if waiting:
         for child in find_children(view, parent.open_stop, parent.close_start):
-            if child.name in names and child.name not in found:
-                found[child.name] = child
-                if len(found) == len(names):
+            if child[0] in waiting:
+                found[child[0]] = child
+                waiting.remove(child[0])
+                if not waiting:
                     break
     return found
 
@@ -174,12 +176,12 @@ def space_after(view: bytes, at: int) -> bytes:
 
 def space_before(view: bytes, at: int) -> int:
     """Return the offset where the white space that ends at `at` begins."""
-    kept, size = 0, 0
-    while at > 0 and kept == 0:
-        at -= size
+    while True:
         chunk = view[max(0, at - 100) : at]
-        kept, size = len(chunk.rstrip(SPACE)), len(chunk)
-    return at - size + kept
+        kept = len(chunk.rstrip(SPACE))
+        if kept or not chunk:
+            return at - len(chunk) + kept
+        at -= len(chunk)
 
 
 def trimmed(view: bytes, element: Element) -> tuple[int, int]:

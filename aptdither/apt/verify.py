@@ -14,12 +14,13 @@ The check uses nothing of the writer but its result:
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import zip_longest
 from typing import NoReturn
 
 from aptdither.apt.changes import NewExposure, VisitChange, matches_receipt
 from aptdither.apt.document import Document, Edit, splice
 from aptdither.apt.proposal import Exposure, Proposal, Visit
-from aptdither.apt.reader import parse_proposal
+from aptdither.apt.reader import open_proposal
 from aptdither.apt.spans import (
     SPACE,
     Element,
@@ -33,21 +34,13 @@ from aptdither.apt.tags import LINE_END, LineKind, kind_of_line
 from aptdither.errors import DocumentError, Location, ProposalError, RewriteError
 from aptdither.types import NO_OFFSET
 
-#: Lines that are the receipt's place in a copy.
-_OWN_LINES = {LineKind.RECEIPT, LineKind.TAG, LineKind.TYPO}
+#: Lines of the old Comments that the receipt takes the place of, in the exposure and in a copy.
+_RECEIPT_LINES = frozenset({LineKind.RECEIPT})
+_OWN_LINES = frozenset({LineKind.RECEIPT, LineKind.TAG, LineKind.TYPO})
 
 
 def verify_rewrite(proposal: Proposal, changes: Sequence[VisitChange], result: bytes) -> None:
-    """Check a new file.
-
-    Parameters
-    ----------
-    proposal : Proposal
-        The old file.
-    changes : sequence of VisitChange
-        What was planned, visits in document order.
-    result : bytes
-        The new file.
+    """Check a new file against the old one and the planned changes, visits in document order.
 
     Raises
     ------
@@ -55,17 +48,17 @@ def verify_rewrite(proposal: Proposal, changes: Sequence[VisitChange], result: b
         If it is not what was planned: an internal error.
     """
     try:
-        new_proposal = parse_proposal(result)
+        new, _, new_visits = open_proposal(result)
     except (DocumentError, ProposalError) as error:
         _fail(f"the new file cannot be read: {error}")
-    old, new = proposal.document, new_proposal.document
+    old = proposal.document
     if new.source_encoding != old.source_encoding:
         _fail("the new file has another encoding")
-    if len(new_proposal.visits) != len(proposal.visits):
-        _fail("a visit was lost or gained")
     by_node = {change.visit.node: change for change in changes}
     at_old = at_new = 0
-    for visit, new_visit in zip(proposal.visits, new_proposal.visits, strict=True):
+    for visit, new_visit in zip_longest(proposal.visits, new_visits):
+        if visit is None or new_visit is None:
+            _fail("a visit was lost or gained")
         change = by_node.get(visit.node)
         if change is None:
             continue
@@ -123,7 +116,7 @@ def _verify_values(wanted: NewExposure, exposure: Exposure) -> None:
         if len(receipts) != 1 or not matches_receipt(receipts[0], wanted.receipt):
             _fail(f"exposure {wanted.number} does not hold its receipt")
         lines = [line for line in lines if line[0] is not LineKind.RECEIPT]
-        dropped |= _OWN_LINES if wanted.copy else {LineKind.RECEIPT}
+        dropped = _OWN_LINES if wanted.copy else _RECEIPT_LINES
     if pos_targ is not None and has != pos_targ:
         _fail(f"exposure {wanted.number} has POS TARG {exposure.pos_targ}, not {pos_targ}")
     if lines != [line for line in _lines(wanted.source.comments) if line[0] not in dropped]:
@@ -155,19 +148,19 @@ def _verify_other_bytes(
         children += (b"Comments", b"PosTarg")
     had_pos_targ = source.pos_targ is not None or source.problems
     old_children = [name for name in children if had_pos_targ or name != b"PosTarg"]
-    *before, subs = _other_bytes(old.view, old.elements[source.node], attributes, old_children)
-    *after, new_subs = _other_bytes(new.view, new.elements[exposure.node], attributes, children)
+    before, subs = _other_bytes(old.view, old.elements[source.node], attributes, old_children)
+    after, new_subs = _other_bytes(new.view, new.elements[exposure.node], attributes, children)
     if before != after or new_subs != subs[wanted.kept_run(len(subs)) :][:1]:
         _fail(f"exposure {wanted.number} changed in more than planned")
 
 
 def _other_bytes(
     view: bytes, element: Element, attributes: Collection[bytes], children: Collection[bytes]
-) -> tuple[bytes, bytes, dict[bytes, bytes], list[dict[bytes, bytes]]]:
+) -> tuple[tuple[bytes, bytes, dict[bytes, bytes]], list[dict[bytes, bytes]]]:
     """Return what an exposure holds beside some attributes and the first child of some names.
 
-    It is its start tag, its content, the attributes of its PosTarg that are not X or Y, and those
-    of each of its SubExposures that do not number it.
+    It is its start tag, its content and the attributes of its PosTarg that are not X or Y; and the
+    attributes of each SubExposure that do not number it.
     """
     kept: list[bytes] = []
     pos_targ: dict[bytes, bytes] = {}
@@ -186,9 +179,9 @@ def _other_bytes(
             ]
     kept.append(view[at : element.close_start])
     content = b"".join(kept)
-    tag_cuts = _attribute_cuts(view, element, attributes)
-    tag = splice(view, element.start, element.open_stop, tag_cuts).rstrip(SPACE + b"/>")
-    return tag, content if content.strip(SPACE) else b"", pos_targ, subs
+    tag_cuts = _attribute_cuts(view, element, attributes) if attributes else ()
+    tag = splice(view, element.start, element.open_stop, tag_cuts).rstrip(b" \t\r\n/>")
+    return (tag, content if content.strip(SPACE) else b"", pos_targ), subs
 
 
 def _attributes(view: bytes, child: Element) -> dict[bytes, bytes]:
@@ -201,7 +194,7 @@ def _attributes(view: bytes, child: Element) -> dict[bytes, bytes]:
 
 
 def _attribute_cuts(view: bytes, element: Element, names: Collection[bytes]) -> list[Edit]:
-    attributes = find_attributes(view, element) if names else {}
+    attributes = find_attributes(view, element)
     return [
         Edit(space_before(view, attribute.start), attribute.stop)
         for name, attribute in attributes.items()

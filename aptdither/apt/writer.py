@@ -42,6 +42,7 @@ _AFTER_COMMENTS = (b"InstrumentParameters", b"SubExposures")
 
 _TAG_LINES = (LineKind.TAG, LineKind.TYPO)
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+_XMLNS = re.compile(rb"\sxmlns\s*=")
 
 
 def rewrite_proposal(proposal: Proposal, changes: Sequence[VisitChange]) -> bytes:
@@ -57,8 +58,8 @@ def rewrite_proposal(proposal: Proposal, changes: Sequence[VisitChange]) -> byte
     Returns
     -------
     bytes
-        The new file; the same object when nothing has to change. Every byte
-        outside the edits is the old file's.
+        The new file; the same object when nothing has to change. Every byte outside the edits is
+        the old file's.
 
     Raises
     ------
@@ -86,7 +87,11 @@ def rewrite_proposal(proposal: Proposal, changes: Sequence[VisitChange]) -> byte
     >>> b"<PosTarg X='0.542' Y='-0.182' />" in rewrite_proposal(proposal, [change])
     True
     """
-    result = _Writer(proposal.document).written(changes)
+    writer = _Writer(proposal.document)
+    for change in changes:
+        writer.write_visit(change)
+    result = proposal.document.apply(writer.edits)
+    writer.edits.clear()  # the check needs the memory
     if result is not proposal.document.source:
         verify_rewrite(proposal, changes, result)
     return result
@@ -132,8 +137,6 @@ class _Writer:
         self.edits: list[Edit] = []
         self._size = len(document.view)
 
-    # Edits ----------------------------------------------------------------------------------------
-
     def replace(self, start: int, stop: int, new: bytes) -> None:
         """Replace a part of the view."""
         self._size += len(new)
@@ -159,14 +162,6 @@ class _Writer:
     def space_before(self, place: Element | Attribute) -> bytes:
         """Return the white space before an element or attribute."""
         return self.view[space_before(self.view, place.start) : place.start]
-
-    # Visits ---------------------------------------------------------------------------------------
-
-    def written(self, changes: Iterable[VisitChange]) -> bytes:
-        """Return the file with all changes; the same object when there is none."""
-        for change in changes:
-            self.write_visit(change)
-        return self.document.apply(self.edits)
 
     def write_visit(self, change: VisitChange) -> None:
         """Write what a visit becomes; nothing when nothing has to change."""
@@ -201,8 +196,6 @@ class _Writer:
             if found:
                 self._drop_lines(found[b"Comments"], change.dropped)
 
-    # Exposures ------------------------------------------------------------------------------------
-
     def write_exposure(self, new: NewExposure) -> None:
         """Write the edits that make an exposure equal to a record."""
         source, element = new.source, self.document.elements[new.source.node]
@@ -229,11 +222,9 @@ class _Writer:
 
     def _write_children(self, new: NewExposure, element: Element) -> None:
         """Write the PosTarg, the Comments and the SubExposures of an exposure."""
-        names = {b"Comments"}
-        if new.source.pos_targ is not None or new.source.problems:
-            names.add(b"PosTarg")
-        if new.is_split:
-            names.add(b"SubExposures")
+        names = [b"Comments"]
+        names += [b"SubExposures"] if new.is_split else []
+        names += [b"PosTarg"] if new.source.pos_targ is not None or new.source.problems else []
         first = first_children(self.view, element, names)
         children: list[Element] = []
         if b"Comments" not in first:
@@ -242,12 +233,11 @@ class _Writer:
             if not children:
                 self._fill(new, element)
                 return
-        for child in (first.get(b"PosTarg"), first.get(b"Comments")):
-            tag = b"" if child is None else self.view[child.start : child.open_stop]
-            if b"xmlns" in tag and child and b"xmlns" in find_attributes(self.view, child):
+        for name in (b"PosTarg", b"Comments"):
+            if name in first and _XMLNS.search(self.view, *first[name][1:3]):
                 raise ProposalError(
-                    f"its {child.name.decode()} has an xmlns attribute, so it is not read; remove "
-                    "the attribute"
+                    f"its {name.decode()} has an xmlns attribute, so it is not read; remove the "
+                    "attribute"
                 )
         # A POS TARG that an earlier run wrote stays as it is; the observer's gets three decimals.
         stays = (
@@ -274,17 +264,16 @@ class _Writer:
         """Give an exposure that holds no element its PosTarg and its Comments."""
         before = self.space_before(element)
         end = _LINE_END.search(before)
-        separator = closing = b""
-        if end is not None:
-            separator = before + _INDENT
-            closing = end[0] + _last_line(before)
+        separator = b"" if end is None else before + _INDENT
+        closing = b"" if end is None else end[0] + _last_line(before)
         content = separator + self._new_pos_targ(new, element, separator)
         content += separator + _comments(new)
         if element.is_self_closing:
             self._open(element, content + closing)
+        elif element.open_stop == element.close_start:
+            self.insert(element.open_stop, content + closing)
         else:
-            is_empty = element.open_stop == element.close_start
-            self.insert(element.open_stop, content + closing if is_empty else content)
+            self.insert(element.open_stop, content)
 
     def _open(self, element: Element, content: bytes) -> None:
         """Give a self-closing element content."""
@@ -306,17 +295,14 @@ class _Writer:
                 if name == b"CopyNumber" or name.endswith(b"PatternPosition"):
                     self.remove(attribute)
 
-    # POS TARGs ------------------------------------------------------------------------------------
-
     def _write_pos_targ(self, new: NewExposure, element: Element, child: Element | None) -> None:
         if new.receipt is None and new.pos_targ == NO_OFFSET:
             if child is not None:
                 self.remove(child)
             return
         if child is None:
-            separator = space_after(self.view, element.open_stop)
-            text = separator + self._new_pos_targ(new, element, separator)
-            self.insert(element.open_stop, text)
+            before = space_after(self.view, element.open_stop)
+            self.insert(element.open_stop, before + self._new_pos_targ(new, element, before))
             return
         attributes = find_attributes(self.view, child)
         separator, quote = self._style(element, self.space_before(child))
@@ -354,8 +340,6 @@ class _Writer:
     def _quote(self, attribute: Attribute) -> bytes:
         return self.view[attribute.value_stop : attribute.stop]
 
-    # Comments -------------------------------------------------------------------------------------
-
     def _text_of(self, comments: Element) -> tuple[TextPlaces, list[tuple[int, int, LineKind]]]:
         """Return the text of a Comments element, and its lines."""
         size = comments.close_start - comments.open_stop
@@ -371,8 +355,8 @@ class _Writer:
         """Remove lines of some kinds; Comments without text become ``<Comments />``."""
         places, lines = self._text_of(comments)
         indices = [index for index, (*_, kind) in enumerate(lines) if kind in kinds]
-        has_markup = b"<" in self.view[comments.open_stop : comments.close_start]
-        if indices and len(indices) == len(lines) and not has_markup:
+        content = self.view[comments.open_stop : comments.close_start]
+        if indices and len(indices) == len(lines) and b"<" not in content:
             self.replace(comments.open_stop - 1, comments.stop, b" />")
         else:
             self._remove_lines(places, lines, indices)

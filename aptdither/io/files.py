@@ -16,10 +16,10 @@ The first backup of ``IN.apt`` is ``IN.apt.bak``. A backup is never overwritten:
 ``IN.apt.bak2``, ``IN.apt.bak3`` and so on. A backup that already holds the input serves again.
 
 Known limits: other hard links to a replaced file keep the old content; access lists and extended
-attributes are not copied; a change that another program makes in the microseconds between the last
-look at the input and the rename is lost. Where the system has no hard links (FAT, some network
-disks), a file that another program creates in the last moment would be replaced. Windows cannot
-sync a folder, so after a power failure a file may have its old name or content.
+attributes are not copied; a change by another program between the last look at the input and the
+rename is lost. Where the system has no hard links (FAT, some network disks), a file that another
+program creates in the last moment would be replaced. Windows cannot sync a folder, so after a power
+failure a file may have its old name or content.
 """
 
 # These are the system's calls on purpose, not pathlib's: tests/crash interrupts each of them.
@@ -62,18 +62,9 @@ STANDARD = "-"
 class Source:
     """A file, or standard input, as it was when it was read.
 
-    Attributes
-    ----------
-    path : Path
-        The name as given; it may be a symbolic link.
-    data : bytes
-        The whole content.
-    sha256 : str
-        Hash of `data`, in lower-case hexadecimal.
-    identity : tuple of int or None
-        Device, inode, size and time of change (ns) of the file; None for standard input.
-    mode : int or None
-        Its permission bits; None for standard input.
+    `path` is the name as given, which may be a symbolic link; `sha256` is in lower-case hexadecimal.
+    `identity` is the device, inode, size and time of change (ns) of the file and `mode` its
+    permission bits; both are None for standard input.
     """
 
     path: Path
