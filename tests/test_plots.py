@@ -126,7 +126,6 @@ def test_the_layout_says_everything_that_it_is_of(tmp_path: Path) -> None:
     one = group(size="60arcsec")
     svg = style.render(
         lambda figure: pattern.draw_layout(figure, one),
-        pattern.size_of(one),
         style.Kind.SVG,
         title="t",
         searchable=True,
@@ -324,7 +323,7 @@ def test_the_fit_picture_counts_from_the_first_prediction() -> None:
     )
     fit = fit_dithers(measured, get_aperture("IR-FIX"))
     draw = partial(curves.draw_fits, fits=[fit], facts=["here"])
-    svg = style.render(draw, curves.FIT_IN, style.Kind.SVG, title="t", searchable=True)
+    svg = style.render(draw, style.Kind.SVG, title="t", searchable=True)
     # Root mean square over both exposures; the first has no residual.
     x_rms, y_rms = np.abs(fit.residual_pix[1]) / np.sqrt(2)
     assert f"rms {x_rms:.3f}, {y_rms:.3f} pixels" in texts_of(svg)

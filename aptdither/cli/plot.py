@@ -33,10 +33,9 @@ class Picture(StrEnum):
 
 
 class PlotSpec(NamedTuple):
-    """A figure before it is drawn: how, its size (inches), and its numbers for the metadata."""
+    """A figure before it is drawn: how, and its numbers for the metadata."""
 
     draw: Callable[[Any], None]
-    size_in: tuple[float, float]
     numbers: str
 
 
@@ -80,7 +79,6 @@ def draw_plot(
             spec = _spec_limits(inputs)
     data = render(
         spec.draw,
-        spec.size_in,
         file_kind,
         title=f"aptdither plot {kind}",
         description=spec.numbers,
@@ -110,7 +108,7 @@ def _spec_groups(kind: Picture, inputs: GroupInputs) -> PlotSpec:
             raise too_many_groups(groups, f"a map shows at most {MOST_ROWS} groups")
         coverages = [coverage_map(group, maps.GRID) for group in groups]
         draw = partial(maps.draw_maps, groups=groups, coverages=coverages)
-        return PlotSpec(draw, maps.size_of(groups), numbers)
+        return PlotSpec(draw, numbers)
     if kind is Picture.FIELD and len(groups) > 1:
         raise too_many_groups(groups, "field shows one group")
     group = groups[0]
@@ -123,10 +121,9 @@ def _spec_groups(kind: Picture, inputs: GroupInputs) -> PlotSpec:
     if kind is Picture.FIELD:
         efficiency, packing = coverage_at(group, nine_places(group))
         draw = partial(field.draw_field, group=group, efficiency=efficiency, packing=packing)
-        return PlotSpec(draw, field.FIELD_IN, numbers)
+        return PlotSpec(draw, numbers)
     return PlotSpec(
         lambda figure: pattern_plot.draw_layout(figure, *groups),
-        pattern_plot.size_of(*groups),
         numbers,
     )
 
@@ -147,7 +144,7 @@ def _spec_reconstruction(inputs: GroupInputs, *, errors: bool) -> PlotSpec:
         for group, image in zip(groups, images, strict=True)
     )
     draw = partial(sky.draw_reconstructions, groups=groups, images=images, facts=facts)
-    return PlotSpec(draw, sky.size_of_reconstructions(len(groups)), numbers)
+    return PlotSpec(draw, numbers)
 
 
 def _spec_distortion(inputs: GroupInputs, step: str) -> PlotSpec:
@@ -156,7 +153,7 @@ def _spec_distortion(inputs: GroupInputs, step: str) -> PlotSpec:
     steps = opt.parse_pairs(step, "--step")
     aperture, _ = inputs.optics()
     draw = partial(field.draw_distortion, aperture=aperture, steps_pix=steps)
-    return PlotSpec(draw, field.size_of_distortion(steps), f"steps {step}")
+    return PlotSpec(draw, f"steps {step}")
 
 
 def _spec_tradeoff(inputs: GroupInputs, n: int) -> PlotSpec:
@@ -171,7 +168,7 @@ def _spec_tradeoff(inputs: GroupInputs, n: int) -> PlotSpec:
     facts = [*setup, f"seed {inputs.seed}"]
     numbers = " ".join(f"{p.asked_spacing_pix:g},{p.efficiency_worst:.4f}" for p in curve)
     draw = partial(curves.draw_tradeoff, results=curve, facts=facts)
-    return PlotSpec(draw, curves.TRADEOFF_IN, numbers)
+    return PlotSpec(draw, numbers)
 
 
 def _spec_fit(kind: Picture, inputs: GroupInputs, measured: Path | None) -> PlotSpec:
@@ -189,11 +186,11 @@ def _spec_fit(kind: Picture, inputs: GroupInputs, measured: Path | None) -> Plot
     numbers = " ".join(f"A={fit.isr.a:.4f},B={fit.isr.b:.4f}" for fit in fits)
     if kind is Picture.SCALE:
         draw = partial(curves.draw_solutions, fits=fits, facts=facts)
-        return PlotSpec(draw, curves.SCALE_IN, numbers)
+        return PlotSpec(draw, numbers)
     if len(fits) > MOST_ROWS:
         raise UsageError(f"{measured} has {len(fits)} datasets; fit shows at most {MOST_ROWS}")
     draw = partial(curves.draw_fits, fits=fits, facts=facts)
-    return PlotSpec(draw, curves.size_of_fit(fits), numbers)
+    return PlotSpec(draw, numbers)
 
 
 def _spec_limits(inputs: GroupInputs) -> PlotSpec:
@@ -222,4 +219,4 @@ def _spec_limits(inputs: GroupInputs) -> PlotSpec:
         for title, found in detectors.items()
     )
     draw = partial(curves.draw_limits, detectors=detectors)
-    return PlotSpec(draw, curves.size_of_limits(len(detectors)), numbers)
+    return PlotSpec(draw, numbers)

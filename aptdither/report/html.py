@@ -110,7 +110,7 @@ def _pictures(
         drawn = []
         drawings = _drawings(group, whole, old, visits.pop(group.visit, []))
         for j, (title, text, size, draw) in enumerate(drawings, start=1):
-            svg = style.render(draw, size, style.Kind.SVG, title=title, searchable=True)
+            svg = style.render(draw, style.Kind.SVG, title=title, size_in=size, searchable=True)
             name = f"g{k + 1}p{j}"
             drawn.append((title, text, inline_svg(svg, name=name, title=title, description=text)))
         pictures.append(drawn)

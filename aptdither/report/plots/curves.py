@@ -66,6 +66,7 @@ _LIMITS_FACTS = (
 
 def draw_tradeoff(figure: Figure, results: Sequence[OptimizeResult], facts: Sequence[str]) -> None:
     """Draw worst-case efficiency and packing distance against the spacing, the tightest first."""
+    figure.set_size_inches(TRADEOFF_IN)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     spacing = [result.asked_spacing_pix for result in results]
     worst = np.array([result.efficiency_worst for result in results])
@@ -98,16 +99,12 @@ def draw_tradeoff(figure: Figure, results: Sequence[OptimizeResult], facts: Sequ
     style.stamp(figure, f"Efficiency against spacing: {n} points", facts)
 
 
-def size_of_limits(columns: int) -> tuple[float, float]:
-    """Return the size of a picture of so many detectors, inches."""
-    return max(3.3 * columns + 0.8, 6.6), 6.2
-
-
 def draw_limits(figure: Figure, detectors: Mapping[str, Sequence[Closeness]]) -> None:
     """Draw 1 - E above and packing distance below against the number of points.
 
     The figures of each detector are by the title of their column.
     """
+    figure.set_size_inches(max(3.3 * len(detectors) + 0.8, 6.6), 6.2)
     panels = figure.subplots(2, len(detectors), sharex=True, sharey="row", squeeze=False)
     for (upper, lower), (title, found) in zip(panels.T, detectors.items(), strict=True):
         n = [one.n for one in found]
@@ -128,16 +125,12 @@ def draw_limits(figure: Figure, detectors: Mapping[str, Sequence[Closeness]]) ->
     style.stamp(figure, "How close the tight patterns are to the limit", _LIMITS_FACTS, handles)
 
 
-def size_of_fit(fits: Sequence[DitherFit]) -> tuple[float, float]:
-    """Return the size of a picture of fits, inches."""
-    return FIT_IN[0], FIT_IN[1] + (len(fits) - 1) * (FIT_IN[1] - _HEAD_IN)
-
-
 def draw_fits(figure: Figure, fits: Sequence[DitherFit], facts: Sequence[str]) -> None:
     """Draw observed and predicted positions, their phases, and the residuals, a row a dataset.
 
     Positions count from the first exposure's predicted one.
     """
+    figure.set_size_inches(FIT_IN[0], FIT_IN[1] + (len(fits) - 1) * (FIT_IN[1] - _HEAD_IN))
     panels = figure.subplots(len(fits), 3, squeeze=False)
     for (left, middle, right), fit in zip(panels, fits, strict=True):
         labels = [str(k + 1) for k in range(len(fit.positions_pix))]
@@ -176,6 +169,7 @@ def _draw_residuals(axes: Axes, fit: DitherFit, labels: Sequence[str]) -> None:
 
 def draw_solutions(figure: Figure, fits: Sequence[DitherFit], facts: Sequence[str]) -> None:
     """Draw A and B of every dataset with their errors (the ISR's figure 3)."""
+    figure.set_size_inches(SCALE_IN)
     panels = figure.subplots(1, 2)
     rank = np.arange(1, len(fits) + 1)
     names = [style.plain(fit.dataset[:_MAX_NAME]) for fit in fits]

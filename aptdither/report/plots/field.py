@@ -25,7 +25,7 @@ from aptdither.types import FloatArray
 #: Part of the neighboring pixels that the nine panels show.
 NEIGHBORS = 0.4
 _STEP_PANEL_IN = (4.8, 5.3)
-FIELD_IN = (8.2, 8.9)
+_FIELD_IN = (8.2, 8.9)
 #: The ISR's own example: ten pixels along each axis.
 STEPS_PIX = ((10.0, 0.0), (0.0, 10.0))
 _LONGEST_ARROW = 0.13  # of the aperture's side
@@ -44,15 +44,11 @@ _ARROW = {
 }
 
 
-def size_of_distortion(steps_pix: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Return the size of the picture of steps, inches."""
-    return len(steps_pix) * _STEP_PANEL_IN[0], _STEP_PANEL_IN[1]
-
-
 def draw_distortion(
     figure: Figure, aperture: Aperture, steps_pix: Sequence[tuple[float, float]] = STEPS_PIX
 ) -> None:
     """Draw what steps (dx, dy), pixels, that are exact at the reference point become elsewhere."""
+    figure.set_size_inches(len(steps_pix) * _STEP_PANEL_IN[0], _STEP_PANEL_IN[1])
     panels = np.atleast_1d(figure.subplots(1, len(steps_pix)))
     places = geometry.edges_and_corners(aperture)
     moves = [achieved(aperture, step, places) for step in steps_pix]
@@ -128,6 +124,7 @@ def draw_field(
     figure: Figure, group: DitherGroup, efficiency: FloatArray, packing: FloatArray
 ) -> None:
     """Draw the phases of a group at nine places of its region, with E and d/d_N (9,) there."""
+    figure.set_size_inches(_FIELD_IN)
     places = geometry.nine_places(group)
     offsets = geometry.offsets_over(group, places)
     panels = figure.subplots(3, 3, sharex=True, sharey=True)

@@ -63,14 +63,6 @@ class FieldMap(NamedTuple):
     numbers: str
 
 
-def size_of(groups: Sequence[DitherGroup]) -> tuple[float, float]:
-    """Return the size of a picture of maps, inches."""
-    return (
-        len(QUANTITIES) * PANEL_IN + MARGIN_IN[0] * 2,
-        len(groups) * (PANEL_IN + 0.25) + MARGIN_IN[1] / 2,
-    )
-
-
 def maps_of(group: DitherGroup, whole: Coverage) -> dict[str, FieldMap]:
     """Return the maps of a group by the name of their quantity.
 
@@ -107,6 +99,8 @@ def draw_maps(figure: Figure, groups: Sequence[DitherGroup], coverages: Sequence
 
     The coverages are of the whole aperture, one for each group.
     """
+    width_in = len(QUANTITIES) * PANEL_IN + MARGIN_IN[0] * 2
+    figure.set_size_inches(width_in, len(groups) * (PANEL_IN + 0.25) + MARGIN_IN[1] / 2)
     panels = figure.subplots(len(groups), len(QUANTITIES), squeeze=False)
     maps = [maps_of(*pair) for pair in zip(groups, coverages, strict=True)]
     shared = style.shared_facts(groups)
@@ -120,14 +114,8 @@ def draw_maps(figure: Figure, groups: Sequence[DitherGroup], coverages: Sequence
                 own = [
                     f for f in style.facts_of(group) if f not in shared and f != f"N = {group.n}"
                 ]
-                own_facts = ", ".join(own[:_MAX_OWN_FACTS])
-                title = "\n".join(
-                    [
-                        style.plain(style.name_of(group)),
-                        *([style.plain(own_facts)] if own else []),
-                        title,
-                    ]
-                )
+                above = filter(None, (style.name_of(group), ", ".join(own[:_MAX_OWN_FACTS])))
+                title = "\n".join([*map(style.plain, above), title])
             axes.set_title(title)
         bar = figure.colorbar(filled, ax=list(column), shrink=0.9, aspect=30 * len(groups))
         bar.ax.tick_params(labelsize=SMALL_PT)

@@ -40,15 +40,11 @@ _DOTTED: dict[str, Any] = {"color": FAINT, "linewidth": 0.6, "linestyle": (0, (1
 NEIGHBORS = tuple(np.array(shift, dtype=float) for shift in product((-1, 0, 1), repeat=2))
 
 
-def size_of(*block: DitherGroup) -> tuple[float, float]:
-    """Return the size of the picture, inches: long tables make it higher."""
-    rows = len(block[0].points) + _OTHER_ROWS + (len(block) - 1) * (len(FIGURES) + 2)
-    return WIDTH_IN, max(HEIGHT_IN, rows * _ROW_IN)
-
-
 def draw_layout(figure: Figure, *block: DitherGroup) -> None:
     """Draw the three panels of a group, or of groups that point alike with one aperture."""
     first = block[0]
+    rows = len(first.points) + _OTHER_ROWS + (len(block) - 1) * (len(FIGURES) + 2)
+    figure.set_size_inches(WIDTH_IN, max(HEIGHT_IN, rows * _ROW_IN))
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 0.92))
     draw_offsets(left, *block)
     draw_phases(middle, *block)

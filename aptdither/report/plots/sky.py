@@ -89,11 +89,6 @@ def _on_sky(aperture: Aperture, pos_targ: PosTarg, orient_deg: float) -> list[Fl
     return borders
 
 
-def size_of_reconstructions(count: int) -> tuple[float, float]:
-    """Return the size of a picture of so many patterns, inches."""
-    return max(count, 2) * PANEL_IN + 0.4, 2 * PANEL_IN + 1.9
-
-
 def draw_reconstructions(
     figure: Figure,
     groups: Sequence[DitherGroup],
@@ -104,6 +99,7 @@ def draw_reconstructions(
 
     The facts are what was simulated.
     """
+    figure.set_size_inches(max(len(groups), 2) * PANEL_IN + 0.4, 2 * PANEL_IN + 1.9)
     panels = figure.subplots(2, len(groups), squeeze=False)
     for (star, field), group, image in zip(panels.T, groups, images, strict=True):
         _draw_star(star, image)

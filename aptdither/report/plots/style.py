@@ -34,8 +34,6 @@ from aptdither.report.summary import counted, region_in_words
 from aptdither.types import FloatArray, Region
 from aptdither.version import __version__
 
-Size = tuple[float, float]
-
 INK, FAINT, PAPER = "#1a1a1a", "#8c8c8c", "#ffffff"
 #: On a colored map: the same on every background, while a page may swap ink and paper.
 MAP_INK, MAP_PAPER = "#1a1a1b", "#fffffe"
@@ -105,15 +103,15 @@ def kind_of(path: str | PurePath) -> Kind:
 
 def render(
     draw: Callable[[Figure], None],
-    size_in: Size,
     kind: Kind,
     *,
     title: str,
+    size_in: tuple[float, float] | None = None,
     description: str = "",
     dpi: int = PNG_DPI,
     searchable: bool = False,
 ) -> bytes:
-    """Draw a picture of a size in inches, and return its file.
+    """Draw a picture and return its file; without a size (inches) the picture sets its own.
 
     The title and the description (the numbers that it was drawn from) go into the file's metadata;
     `dpi` is for a PNG. An SVG that is searchable keeps text as text in the reader's own fonts;
