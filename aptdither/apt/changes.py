@@ -56,6 +56,16 @@ class NewExposure:
         orbits = self.source.orbit_numbers
         return orbits[self.kept_run(len(orbits))] if orbits else None
 
+    @property
+    def is_written(self) -> bool:
+        """Whether an earlier run wrote its POS TARG and receipt: the observer's has other decimals."""
+        receipt, source = self.receipt, self.source
+        return (
+            receipt is not None
+            and (self.copy, self.pos_targ) == (0, source.pos_targ)
+            and any(matches_receipt(line, receipt) for line in receipt_lines(source.comments))
+        )
+
     def kept_run(self, count: int) -> int:
         """Return which of the old exposure's `count` SubExposures is its own."""
         return min(self.copy if self.run is None else self.run, count - 1)

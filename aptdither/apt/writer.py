@@ -239,15 +239,7 @@ class _Writer:
                     f"its {name.decode()} has an xmlns attribute, so it is not read; remove the "
                     "attribute"
                 )
-        # A POS TARG that an earlier run wrote stays as it is; the observer's gets three decimals.
-        stays = (
-            new.receipt is not None
-            and (new.copy, new.pos_targ) == (0, new.source.pos_targ)
-            and any(
-                matches_receipt(line, new.receipt) for line in receipt_lines(new.source.comments)
-            )
-        )
-        if new.pos_targ is not None and not stays:
+        if new.pos_targ is not None and not new.is_written:
             self._write_pos_targ(new, element, first.get(b"PosTarg"))
         if b"Comments" in first:
             self._write_comments(new, first[b"Comments"])
