@@ -87,10 +87,7 @@ def catalog_report(catalog: Iterable[Pattern]) -> dict[str, Any]:
         **header("patterns"),
         "patterns": [
             {
-                "name": pattern.name,
-                "n": pattern.n,
-                "config": pattern.config,
-                "frame": pattern.frame,
+                **_fields(pattern, "name", "n", "config", "frame"),
                 "points": [list(point) for point in pattern.points],
                 "designed_for": utf8_text(pattern.designed_for),
                 "source": utf8_text(pattern.source),
@@ -115,8 +112,7 @@ def tradeoff_report(
                 "efficiency": point.efficiency_worst,
                 "packing_of_limit": point.coverage.worst.packing_of_limit,
                 "min_separation_pix": point.separation_pix,
-                "span_pix": point.span_pix,
-                "slew_seconds": point.slew_seconds,
+                **_fields(point, "span_pix", "slew_seconds"),
                 "postargs": [list(pair) for pair in point.postargs],
             }
             for point in curve
@@ -138,10 +134,7 @@ def fit_report(
         "datasets": [
             {
                 "dataset": utf8_text(fit.dataset),
-                "a": fit.isr.a,
-                "a_error": fit.isr.a_error,
-                "b": fit.isr.b,
-                "b_error": fit.isr.b_error,
+                **_fields(fit.isr, "a", "a_error", "b", "b_error"),
                 "scale": fit.siaf.scale,
                 "scale_error": fit.siaf.a_error,
                 "roll_deg": fit.siaf.turn_deg,
@@ -198,9 +191,7 @@ def group_as_json(group: DitherGroup) -> dict[str, Any]:
             "pointing": _rounded(group.pointing),
             "seen_by_all": round(group.evaluation.seen_by_all, DECIMALS),
         },
-        "min_separation_pix": group.min_separation_pix,
-        "span_pix": group.span_pix,
-        "slew_seconds": group.slew_seconds,
+        **_fields(group, "min_separation_pix", "span_pix", "slew_seconds"),
     }
 
 
@@ -217,6 +208,10 @@ def findings_as_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:
         }
         for finding in findings
     ]
+
+
+def _fields(record: object, *names: str) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in names}
 
 
 def _rounded(record: Any) -> dict[str, Any]:

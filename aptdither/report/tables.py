@@ -55,9 +55,6 @@ class Sky(NamedTuple):
     orient_deg: float
 
 
-# --- tables --------------------------------------------------------------------------------------
-
-
 def ecsv(groups: Sequence[DitherGroup]) -> str:
     """Return :func:`table_of_groups` as ECSV, which ``astropy.table.QTable`` reads with its units."""
     text = io.StringIO()
@@ -73,17 +70,6 @@ def table_of_groups(groups: Sequence[DitherGroup]) -> Table:
     """
     from astropy.table import Table
 
-    names = [
-        "visit",
-        "exposure",
-        "aperture",
-        "element",
-        "pattern",
-        "dx",
-        "dy",
-        "postarg_x",
-        "postarg_y",
-    ]
     rows = [
         (
             safe_line(group.visit or ""),
@@ -98,9 +84,10 @@ def table_of_groups(groups: Sequence[DitherGroup]) -> Table:
         for group in groups
         for point in group.points
     ]
-    units = {"dx": "pix", "dy": "pix", "postarg_x": "arcsec", "postarg_y": "arcsec"}
+    units = dict.fromkeys(("visit", "exposure", "aperture", "element", "pattern"), "")
+    units |= {"dx": "pix", "dy": "pix", "postarg_x": "arcsec", "postarg_y": "arcsec"}
     meta = {"tool": f"aptdither {__version__}"}
-    table = Table(rows=rows or None, names=names, units=units, meta=meta)
+    table = Table(rows=rows or None, names=list(units), units=units, meta=meta)
     table.meta["groups"] = [
         {
             "visit": safe_line(group.visit or ""),
@@ -196,9 +183,6 @@ def apt_text(groups: Sequence[DitherGroup]) -> str:
         numbers = sorted(exposures, key=lambda name: int(name) if name.isdecimal() else math.inf)
         lines += [f"Exposure {number}: {exposures[number]}" for number in numbers]
     return "\n".join(lines) + "\n"
-
-
-# --- DS9 regions ---------------------------------------------------------------------------------
 
 
 def ds9_sky(groups: Sequence[DitherGroup], sky: Sky) -> str:

@@ -79,9 +79,6 @@ _SETTINGS = {
 }
 
 
-# --- files ---------------------------------------------------------------------------------------
-
-
 class Kind(StrEnum):
     """The formats of a picture file."""
 
@@ -143,9 +140,6 @@ def render(
         words = {"Title": title, **metadata[kind]}
         figure.savefig(buffer, format=str(kind), dpi=dpi, metadata=words)
     return buffer.getvalue()
-
-
-# --- words ---------------------------------------------------------------------------------------
 
 
 def stamp(figure: Figure, title: str, facts: Sequence[str], handles: Sequence[Line2D] = ()) -> None:
@@ -216,8 +210,6 @@ def aperture_words(aperture: Aperture) -> str:
         return aperture.config
     return f"{aperture.config} {aperture.name}"
 
-
-# --- marks ---------------------------------------------------------------------------------------
 
 #: Directions from a point to its label, the preferred one first.
 _ANGLES = np.deg2rad([45, 135, -45, -135, 90, 0, 180, -90])
