@@ -125,19 +125,15 @@ def completed_parts(
                 )
         for one in visit.sets:
             if own & set(one.exposures):
-                tiles: dict[PosTarg, list[Pointing]] = {}
+                tiles: defaultdict[PosTarg, list[Pointing]] = defaultdict(list)
                 for pointing in one.pointings:
-                    tiles.setdefault(_tile(pointing.pos_targ, bases), []).append(pointing)
+                    at = pointing.pos_targ
+                    base = min(bases, key=lambda base: (at - base).length_arcsec)
+                    tiles[base if (at - base).length_arcsec < TILE_ARCSEC else at].append(pointing)
                 found += [
                     replace(one, base=base, pointings=tuple(there)) for base, there in tiles.items()
                 ]
     return found
-
-
-def _tile(at: PosTarg, bases: Sequence[PosTarg]) -> PosTarg:
-    """Return the base of the tile that a POS TARG belongs to; itself where it belongs to none."""
-    base = min(bases, key=lambda base: (at - base).length_arcsec)
-    return base if (at - base).length_arcsec < TILE_ARCSEC else at
 
 
 def interleave(clusters: Sequence[Cluster], completed: Sequence[ExposureSet]) -> None:

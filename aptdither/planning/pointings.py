@@ -216,14 +216,8 @@ def observe(
 ) -> Iterator[VisitPointings]:
     """Yield every visit that has exposures which can be dithered, or a tag, with its sets.
 
-    Parameters
-    ----------
-    proposal : Proposal
-        The proposal as read.
-    options : Options, optional
-        Of the run. Where coverage matters for sets whose tag does not say is its default size.
-    visits : collection of str, optional
-        Numbers of the visits to look at; all of them when left out.
+    Only those of the numbers `visits` where it is given. The default size of the options is where
+    coverage matters for sets whose tag does not say.
     """
     size = options.defaults.size if options is not None else None
     options = replace(
