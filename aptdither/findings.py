@@ -1,12 +1,7 @@
 """Findings about a proposal, and the rules that make them.
 
 A rule is a code with its severity, title, explanation and source, and the function that looks for
-it::
-
-    @rule("ADT205", Severity.WARNING, title="...", explanation="...", source="...")
-    def repeated_pointings(group): ...  # yields (location, message)
-
-:mod:`aptdither.review.rules` lists all rules. Rules that planning itself reports stand here.
+it. :mod:`aptdither.review.rules` lists all rules.
 """
 
 from __future__ import annotations
@@ -104,15 +99,6 @@ class Rule:
             exposure=location.exposure,
             line=location.line,
         )
-
-
-def rule(
-    code: str, severity: Severity, *, title: str, explanation: str, source: str
-) -> Callable[[Check], Rule]:
-    """Turn the decorated function into a :class:`Rule`; the parameters are its attributes."""
-    return Rule(
-        code=code, severity=severity, title=title, explanation=explanation, source=source
-    ).checked_by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,8 +16,7 @@ from aptdither.apt.writer import rewrite_proposal
 from aptdither.errors import UsageError
 from aptdither.findings import Finding, Selection, Severity
 from aptdither.planning.plan import make_plan
-from aptdither.review.options import ReviewOptions
-from aptdither.review.reviewer import Reviewer
+from aptdither.review.reviewer import Reviewer, ReviewOptions
 from aptdither.review.rules import (
     GROUP_RULES,
     PLANNING_RULES,
@@ -495,7 +494,8 @@ def test_every_code_has_one_rule() -> None:
         code
         for path in package.rglob("*.py")
         for code in re.findall(
-            r'\n(?:@rule\(|\w+ = Rule\()\s*(?:code=)?"(ADT\d{3})"', path.read_text(encoding="utf-8")
+            r'\n(?:@(?:of_\w+|among)\((?:\s*GROUP_RULES,)?|\w+ = Rule\()\s*(?:code=)?"(ADT\d{3})"',
+            path.read_text(encoding="utf-8"),
         )
     ]
     assert sorted(registered) == list(RULES)

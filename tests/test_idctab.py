@@ -296,7 +296,7 @@ def test_receipts_are_compared_with_the_distortion_that_made_them(tmp_path: Path
     from aptdither.apt.reader import parse_proposal
     from aptdither.planning.options import Options
     from aptdither.planning.plan import make_plan
-    from aptdither.review.acceptance import accept_plan
+    from aptdither.review.reviewer import accept_plan
     from tests.made import exposure, proposal, visit
 
     path = write(tmp_path / "x_idc.fits", scaled(fix_row(), 1.01))

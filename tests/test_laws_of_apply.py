@@ -20,8 +20,7 @@ from aptdither.planning.options import Options, SetOptions
 from aptdither.planning.plan import Plan, make_plan
 from aptdither.planning.pointings import observe
 from aptdither.report.json import group_as_json
-from aptdither.review.acceptance import accept_plan
-from aptdither.review.reviewer import Reviewer
+from aptdither.review.reviewer import Reviewer, accept_plan
 from tests.programs import edited, programs
 
 REVIEWER = Reviewer()

@@ -17,8 +17,7 @@ from aptdither.planning.options import Options, SetOptions
 from aptdither.planning.plan import Plan, make_plan
 from aptdither.planning.strip import strip_proposal
 from aptdither.report.summary import joined_name, overlap_sentence
-from aptdither.review.acceptance import accept_plan
-from aptdither.review.reviewer import Reviewer
+from aptdither.review.reviewer import Reviewer, accept_plan
 from tests.made import exposure, group, proposal, visit
 
 BOX = (("0", "0"), ("0.542", "0.182"), ("0.339", "0.485"), ("-0.203", "0.303"))

@@ -20,8 +20,7 @@ from aptdither.errors import AptDitherError
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
 from aptdither.planning.plan import make_plan
-from aptdither.review.acceptance import accept_plan
-from aptdither.review.reviewer import Reviewer
+from aptdither.review.reviewer import Reviewer, accept_plan
 from aptdither.types import Region
 from tests.made import exposure, group, proposal, six, visit
 

@@ -69,7 +69,7 @@ def apply_tags(
     from aptdither.dither.catalog import load_catalog
     from aptdither.planning.options import Options, SetOptions
     from aptdither.planning.plan import make_plan
-    from aptdither.review.acceptance import accept_plan
+    from aptdither.review.reviewer import accept_plan
 
     defaults = tags.request()
     options = Options(

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from aptdither.report.check import CheckedFile
-    from aptdither.review.options import ReviewOptions
-    from aptdither.review.reviewer import Reviewer
+    from aptdither.review.reviewer import Reviewer, ReviewOptions
 
     #: A file, and whether it has exposures of a supported detector.
     Reviewed = tuple[CheckedFile, bool]
@@ -84,7 +83,7 @@ def check_proposals(
     from aptdither.dither.catalog import load_catalog
     from aptdither.io.batch import default_jobs
     from aptdither.io.files import STANDARD
-    from aptdither.review.options import ReviewOptions
+    from aptdither.review.reviewer import ReviewOptions
 
     if not paths:
         raise UsageError("give a proposal or a folder of them: aptdither check IN.apt")

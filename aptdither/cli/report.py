@@ -54,8 +54,7 @@ def _write_report(name: str, page: str | Path, inputs: GroupInputs, *, force: bo
     from aptdither.report.diff import unified_diff
     from aptdither.report.html import html_report
     from aptdither.report.plots.maps import GRID
-    from aptdither.review.options import ReviewOptions
-    from aptdither.review.reviewer import Reviewer
+    from aptdither.review.reviewer import Reviewer, ReviewOptions
     from aptdither.review.rules import RULES
 
     source = files.read_input(name)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from aptdither.findings import Severity, rule
+from aptdither.findings import Severity
 from aptdither.planning.evaluation import DitherGroup
-from aptdither.review.options import ReviewContext
-from aptdither.review.phrases import of_set
+from aptdither.review.context import (
+    ReviewContext,
+    exposures_of,
+    of_set,
+)
 
 #: Pointings that tell cosmic rays from sources without a second exposure at each. Chosen: the median
 #: of three is free of a cosmic ray in one of them.
 ENOUGH_POINTINGS = 3
 
 
-@rule(
+@of_set(
     "ADT207",
     Severity.NOTE,
     title="cosmic rays with few exposures",
@@ -23,13 +26,12 @@ ENOUGH_POINTINGS = 3
     "repeats phases at the cost of readouts: CR-SPLIT=NO and as many pointings more sample better.",
     source="WFC3 and ACS Instrument Handbooks (CR-SPLIT); DrizzlePac Handbook (cosmic rays)",
 )
-@of_set
 def cosmic_rays(group: DitherGroup, _context: ReviewContext) -> str:
     """Report CCD sets that cannot reject cosmic rays, and those that do it twice."""
     pointings = group.evaluation.distinct_pointings
     if not group.aperture.detector.is_ccd or group.n < 2:
         return ""
-    what = f"{group.n} exposures of {group.exposures.setup.text} at {len(pointings)} pointings"
+    what = f"{exposures_of(group)} at {len(pointings)} pointings"
     splits = [_cr_split(group, index) for index in range(group.n)]
     if len(pointings) < ENOUGH_POINTINGS:
         if all(sum(splits[index] for index in members) > 1 for members in pointings):
@@ -46,7 +48,7 @@ def cosmic_rays(group: DitherGroup, _context: ReviewContext) -> str:
     )
 
 
-@rule(
+@of_set(
     "ADT208",
     Severity.WARNING,
     title="binned pixels",
@@ -55,7 +57,6 @@ def cosmic_rays(group: DitherGroup, _context: ReviewContext) -> str:
     "far more: use BIN=NONE for dithers.",
     source="WFC3 Instrument Handbook (on-chip binning)",
 )
-@of_set
 def binned_pixels(group: DitherGroup, _context: ReviewContext) -> str:
     """Report sets with binned exposures."""
     for exposure in group.exposures.exposures:
@@ -68,7 +69,7 @@ def binned_pixels(group: DitherGroup, _context: ReviewContext) -> str:
     return ""
 
 
-@rule(
+@of_set(
     "ADT308",
     Severity.NOTE,
     title="the target crosses the gap between the chips",
@@ -78,7 +79,6 @@ def binned_pixels(group: DitherGroup, _context: ReviewContext) -> str:
     "it on one chip.",
     source="HST SIAF 1.90 (gap of about 31 pixels on UVIS, 50 on WFC)",
 )
-@of_set
 def crosses_the_gap(group: DitherGroup, _context: ReviewContext) -> str:
     """Report POS TARGs that move the target from chip to chip, or into the gap."""
     aperture = group.aperture
@@ -108,6 +108,3 @@ def _cr_split(group: DitherGroup, index: int) -> int:
     exposure = group.exposures.pointings[index].exposure
     value = "" if exposure is None else dict(exposure.parameters).get("CR-SPLIT", "")
     return int(value) if value.isascii() and value.isdigit() else 1
-
-
-GROUP_RULES = (cosmic_rays, binned_pixels, crosses_the_gap)

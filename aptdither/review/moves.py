@@ -9,12 +9,17 @@ from itertools import pairwise
 import numpy as np
 
 from aptdither.dither.pointing_errors import PointingBudget
-from aptdither.findings import Message, Severity, rule
+from aptdither.findings import Message, Severity
 from aptdither.optics.detector import Detector, get_detector
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.planning.pointings import Pointing, VisitPointings
-from aptdither.review.options import ReviewContext
-from aptdither.review.phrases import counted, location_of, of_set
+from aptdither.review.context import (
+    ReviewContext,
+    counted,
+    exposures_of,
+    of_set,
+    of_visit,
+)
 from aptdither.types import PosTarg, RegionKind
 
 _ISR = "ISR WFC3 2016-14"
@@ -26,7 +31,7 @@ REACQUISITION_ARCSEC = 90.0
 WIDE_MARGIN = 0.02
 
 
-@rule(
+@of_set(
     "ADT301",
     Severity.WARNING,
     title="exposures less than 2 pixels apart",
@@ -35,7 +40,6 @@ WIDE_MARGIN = 0.02
     "least 2 pixels, as the tight patterns do.",
     source=f"{_ISR} section 5",
 )
-@of_set
 def small_steps(group: DitherGroup, context: ReviewContext) -> str:
     """Report the closest pair of pointings where it is too close."""
     if len(group.evaluation.distinct_pointings) < 2:
@@ -55,7 +59,7 @@ def small_steps(group: DitherGroup, context: ReviewContext) -> str:
     )
 
 
-@rule(
+@of_set(
     "ADT302",
     Severity.NOTE,
     title="dither smaller than a blob",
@@ -66,7 +70,6 @@ def small_steps(group: DitherGroup, context: ReviewContext) -> str:
     "clusters 2 arcsec apart, at no cost in sampling.",
     source=f"{_ISR} sections 6 and 7; Pirzkal, Viana & Rajan 2010",
 )
-@of_set
 def within_a_blob(group: DitherGroup, context: ReviewContext) -> str:
     """Report sets that stay within a blob, where something can be done."""
     if len(group.evaluation.distinct_pointings) < 2:
@@ -95,7 +98,7 @@ def within_a_blob(group: DitherGroup, context: ReviewContext) -> str:
     if not remedy:
         return ""
     return (
-        f"all {group.n} exposures of {group.exposures.setup.text} lie within {extent_pix:.1f} pixels, "
+        f"all {exposures_of(group)} lie within {extent_pix:.1f} pixels, "
         f"and blobs are {smallest_pix:g} to {largest_pix:g} pixels across: a blob then covers the same "
         f"part of the field in every exposure{remedy}"
     )
@@ -103,19 +106,19 @@ def within_a_blob(group: DitherGroup, context: ReviewContext) -> str:
 
 def _wide_pattern(group: DitherGroup, context: ReviewContext, blob_pix: float) -> str:
     """Recommend a wide pattern if it samples the region as well; "" if none does."""
-    tag, wide = group.exposures.dither_set, context.reference.wide(group)
+    tag, wide = group.exposures.dither_set, context.widest(group)
     if wide is None or (tag is not None and tag.request.spacing is not None):
         return ""
     now, then = group.coverage.worst.efficiency, wide.coverage.worst.efficiency
     if then < now - WIDE_MARGIN or wide.span_pix < blob_pix:
         return ""
     return (
-        f"; {wide.choice.name} extends beyond a blob and has an efficiency of {then:.3f} at the "
-        f"worst position of the region (now {now:.3f}): tag the set with pattern={wide.choice.name}"
+        f"; {wide.name} extends beyond a blob and has an efficiency of {then:.3f} at the "
+        f"worst position of the region (now {now:.3f}): tag the set with pattern={wide.name}"
     )
 
 
-@rule(
+@of_visit(
     "ADT303",
     Severity.WARNING,
     title="pointings too far apart for one pair of guide stars",
@@ -137,17 +140,15 @@ def beyond_guide_stars(visit: VisitPointings, _context: ReviewContext) -> Iterat
             continue
         i, j = np.unravel_index(int(distances.argmax()), distances.shape)
         first, second = (list(first_at.values())[int(k)] for k in (i, j))
-        yield (
-            location_of(visit.visit, max(first, second, key=lambda one: one.when).exposure),
-            (
-                f"exposures {first.number} and {second.number} of {target} are {distances.max():.0f} "
-                f"arcsec apart; one pair of guide stars covers about {limit_arcsec:g} "
-                "arcsec: reduce the POS TARGs or use more visits"
-            ),
+        message = (
+            f"exposures {first.number} and {second.number} of {target} are {distances.max():.0f} "
+            f"arcsec apart; one pair of guide stars covers about {limit_arcsec:g} "
+            "arcsec: reduce the POS TARGs or use more visits"
         )
+        yield visit.visit.location(max(first, second, key=lambda one: one.when).exposure), message
 
 
-@rule(
+@of_visit(
     "ADT304",
     Severity.WARNING,
     title="move that needs a new guide-star acquisition",
@@ -168,17 +169,15 @@ def long_moves(visit: VisitPointings, _context: ReviewContext) -> Iterator[Messa
             continue
         distance_arcsec, before, after = long[0]
         more = f" (the first of {len(long)} such moves)" if len(long) > 1 else ""
-        yield (
-            location_of(visit.visit, after.exposure),
-            (
-                f"the move from exposure {before.number} to {after.number} of {target} is "
-                f"{distance_arcsec:.0f} arcsec{more}: beyond about {REACQUISITION_ARCSEC:g} arcsec the "
-                "guide stars are probably lost; order the exposures by position, or use more visits"
-            ),
+        message = (
+            f"the move from exposure {before.number} to {after.number} of {target} is "
+            f"{distance_arcsec:.0f} arcsec{more}: beyond about {REACQUISITION_ARCSEC:g} arcsec the "
+            "guide stars are probably lost; order the exposures by position, or use more visits"
         )
+        yield visit.visit.location(after.exposure), message
 
 
-@rule(
+@of_set(
     "ADT305",
     Severity.NOTE,
     title="dither split over orbits",
@@ -187,7 +186,6 @@ def long_moves(visit: VisitPointings, _context: ReviewContext) -> Iterator[Messa
     "of the other orbits. If possible, let each orbit hold a whole pattern.",
     source=f"{_ISR} section 3.2; DrizzlePac Handbook B.3",
 )
-@of_set
 def split_over_orbits(group: DitherGroup, context: ReviewContext) -> str:
     """Report sets of which an orbit holds only part of a pattern."""
     orbits = tuple(one.orbit for one in group.exposures.pointings if one.orbit is not None)
@@ -205,7 +203,7 @@ def split_over_orbits(group: DitherGroup, context: ReviewContext) -> str:
     scale = float(aperture.scale_at(*aperture.reference_pix)[0])
     split = ", ".join(f"{count} in orbit {orbit}" for orbit, count in sorted(counts.items()))
     return (
-        f"{group.n} exposures of {group.exposures.setup.text} are split over {len(counts)} orbits ({split})."
+        f"{exposures_of(group)} are split over {len(counts)} orbits ({split})."
         f" A re-acquisition shifts the phases by about {1000 * error_arcsec:g} mas "
         f"({error_arcsec / scale:.2f} pixel): the expected efficiency at the worst position of the "
         f"region is {expected.efficiency_median:.3f} ({expected.efficiency_nominal:.3f} without "
@@ -214,7 +212,7 @@ def split_over_orbits(group: DitherGroup, context: ReviewContext) -> str:
     )
 
 
-@rule(
+@of_set(
     "ADT306",
     Severity.ERROR,
     title="the target region leaves the detector",
@@ -224,7 +222,6 @@ def split_over_orbits(group: DitherGroup, context: ReviewContext) -> str:
     "a larger aperture, or a base POS TARG nearer to the middle of the readout.",
     source="HST SIAF 1.90 (readouts); WFC3 Instrument Handbook (subarrays)",
 )
-@of_set
 def region_off_detector(group: DitherGroup, _context: ReviewContext) -> str:
     """Report exposures that do not see the whole region of a target."""
     if group.region.kind is RegionKind.FULL:
@@ -251,7 +248,7 @@ def region_off_detector(group: DitherGroup, _context: ReviewContext) -> str:
     )
 
 
-@rule(
+@of_set(
     "ADT307",
     Severity.WARNING,
     title="the target is off the detector",
@@ -260,7 +257,6 @@ def region_off_detector(group: DitherGroup, _context: ReviewContext) -> str:
     "otherwise correct the POS TARG.",
     source="HST SIAF 1.90 (readouts)",
 )
-@of_set
 def target_off_detector(group: DitherGroup, _context: ReviewContext) -> str:
     """Report sets over the full readout whose target lies off it."""
     tagged = group.exposures.dither_set
@@ -273,16 +269,6 @@ def target_off_detector(group: DitherGroup, _context: ReviewContext) -> str:
         f"{group.exposures.setup.text} in all {group.n} exposures; check the POS TARG, unless "
         "the field beside the target is wanted"
     )
-
-
-GROUP_RULES = (
-    small_steps,
-    within_a_blob,
-    split_over_orbits,
-    region_off_detector,
-    target_off_detector,
-)
-VISIT_RULES = (beyond_guide_stars, long_moves)
 
 
 def _by_target(visit: VisitPointings) -> Iterator[tuple[str, Detector, list[Pointing]]]:

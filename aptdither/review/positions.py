@@ -9,7 +9,7 @@ import numpy as np
 from aptdither.apt.patterns import is_pattern_group
 from aptdither.apt.proposal import Exposure, ExposureGroup
 from aptdither.errors import AptDitherError, ReceiptError
-from aptdither.findings import Message, Severity, rule
+from aptdither.findings import Message, Severity
 from aptdither.optics.aperture import get_aperture
 from aptdither.optics.filters import get_element
 from aptdither.planning.evaluation import DitherGroup
@@ -22,8 +22,14 @@ from aptdither.planning.receipts import (
     moved,
 )
 from aptdither.planning.refusals import is_supported
-from aptdither.review.options import ReviewContext
-from aptdither.review.phrases import counted, location_of
+from aptdither.review.context import (
+    GROUP_RULES,
+    ReviewContext,
+    among,
+    counted,
+    exposures_of,
+    of_visit,
+)
 from aptdither.types import NO_OFFSET, Setup
 
 #: The aperture of WFC3/IR whose reference point moves when a grism is used (HST SIAF 1.90), and
@@ -31,7 +37,8 @@ from aptdither.types import NO_OFFSET, Setup
 MOVING_APERTURE, COMMON_APERTURE = "IR", "GRISM1024"
 
 
-@rule(
+@among(
+    GROUP_RULES,
     "ADT402",
     Severity.ERROR,
     title="SamePosAs overrides a POS TARG",
@@ -49,17 +56,15 @@ def overridden_pos_targs(group: DitherGroup, context: ReviewContext) -> Iterator
         if source is None or exposure.node not in members or exposure.pos_targ is None:
             continue
         if exposure.pos_targ != (source.pos_targ or NO_OFFSET):
-            yield (
-                group.exposures.location_of(exposure),
-                (
-                    f"SamePosAs {exposure.same_pos_as} overrides the POS TARG "
-                    f"({exposure.pos_targ.text}): {group.n} exposures of {group.exposures.setup.text} have "
-                    f"{counted(len(group.evaluation.distinct_pointings), 'pointing')}; delete the SamePosAs or the POS TARG"
-                ),
+            message = (
+                f"SamePosAs {exposure.same_pos_as} overrides the POS TARG "
+                f"({exposure.pos_targ.text}): {exposures_of(group)} have "
+                f"{counted(len(group.evaluation.distinct_pointings), 'pointing')}; delete the SamePosAs or the POS TARG"
             )
+            yield group.exposures.location_of(exposure), message
 
 
-@rule(
+@of_visit(
     "ADT403",
     Severity.WARNING,
     title="POS TARGs inside an APT pattern",
@@ -96,10 +101,10 @@ def pos_targs_in_patterns(visit: VisitPointings, _context: ReviewContext) -> Ite
                 )
             else:
                 continue
-            yield location_of(visit.visit, moved), message
+            yield visit.visit.location(moved), message
 
 
-@rule(
+@of_visit(
     "ADT404",
     Severity.WARNING,
     title="direct and grism exposures through IR have different reference points",
@@ -134,18 +139,16 @@ def different_origins(visit: VisitPointings, _context: ReviewContext) -> Iterato
         )
         away_arcsec = float(np.hypot(*at.ideal_from_pixel(*moved.reference_pix)))
         away_pix = np.hypot(*np.subtract(at.reference_pix, moved.reference_pix))
-        yield (
-            location_of(visit.visit, grism),
-            (
-                f"exposures {direct.number} ({direct.spectral_element}) and {grism.number} "
-                f"({grism.spectral_element}) of {target} use aperture {MOVING_APERTURE}, whose "
-                f"reference point is {away_pix:.0f} pixels ({away_arcsec:.1f} arcsec) to the left with "
-                f"a grism; use {grism.spectral_element}-REF or {COMMON_APERTURE} for both"
-            ),
+        message = (
+            f"exposures {direct.number} ({direct.spectral_element}) and {grism.number} "
+            f"({grism.spectral_element}) of {target} use aperture {MOVING_APERTURE}, whose "
+            f"reference point is {away_pix:.0f} pixels ({away_arcsec:.1f} arcsec) to the left with "
+            f"a grism; use {grism.spectral_element}-REF or {COMMON_APERTURE} for both"
         )
+        yield visit.visit.location(grism), message
 
 
-@rule(
+@of_visit(
     "ADT406",
     Severity.ERROR,
     title="receipt that does not match its exposure",
@@ -160,13 +163,11 @@ def contradicting_receipts(visit: VisitPointings, context: ReviewContext) -> Ite
     for exposure in visit.visit.exposures:
         comments = visit.tags.comments.get(exposure.node)
         if comments is not None and len(comments.receipts) > 1:
-            yield (
-                location_of(visit.visit, exposure),
-                (
-                    f"the Comments hold {len(comments.receipts)} receipts, but an exposure is one "
-                    "point of a pattern; delete all of them but one"
-                ),
+            message = (
+                f"the Comments hold {len(comments.receipts)} receipts, but an exposure is one "
+                "point of a pattern; delete all of them but one"
             )
+            yield visit.visit.location(exposure), message
     reported = set()
     for observed in visit.sets:
         receipts = {
@@ -188,11 +189,7 @@ def contradicting_receipts(visit: VisitPointings, context: ReviewContext) -> Ite
             problems += incomplete(receipts, must_be_complete=observed.share is not None)
         for exposure, message in problems:
             reported.add(message)
-            yield location_of(visit.visit, exposure), message
+            yield visit.visit.location(exposure), message
     for error in visit.errors:
         if isinstance(error, ReceiptError) and error.message not in reported:
-            yield error.location.inside(location_of(visit.visit)), error.message
-
-
-GROUP_RULES = (overridden_pos_targs,)
-VISIT_RULES = (pos_targs_in_patterns, different_origins, contradicting_receipts)
+            yield error.location.inside(visit.visit.location()), error.message

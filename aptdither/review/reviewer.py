@@ -1,36 +1,59 @@
-"""From a proposal to findings: evaluate its sets and run every rule."""
+"""From a proposal to findings: evaluate its sets and run every rule.
+
+What `check` calls an error, `apply` refuses: :func:`accept_plan` reviews the file to be written.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
+from pathlib import Path
 
 from aptdither.apt.proposal import Proposal
+from aptdither.apt.reader import parse_proposal
 from aptdither.apt.tags import DitherRequest
+from aptdither.apt.writer import rewrite_proposal
 from aptdither.dither.catalog import load_catalog
-from aptdither.errors import AptDitherError, RefusalError
-from aptdither.findings import Finding
+from aptdither.errors import AptDitherError, Location, RefusalError, raise_all
+from aptdither.findings import Finding, Selection, Severity
 from aptdither.planning.evaluation import DitherGroup, Evaluator
 from aptdither.planning.options import Options
+from aptdither.planning.plan import Plan, make_plan
 from aptdither.planning.pointings import observe
-from aptdither.review.moves import region_off_detector
-from aptdither.review.options import ReviewContext, ReviewOptions
-from aptdither.review.reference import CatalogReference
-from aptdither.review.rules import GROUP_RULES, PENDING_RULES, PROGRAM_RULES, VISIT_RULES
-from aptdither.review.syntax import not_evaluated
+from aptdither.review.context import ReviewContext
+from aptdither.review.rules import (
+    GROUP_RULES,
+    NOT_EVALUATED,
+    OFF_DETECTOR,
+    PENDING_RULES,
+    PROGRAM_RULES,
+    VISIT_RULES,
+)
+from aptdither.types import Region
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewOptions:
+    """How to review: small enough to be sent to other processes."""
+
+    #: Region and signal to noise of one exposure, for sets whose tag does not say.
+    size: Region | None = None
+    snr: float | None = None
+    #: Which codes are wanted.
+    selection: Selection = field(default_factory=Selection)
+    #: A user's own patterns, and a distortion file in place of the SIAF's polynomials.
+    catalog: Path | None = None
+    distortion: Path | None = None
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
-    """What was found in one proposal.
+    """What was found: the evaluated sets in the order of the file, and the selected findings.
 
-    Attributes
-    ----------
-    groups : tuple of DitherGroup
-        What was evaluated, in the order of the file.
-    findings : tuple of Finding
-        By visit, line and code; the selected ones.
+    Findings are sorted by visit, line and code.
     """
 
     groups: tuple[DitherGroup, ...]
@@ -40,12 +63,7 @@ class Review:
 class Reviewer:
     """Reviews proposal after proposal; equal sets are evaluated once.
 
-    Parameters
-    ----------
-    options : ReviewOptions, optional
-        How to review.
-    evaluator : Evaluator, optional
-        One that has answered before; its catalog, distortion and seed hold.
+    An `evaluator` that has answered before keeps its own catalog, distortion and seed.
     """
 
     def __init__(
@@ -60,25 +78,23 @@ class Reviewer:
                 seed=self.options.seed,
             )
         )
-        self.catalog = self.evaluator.catalog
-        self.reference = CatalogReference(self.catalog, self.evaluator)
+        self.context = ReviewContext(self.evaluator)
 
-    def review(self, proposal: Proposal, *, visits: Collection[str] | None = None) -> Review:
-        """Evaluate the sets of a proposal and run every rule over them.
+    def review(
+        self,
+        proposal: Proposal,
+        *,
+        visits: Collection[str] | None = None,
+        with_plan: bool = True,
+    ) -> Review:
+        """Evaluate the sets of a proposal, or of some of its visits, and run every rule over them.
 
-        Parameters
-        ----------
-        proposal : Proposal
-            The proposal as read; what is wrong inside it becomes findings.
-        visits : collection of str, optional
-            Numbers of the visits to look at; all of them when left out.
+        What is wrong inside it becomes findings. Tags that are still to be applied are planned, for
+        refusals that need a pattern, unless `with_plan` is false.
         """
-        context = ReviewContext(
-            visit_numbers=Counter(visit.number for visit in proposal.visits),
-            catalog=self.catalog,
-            evaluator=self.evaluator,
-            reference=self.reference,
-        )
+        numbers = Counter(visit.number for visit in proposal.visits)
+        refusals = cache(partial(self._refusals, proposal)) if with_plan else tuple
+        context = replace(self.context, visit_numbers=numbers, refusals=refusals)
         groups: list[DitherGroup] = []
         by_visit: dict[str | None, list[Finding]] = {}
         defaults = DitherRequest(size=self.options.size)
@@ -90,11 +106,11 @@ class Reviewer:
                 try:
                     group = self.evaluator.evaluate(exposures)
                 except RefusalError as error:
-                    own.append(region_off_detector.finding(error.message, exposures.location))
+                    own.append(OFF_DETECTOR.finding(error.message, exposures.location))
                     continue
                 except AptDitherError as error:
                     message = f"not evaluated: {error.message}"
-                    own.append(not_evaluated.finding(message, exposures.location))
+                    own.append(NOT_EVALUATED.finding(message, exposures.location))
                     continue
                 groups.append(group)
                 rules = PENDING_RULES if exposures.is_pending else GROUP_RULES
@@ -109,3 +125,56 @@ class Reviewer:
             if finding.code in self.options.selection
         ]
         return Review(groups=tuple(groups), findings=tuple(findings))
+
+    def _refusals(self, proposal: Proposal) -> tuple[AptDitherError, ...]:
+        """Return why `apply` would not carry out the tags of a proposal, or write the result."""
+        size, options = self.options.size, self.evaluator.options
+        options = replace(
+            options,
+            defaults=replace(options.defaults, size=size),
+            sets=replace(options.sets, parallels=True),
+        )
+        try:
+            accept_plan(proposal, make_plan(proposal, options), region=size)
+        except AptDitherError as error:
+            return tuple(inner for each in error.each() for inner in each.each())
+        return ()
+
+
+def accept_plan(
+    proposal: Proposal, plan: Plan, *, region: Region | None = None
+) -> tuple[bytes, Plan]:
+    """Return the new file of a plan, and the plan with the warnings of a review of that file.
+
+    Only visits and exposures that the plan changes are looked at; `region` is for tags that do not
+    say. A finding of severity error about an exposure that the plan points is a RefusalError.
+    Without a change the new file is the very object that was read.
+    """
+    new_source = rewrite_proposal(proposal, plan.changes)
+    if not plan.changes:
+        return new_source, plan
+    pointed = {
+        change.visit.number: {new.number for new in change.exposures if new.pos_targ is not None}
+        for change in plan.changes
+    }
+    reviewer = Reviewer(ReviewOptions(size=region), evaluator=plan.evaluator)
+    review = reviewer.review(parse_proposal(new_source), visits=pointed.keys(), with_plan=False)
+    concerned = [
+        finding
+        for finding in review.findings
+        if finding.exposure in pointed.get(finding.visit or "", ())
+    ]
+    raise_all(
+        RefusalError(
+            f"the dithered file would have an error, so it is not written: {finding.message} "
+            f"({finding.code})",
+            location=Location(visit=finding.visit, exposure=finding.exposure),
+        )
+        for finding in concerned
+        if finding.severity is Severity.ERROR
+    )
+    # Lines are those of the new file, which the reader of the report may not have.
+    warnings = [
+        replace(finding, line=None) for finding in concerned if finding.severity is Severity.WARNING
+    ]
+    return new_source, replace(plan, findings=(*plan.findings, *warnings))

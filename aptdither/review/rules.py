@@ -1,62 +1,42 @@
-"""All rules: what each looks at, and their codes.
+"""All rules, by what they look at and by their codes.
 
-A new rule is one function in one of the modules below and one entry in its tuple: the command's
-``--explain`` and ``--codes``, the SARIF driver and the README's table follow.
+A new rule is one decorated function in one of the modules below: the command's ``--explain`` and
+``--codes``, the SARIF driver and the README's table follow.
 """
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from types import MappingProxyType
 
 from aptdither.errors import UsageError
 from aptdither.findings import Rule
 from aptdither.planning.consequences import FOLLOWER_MOVES, OLD_NUMBER
 from aptdither.planning.joint import OTHER_ORIENT
 from aptdither.planning.plan import MORE_TIME
-from aptdither.review import ccd, moves, positions, sampling, syntax, visits
+from aptdither.review import ccd, moves, positions, sampling, syntax  # noqa: F401  their rules
+from aptdither.review.context import GROUP_RULES, PROGRAM_RULES, VISIT_RULES
 
-#: Called with what the exposures of each visit do, and the :class:`ReviewContext`.
-VISIT_RULES = (*syntax.VISIT_RULES, *moves.VISIT_RULES, *positions.VISIT_RULES)
+__all__ = ["GROUP_RULES", "PROGRAM_RULES", "VISIT_RULES"]
 
-#: Called with each group and the context; with one whose tag is still to be applied, those that
-#: no dither can mend.
+#: Reported where a set cannot be evaluated, because its region leaves the detector or otherwise.
+OFF_DETECTOR, NOT_EVALUATED = moves.region_off_detector, syntax.not_evaluated
+
+#: Called with a group whose tag is still to be applied: those that no dither can mend.
 PENDING_RULES = (moves.region_off_detector, moves.target_off_detector)
-GROUP_RULES = (
-    *sampling.GROUP_RULES,
-    *ccd.GROUP_RULES,
-    *moves.GROUP_RULES,
-    *positions.GROUP_RULES,
-)
-
-#: Called with all groups of a proposal and the context.
-PROGRAM_RULES = visits.PROGRAM_RULES
 
 #: Reported by planning alone.
 PLANNING_RULES = (FOLLOWER_MOVES, OLD_NUMBER, OTHER_ORIENT, MORE_TIME)
 
 #: Every rule by its code, in the order of the codes.
-RULES: Mapping[str, Rule] = MappingProxyType(
-    {
-        rule.code: rule
-        for rule in sorted(
-            (*VISIT_RULES, *GROUP_RULES, *PROGRAM_RULES, *PLANNING_RULES),
-            key=lambda rule: rule.code,
-        )
-    }
-)
+RULES: dict[str, Rule] = {
+    rule.code: rule
+    for rule in sorted(
+        (*VISIT_RULES, *GROUP_RULES, *PROGRAM_RULES, *PLANNING_RULES), key=lambda rule: rule.code
+    )
+}
 
 
 def rule_of(code: str) -> Rule:
     """Return the rule of a code, typed in any case.
 
-    Raises
-    ------
-    UsageError
-        If there is none.
-
-    Examples
-    --------
     >>> rule_of("adt301").severity.value
     'warning'
     """

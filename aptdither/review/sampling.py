@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
 
-from aptdither.findings import Severity, rule
+from aptdither.dither.phases import chains
+from aptdither.findings import Message, Severity
 from aptdither.planning.evaluation import DitherGroup
-from aptdither.review.options import ReviewContext
-from aptdither.review.phrases import counted, joined, of_set
+from aptdither.planning.joint import is_turned
+from aptdither.review.context import (
+    ReviewContext,
+    counted,
+    exposures_of,
+    joined,
+    of_proposal,
+    of_set,
+)
 from aptdither.types import FloatArray
 
 _ISR = "ISR WFC3 2016-14"
@@ -37,7 +45,7 @@ MAX_AMPLIFICATION = 2.0
 MIN_GAIN = 0.005
 
 
-@rule(
+@of_set(
     "ADT201",
     Severity.WARNING,
     title="repeated pixel phases",
@@ -49,7 +57,6 @@ MIN_GAIN = 0.005
     "A warning, not an error: repeated phases may be intended for depth.",
     source=f"{_ISR} sections 4 and 7; DrizzlePac Handbook B.3",
 )
-@of_set
 def repeated_phases(group: DitherGroup, context: ReviewContext) -> str:
     """Report sets with fewer phases than pointings."""
     if not _repeats_phases(group):
@@ -60,14 +67,14 @@ def repeated_phases(group: DitherGroup, context: ReviewContext) -> str:
         if len(members) > 1
     ]
     return (
-        f"{group.n} exposures of {group.exposures.setup.text} have only "
+        f"{exposures_of(group)} have only "
         f"{counted(len(group.evaluation.distinct_phases), 'distinct phase')} at the target position: exposures "
         f"{joined(pairs)}. In {group.coverage.center.lost_fraction:.0%} of the band more aliases overlap "
         f"than there are phases, so it cannot be recovered exactly{_better_pattern(group, context)}"
     )
 
 
-@rule(
+@of_set(
     "ADT202",
     Severity.WARNING,
     title="sampling well below that of the best pattern",
@@ -79,7 +86,6 @@ def repeated_phases(group: DitherGroup, context: ReviewContext) -> str:
     "suit it well.",
     source=f"{_ISR} sections 4 to 6; Lauer 1999 (PASP 111, 227)",
 )
-@of_set
 def below_best_pattern(group: DitherGroup, context: ReviewContext) -> str:
     """Report sets that sample worse than a pattern of the catalog."""
     center, worst = group.coverage.center, group.coverage.worst
@@ -87,17 +93,17 @@ def below_best_pattern(group: DitherGroup, context: ReviewContext) -> str:
         return ""  # reported with its cause
     if worst.efficiency >= 1 - EFFICIENCY_MARGIN and worst.packing_of_limit >= PACKING_RATIO:
         return ""  # no pattern is much better: saves the search of the catalog
-    best = context.reference.tight(group)
+    best = context.best(group)
     if best is None:
         return ""
-    possible, name = best.coverage.worst, best.choice.name
+    possible, name = best.coverage.worst, best.name
     is_crowded = worst.packing_of_limit < PACKING_RATIO * possible.packing_of_limit
     if worst.efficiency >= possible.efficiency - EFFICIENCY_MARGIN and not (
         is_crowded and group.n <= group.aperture.detector.max_cluster_size
     ):
         return ""
     return (
-        f"{group.n} exposures of {group.exposures.setup.text}: lowest efficiency over the region "
+        f"{exposures_of(group)}: lowest efficiency over the region "
         f"{worst.efficiency:.3f} ({center.efficiency:.3f} at the target position), smallest phase "
         f"separation {worst.packing:.2f} pixel ({worst.packing_of_limit:.2f} of the theoretical "
         f"maximum); {name} has {possible.efficiency:.3f} and {possible.packing:.2f} pixel "
@@ -105,7 +111,7 @@ def below_best_pattern(group: DitherGroup, context: ReviewContext) -> str:
     )
 
 
-@rule(
+@of_set(
     "ADT203",
     Severity.NOTE,
     title="too few exposures to recover the band exactly",
@@ -116,16 +122,15 @@ def below_best_pattern(group: DitherGroup, context: ReviewContext) -> str:
     "Add exposures or use a redder filter.",
     source="Lauer 1999 (PASP 111, 227)",
 )
-@of_set
 def unrecoverable_band(group: DitherGroup, context: ReviewContext) -> str:
     """Report sets with too few exposures for their wavelength."""
     if group.n < 2 or group.coverage.center.lost_fraction < UNRECOVERABLE:
         return ""
-    best = context.reference.tight(group)
+    best = context.best(group)
     if best is None or best.coverage.center.lost_fraction < UNRECOVERABLE:
         return ""
     for n in range(group.n + 1, group.aperture.detector.max_cluster_size + 1):
-        more = context.reference.tight(group, n)
+        more = context.best(group, n)
         if more is not None and more.coverage.center.lost_fraction < RECOVERED:
             remedy = f"; {n} exposures can"
             break
@@ -138,7 +143,7 @@ def unrecoverable_band(group: DitherGroup, context: ReviewContext) -> str:
     )
 
 
-@rule(
+@of_set(
     "ADT209",
     Severity.NOTE,
     title="noise is amplified",
@@ -149,7 +154,6 @@ def unrecoverable_band(group: DitherGroup, context: ReviewContext) -> str:
     "two agree. Add exposures, or take a pattern whose phases are spread more evenly.",
     source="Lauer 1999 (PASP 111, 227)",
 )
-@of_set
 def amplified_noise(group: DitherGroup, context: ReviewContext) -> str:
     """Report sets whose exact recovery amplifies noise."""
     now = group.coverage.worst.amplification
@@ -157,20 +161,20 @@ def amplified_noise(group: DitherGroup, context: ReviewContext) -> str:
         return ""  # reported with its cause, as by the rule above
     if now is None or now <= MAX_AMPLIFICATION or any(below_best_pattern(group, context)):
         return ""
-    best = context.reference.tight(group)
+    best = context.best(group)
     then = None if best is None else best.coverage.worst.amplification
     remedy = "; add exposures"
     if best is not None and then is not None and then < 0.8 * now:
-        remedy = f" ({best.choice.name}: {then:.1f})"
+        remedy = f" ({best.name}: {then:.1f})"
     return (
-        f"{group.n} exposures of {group.exposures.setup.text}: recovering the band exactly gives up "
+        f"{exposures_of(group)}: recovering the band exactly gives up "
         f"to {now:.1f} times the noise variance of ideal sampling over the region{remedy}; at S/N "
         f"{group.evaluation.view.snr:g} the efficiency is {group.coverage.worst.efficiency:.3f} there "
         "at least"
     )
 
 
-@rule(
+@of_set(
     "ADT204",
     Severity.WARNING,
     title="the pattern loses coherence over the region",
@@ -182,7 +186,6 @@ def amplified_noise(group: DitherGroup, context: ReviewContext) -> str:
     "its size.",
     source=f"{_ISR} sections 3.3 (Figure 5), 4 (Figure 6) and 5",
 )
-@of_set
 def incoherent_phases(group: DitherGroup, context: ReviewContext) -> str:
     """Report sets whose phases come close to each other at some position of the region."""
     coverage = group.coverage
@@ -198,7 +201,7 @@ def incoherent_phases(group: DitherGroup, context: ReviewContext) -> str:
     i, j = _closest(coverage.phases[at])
     extent_pix = group.evaluation.distances[-1][0]
     return (
-        f"{group.n} exposures of {group.exposures.setup.text} extend over {extent_pix:.1f} pixels: the "
+        f"{exposures_of(group)} extend over {extent_pix:.1f} pixels: the "
         f"smallest phase separation is {center.packing:.2f} pixel at the target position, but at "
         f"{_position(group, at)}, where it is smallest, exposures {group.exposures.label(i)} and "
         f"{group.exposures.label(j)} are {worst.packing:.2f} pixel apart, {worst.packing_of_limit:.2f} of "
@@ -208,7 +211,7 @@ def incoherent_phases(group: DitherGroup, context: ReviewContext) -> str:
     )
 
 
-@rule(
+@of_set(
     "ADT205",
     Severity.WARNING,
     title="undithered exposures",
@@ -219,7 +222,6 @@ def incoherent_phases(group: DitherGroup, context: ReviewContext) -> str:
     "series and bright standards repeat a pointing on purpose.",
     source=f"{_ISR} sections 1 and 7; Phase II Proposal Instructions (Number_of_Iterations)",
 )
-@of_set
 def repeated_pointings(group: DitherGroup, context: ReviewContext) -> str:
     """Report exposures of a set that share a pointing."""
     shared = _shared_pointings(group)
@@ -233,23 +235,69 @@ def repeated_pointings(group: DitherGroup, context: ReviewContext) -> str:
     repeats = [f"exposure {number} by {count}" for number, count in iterations.items()]
     cause = f" (NumberOfIterations repeats {joined(repeats)})" if repeats else ""
     if len(group.evaluation.distinct_pointings) == 1:
-        pointings = f"all {group.n} exposures of {group.exposures.setup.text} are at one pointing"
+        pointings = f"all {exposures_of(group)} are at one pointing"
     else:
-        pointings = f"{group.n} exposures of {group.exposures.setup.text} are at {len(group.evaluation.distinct_pointings)} pointings"
+        pointings = (
+            f"{exposures_of(group)} are at {len(group.evaluation.distinct_pointings)} pointings"
+        )
         if not cause:
             listed = [", ".join(group.exposures.label(i) for i in members) for members in shared]
             cause = f" (at the same pointing: exposures {joined(listed)})"
     return f"{pointings}{cause}{_better_pattern(group, context)}"
 
 
-GROUP_RULES = (
-    repeated_phases,
-    below_best_pattern,
-    unrecoverable_band,
-    amplified_noise,
-    incoherent_phases,
-    repeated_pointings,
+#: Exposures of a setup over all visits that are compared at the most: comparing costs the square.
+_MOST_COMPARED = 1000
+
+
+@of_proposal(
+    "ADT206",
+    Severity.WARNING,
+    title="visits repeat each other's phases",
+    explanation="Two visits or more observe one target through one setup at the same pixel phases "
+    "(within 0.1 pixel at the target position), so that the later ones add signal but no sampling. "
+    "Join them with a tag that has the same id= in each, and their phases interleave. Visits whose "
+    "ORIENTs differ are not compared; where the ORIENT is free, the visits repeat their phases if "
+    "they are observed at the same one.",
+    source="ISR WFC3 2016-14 sections 4 and 7",
 )
+def repeated_visits(groups: Iterable[DitherGroup], _context: ReviewContext) -> Iterator[Message]:
+    """Report visits that add no phases to those of other visits."""
+    alike: dict[object, list[DitherGroup]] = {}
+    for group in groups:
+        exposures = group.exposures
+        if exposures.visit is not None and not exposures.is_pending:
+            key = exposures.setup, exposures.target, exposures.base
+            alike.setdefault(key, []).append(group)
+    for own in alike.values():
+        visits = {id(group.exposures.visit): group.exposures.visit for group in own}
+        if len(visits) < 2 or sum(group.n for group in own) > _MOST_COMPARED:
+            continue
+        if any(a and b and is_turned(a, b) for a, b in combinations(visits.values(), 2)):
+            continue
+        reach_pix = own[0].aperture.detector.same_phase_pix
+        phases, distinct = np.empty((0, 2)), 0
+        repeated: list[DitherGroup] = []
+        # The fullest first: what it holds already, a smaller one repeats.
+        for group in sorted(own, key=lambda one: -len(one.evaluation.distinct_phases)):
+            phases = np.concatenate([phases, group.coverage.center_phases])
+            before, distinct = distinct, len(chains(phases, reach_pix, torus=True))
+            if distinct == before:
+                repeated.append(group)
+        if not repeated:
+            continue
+        numbers = dict.fromkeys(
+            group.visit or "" for group in own if not any(group is one for one in repeated)
+        )
+        again = dict.fromkeys(group.visit or "" for group in repeated)
+        message = (
+            f"visits {joined([*numbers, *again])} observe {own[0].exposures.target} through "
+            f"{own[0].exposures.setup.text} at the same {distinct} pixel phases: "
+            f"{len(phases)} exposures have the sampling of {distinct}, since {joined([*again])} "
+            "repeats what the others have; give the tags of these visits one id= and run "
+            "aptdither apply"
+        )
+        yield own[0].exposures.location, message
 
 
 def _repeats_phases(group: DitherGroup) -> bool:
@@ -266,7 +314,7 @@ def _shared_pointings(group: DitherGroup) -> list[tuple[int, ...]]:
 
 def _better_pattern(group: DitherGroup, context: ReviewContext) -> str:
     """Recommend the best pattern with as many points, if it is better."""
-    best = context.reference.tight(group)
+    best = context.best(group)
     if best is None:
         return ""
     now, possible = group.coverage.worst.efficiency, best.coverage.worst.efficiency
@@ -274,7 +322,7 @@ def _better_pattern(group: DitherGroup, context: ReviewContext) -> str:
         return ""
     return (
         f"; lowest efficiency over the region {now:.3f} at S/N {group.evaluation.view.snr:g}, "
-        f"{best.choice.name} has {possible:.3f}: "
+        f"{best.name} has {possible:.3f}: "
         "tag the exposures with @dither and run aptdither apply"
     )
 

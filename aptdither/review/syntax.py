@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 from aptdither.apt.receipt import Receipt
 from aptdither.errors import AptDitherError, Location, ProposalError, ReceiptError, TagError
-from aptdither.findings import Message, Rule, Severity, rule
+from aptdither.findings import Message, Severity
 from aptdither.planning.dither_sets import DitherSet, Share
 from aptdither.planning.planner import DOUBTFUL_TAG, SINGLE_POINT
 from aptdither.planning.pointings import ExposureSet, Unresolved, VisitPointings
@@ -16,14 +17,19 @@ from aptdither.planning.receipts import UNCOVERED_RECEIPTS
 from aptdither.planning.refusals import is_supported
 from aptdither.planning.selection import STRAY_TAG
 from aptdither.planning.sizes import cluster_sizes, sizes_of
-from aptdither.review.options import ReviewContext
-from aptdither.review.phrases import exposures_listed, location_of
+from aptdither.review.context import (
+    VISIT_RULES,
+    ReviewContext,
+    exposures_listed,
+    listed_as,
+    of_visit,
+)
 
 _TAG = "aptdither README, The tag"
 _PHASE2 = "Phase II Proposal Instructions"
 
 
-@rule(
+@of_visit(
     "ADT101",
     Severity.ERROR,
     title="malformed or contradictory tag",
@@ -36,29 +42,29 @@ def malformed_tags(visit: VisitPointings, _context: ReviewContext) -> Iterator[M
     """Report tags that cannot be read."""
     for error in visit.errors:
         if isinstance(error, TagError):
-            yield error.location.inside(location_of(visit.visit)), error.message
+            yield error.location.inside(visit.visit.location()), error.message
 
 
-@STRAY_TAG.checked_by
+@listed_as(STRAY_TAG, VISIT_RULES)
 def stray_tags(visit: VisitPointings, _context: ReviewContext) -> Iterator[Message]:
     """Report text that may have been meant as a tag."""
-    yield from _said_by_selection(visit, STRAY_TAG)
+    yield from _said_by_selection(visit, STRAY_TAG.code)
 
 
-@UNCOVERED_RECEIPTS.checked_by
+@listed_as(UNCOVERED_RECEIPTS, VISIT_RULES)
 def receipts_without_tag(visit: VisitPointings, _context: ReviewContext) -> Iterator[Message]:
     """Report receipts that no tag covers."""
-    yield from _said_by_selection(visit, UNCOVERED_RECEIPTS)
+    yield from _said_by_selection(visit, UNCOVERED_RECEIPTS.code)
 
 
-def _said_by_selection(visit: VisitPointings, rule: Rule) -> Iterator[Message]:
+def _said_by_selection(visit: VisitPointings, code: str) -> Iterator[Message]:
     for found in visit.findings:
-        if found.code == rule.code:
+        if found.code == code:
             location = Location(visit=found.visit, exposure=found.exposure, line=found.line)
             yield location, found.message
 
 
-@rule(
+@of_visit(
     "ADT103",
     Severity.ERROR,
     title="tagged exposures cannot be dithered as they are",
@@ -69,23 +75,23 @@ def _said_by_selection(visit: VisitPointings, rule: Rule) -> Iterator[Message]:
     source=_TAG,
 )
 def refused_tags(visit: VisitPointings, context: ReviewContext) -> Iterator[Message]:
-    """Report tags that `apply` refuses."""
-    for error in visit.errors:
-        if not isinstance(error, TagError | ProposalError | ReceiptError):
-            yield error.location.inside(location_of(visit.visit)), error.message
-    for dither_set, share, _ in _tagged(visit):
-        reasons = list(_unfit_counts(dither_set, share, context))
-        if not reasons and share.visit.unread_exposures and _renumbers(dither_set, share, context):
-            reasons.append(
-                f"it adds or removes exposures, but the visit has {share.visit.unread_exposures} "
-                "inside an element that is not known, so it cannot be renumbered; move these into "
-                "the visit or an exposure group in APT"
-            )
-        for reason in reasons:
-            yield share.location, f"{dither_set.tag!r}: {reason}"
+    """Report tags that `apply` refuses; what a plan shows is asked for those still to be applied."""
+    others = (TagError, ProposalError, ReceiptError)  # findings of other codes
+    refused = [error for error in visit.errors if not isinstance(error, others)]
+    said = {error.message for error in visit.errors}
+    tagged = _tagged(visit, context)
+    for one in tagged:
+        said.update(one.reasons)
+        for reason in one.reasons:
+            yield one.share.location, f"{one.dither_set.tag!r}: {reason}"
+    if any(one.is_pending for one in tagged):
+        own = [one for one in context.refusals() if one.location.visit == visit.visit.number]
+        refused += [error for error in own if error.message not in said]
+    for error in refused:
+        yield error.location.inside(visit.visit.location()), error.message
 
 
-@rule(
+@of_visit(
     "ADT104",
     Severity.ERROR,
     title="unreadable value that affects the pointing",
@@ -104,25 +110,23 @@ def unreadable_values(visit: VisitPointings, context: ReviewContext) -> Iterator
     for exposure in visit.visit.exposures:
         if not is_supported(exposure):
             continue
-        location = location_of(visit.visit, exposure)
+        location = visit.visit.location(exposure)
         for problem in exposure.problems:
             reported.add((exposure.number, problem.line))
             message = f"{problem.field} is {problem.found!r}; allowed: {problem.allowed}"
             yield replace(location, line=problem.line), message
         for text in visit.tags.comments[exposure.node].bad_receipts:
             reported.add((exposure.number, exposure.line))
-            yield (
-                location,
-                f"{text!r} is not a receipt that aptdither wrote; restore or delete that line",
-            )
+            message = f"{text!r} is not a receipt that aptdither wrote; restore or delete that line"
+            yield location, message
     for error in visit.errors:
         if isinstance(error, ProposalError):
-            location = error.location.inside(location_of(visit.visit))
+            location = error.location.inside(visit.visit.location())
             if (location.exposure, location.line) not in reported:
                 yield location, error.message
 
 
-@rule(
+@of_visit(
     "ADT105",
     Severity.ERROR,
     title="reference to something that does not exist",
@@ -138,7 +142,7 @@ def missing_references(visit: VisitPointings, _context: ReviewContext) -> Iterat
             yield _unknown_positions(visit, unknown, unknown.reason)
 
 
-@rule(
+@of_visit(
     "ADT106",
     Severity.ERROR,
     title="duplicate visit or exposure number",
@@ -150,24 +154,22 @@ def repeated_numbers(visit: VisitPointings, context: ReviewContext) -> Iterator[
     """Report numbers that occur twice; only visits that can be dithered matter."""
     count = context.visit_numbers[visit.visit.number]
     if count > 1:
-        yield (
-            location_of(visit.visit),
-            f"{count} visits are numbered {visit.visit.number!r}; give each its own number in APT",
+        message = (
+            f"{count} visits are numbered {visit.visit.number!r}; give each its own number in APT"
         )
+        yield visit.visit.location(), message
     numbers = Counter(exposure.number for exposure in visit.visit.exposures)
     for exposure in visit.visit.exposures:
         count = numbers.pop(exposure.number, 1)
         if count > 1:
-            yield (
-                location_of(visit.visit, exposure),
-                (
-                    f"{count} exposures are numbered {exposure.number!r}; give each its own number "
-                    "in APT"
-                ),
+            message = (
+                f"{count} exposures are numbered {exposure.number!r}; give each its own number "
+                "in APT"
             )
+            yield visit.visit.location(exposure), message
 
 
-@rule(
+@of_visit(
     "ADT108",
     Severity.NOTE,
     title="set not evaluated",
@@ -184,7 +186,7 @@ def not_evaluated(visit: VisitPointings, _context: ReviewContext) -> Iterator[Me
             yield _unknown_positions(visit, unknown, f"not evaluated: {unknown.reason}")
 
 
-@rule(
+@of_visit(
     "ADT109",
     Severity.NOTE,
     title="tagged, not dithered yet",
@@ -194,33 +196,28 @@ def not_evaluated(visit: VisitPointings, _context: ReviewContext) -> Iterator[Me
 )
 def unapplied_tags(visit: VisitPointings, context: ReviewContext) -> Iterator[Message]:
     """Report tags that `apply` would carry out."""
-    for dither_set, share, first in _tagged(visit):
-        if not first.is_pending or any(_unfit_counts(dither_set, share, context)):
-            continue
-        if _is_single(dither_set, share, context):
+    for dither_set, share, is_pending, reasons, is_single in _tagged(visit, context):
+        if not is_pending or reasons or is_single:
             continue
         exposures = [member.exposure for member in share.members]
         verb = "is" if len(exposures) == 1 else "are"
-        in_containers = any(member.parallels for member in share.members)
-        way_out = "aptdither apply --parallels" if in_containers else "aptdither apply"
-        yield (
-            share.location,
-            (
-                f"{exposures_listed(exposures)} {verb} tagged {dither_set.tag!r} and not dithered "
-                f"yet; run {way_out}"
-            ),
+        option = " --parallels" if any(member.parallels for member in share.members) else ""
+        message = (
+            f"{exposures_listed(exposures)} {verb} tagged {dither_set.tag!r} and not dithered "
+            f"yet; run aptdither apply{option}"
         )
+        yield share.location, message
 
 
-@DOUBTFUL_TAG.checked_by
+@listed_as(DOUBTFUL_TAG, VISIT_RULES)
 def doubtful_tags(visit: VisitPointings, context: ReviewContext) -> Iterator[Message]:
     """Report tags of single exposures at one point."""
-    for dither_set, share, first in _tagged(visit):
-        if first.is_pending and _is_single(dither_set, share, context):
-            yield share.location, SINGLE_POINT
+    for one in _tagged(visit, context):
+        if one.is_pending and one.is_single:
+            yield one.share.location, SINGLE_POINT
 
 
-@rule(
+@of_visit(
     "ADT110",
     Severity.WARNING,
     title="tag or order changed since the dither",
@@ -266,7 +263,7 @@ def _other_clusters(observed: ExposureSet, receipt: Receipt, context: ReviewCont
     return "" if sizes == made else f"{' + '.join(map(str, sizes))} points"
 
 
-@rule(
+@of_visit(
     "ADT405",
     Severity.NOTE,
     title="orbit plan is out of date",
@@ -279,70 +276,44 @@ def stale_orbit_plan(visit: VisitPointings, _context: ReviewContext) -> Iterator
     """Report visits whose orbit plan predates their exposures."""
     current, status = visit.visit.tic_data_current or "", visit.visit.status
     if current.lower() == "false" and status.lower() != "completed":
-        yield (
-            location_of(visit.visit),
-            (
-                "the orbit numbers and overheads are those of an earlier version (TicDataCurrent is "
-                "false); run the Orbit Planner in APT"
-            ),
+        message = (
+            "the orbit numbers and overheads are those of an earlier version (TicDataCurrent is "
+            "false); run the Orbit Planner in APT"
         )
+        yield visit.visit.location(), message
 
 
-VISIT_RULES = (
-    malformed_tags,
-    stray_tags,
-    receipts_without_tag,
-    refused_tags,
-    unreadable_values,
-    missing_references,
-    repeated_numbers,
-    not_evaluated,
-    unapplied_tags,
-    doubtful_tags,
-    changed_since,
-    stale_orbit_plan,
-)
+class _Tagged(NamedTuple):
+    """What a tag dithers in a visit."""
+
+    dither_set: DitherSet
+    share: Share
+    is_pending: bool
+    #: Why the number of exposures of a setup does not fit the tag.
+    reasons: list[str]
+    #: Whether it leaves one exposure at one point, which `apply` does not dither.
+    is_single: bool
 
 
-def _tagged(visit: VisitPointings) -> list[tuple[DitherSet, Share, ExposureSet]]:
-    """Return what tags dither in a visit, each with the first that was observed of it."""
-    first: dict[int, tuple[DitherSet, Share, ExposureSet]] = {}
+def _tagged(visit: VisitPointings, context: ReviewContext) -> list[_Tagged]:
+    tagged: dict[int, _Tagged] = {}
     for observed in visit.sets:
         dither_set, share = observed.dither_set, observed.share
-        if dither_set is not None and share is not None and not share.is_completed:
-            first.setdefault(id(share), (dither_set, share, observed))
-    return list(first.values())
-
-
-def _unfit_counts(dither_set: DitherSet, share: Share, context: ReviewContext) -> Iterator[str]:
-    """Yield why a setup's number of exposures does not fit the tag."""
-    for setup, members in share.by_setup().items():
-        try:
-            cluster_sizes(dither_set.request, setup, members, context.catalog)
-        except AptDitherError as error:
-            yield error.message
-
-
-def _renumbers(dither_set: DitherSet, share: Share, context: ReviewContext) -> bool:
-    """Tell whether a tag whose counts fit adds exposures to the visit, or removes some."""
-    return any(
-        sum(cluster_sizes(dither_set.request, setup, members, context.catalog))
-        != sum(len(member.exposures) for member in members)
-        for setup, members in share.by_setup().items()
-    )
-
-
-def _is_single(dither_set: DitherSet, share: Share, context: ReviewContext) -> bool:
-    """Tell whether a tag leaves one exposure at one point, which `apply` does not dither."""
-    if dither_set.is_joined(share) or any(_unfit_counts(dither_set, share, context)):
-        return False
-    return all(
-        sum(cluster_sizes(dither_set.request, setup, members, context.catalog)) == 1
-        for setup, members in share.by_setup().items()
-    )
+        if dither_set is None or share is None or share.is_completed or id(share) in tagged:
+            continue
+        totals, reasons = [], []
+        for setup, members in share.by_setup().items():
+            try:
+                sizes = cluster_sizes(dither_set.request, setup, members, context.catalog)
+                totals.append(sum(sizes))
+            except AptDitherError as error:
+                reasons.append(error.message)
+        is_single = not reasons and set(totals) == {1} and not dither_set.is_joined(share)
+        tagged[id(share)] = _Tagged(dither_set, share, observed.is_pending, reasons, is_single)
+    return list(tagged.values())
 
 
 def _unknown_positions(visit: VisitPointings, unknown: Unresolved, message: str) -> Message:
     first, *others = unknown.exposures
     also = f" (also {exposures_listed(others)})" if others else ""
-    return location_of(visit.visit, first), f"{message}{also}"
+    return visit.visit.location(first), f"{message}{also}"
