@@ -119,6 +119,15 @@ def test_the_package_holds_its_subpackages_and_four_modules() -> None:
     assert {path.stem for path in PACKAGE.glob("*.py")} == BASE | {"__init__", "__main__"}
 
 
+def test_the_readme_draws_each_part_above_what_it_imports() -> None:
+    picture = ROOT.joinpath("README.md").read_text("utf-8").split("## How it is built")[1]
+    drawn = re.findall(r"^│ (\w+) ", picture, re.MULTILINE)
+    assert drawn == list(dict.fromkeys(drawn))
+    assert set(drawn) == set(MAY_IMPORT)
+    for part, others in MAY_IMPORT.items():
+        assert all(drawn.index(part) < drawn.index(other) for other in others)
+
+
 #: Packages whose functions compute what a report shows: it gets their results.
 COMPUTING = (
     "aptdither.dither.coverage",
