@@ -85,8 +85,6 @@ class Document:
 
     Attributes
     ----------
-    source : bytes
-        The file.
     view : bytes
         The bytes that offsets refer to: `source` itself, or its text in UTF-8 when it is UTF-16.
     encoding, source_encoding : str

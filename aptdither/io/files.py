@@ -328,17 +328,15 @@ def _publish(temporary: str, target: str, *, replace: bool) -> None:
 
 def _sync(path: str) -> None:
     """Make a file's content, or a folder's names, last through a power failure."""
-    try:
+    with suppress(PermissionError):  # Windows opens no folders; others may forbid reading
         descriptor = os.open(path, os.O_RDONLY)
-    except PermissionError:  # Windows opens no folders; others may forbid reading
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in _NOT_SUPPORTED:
-            raise
-    finally:
-        os.close(descriptor)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in _NOT_SUPPORTED:
+                raise
+        finally:
+            os.close(descriptor)
 
 
 def _confirm(target: str) -> None:
