@@ -32,31 +32,13 @@ _HEAD_IN = 0.5
 _MIN_REACH_PIX = 0.01
 _SPACE = 0.12  # above and below the curves, of their range
 _MAX_NAME = 12
-#: What each series shows: the end of its fields of `Closeness`, its label and its style.
-_SERIES: tuple[tuple[str, str, dict[str, Any]], ...] = (
-    (
-        "bound",
-        "worst place: bound",
-        {
-            "color": INK,
-            "linestyle": "",
-            "marker": "_",
-            "markersize": 14,
-            "markeredgewidth": 1.4,
-        },
-    ),
-    (
-        "center",
-        "center: no distortion",
-        {"color": style.GREEN, "linestyle": ":", "marker": "^", "markersize": 4.5},
-    ),
-    (
-        "unrounded",
-        "worst place: not rounded",
-        {"color": VERMILION, "linestyle": "-.", "marker": "s", "markerfacecolor": "none"},
-    ),
-    ("worst", "worst place: as written", {"color": BLUE, "marker": "o", "markersize": 3.5}),
-)
+#: The series, by the end of their fields of `Closeness`: label, color, line, marker, and its size.
+_SERIES = {
+    "bound": ("worst place: bound", INK, "", "_", 14),
+    "center": ("center: no distortion", style.GREEN, ":", "^", 4.5),
+    "unrounded": ("worst place: not rounded", VERMILION, "-.", "s", 6),
+    "worst": ("worst place: as written", BLUE, "-", "o", 3.5),
+}
 _LEAST_LOSS = 1e-6  # Chosen: below it an axis shows only that E is 1.
 _LIMITS_FACTS = (
     f"not rounded: after a climb in d that may give {EQUAL_EFFICIENCY / 4:g} of E",
@@ -105,10 +87,22 @@ def draw_limits(figure: Figure, detectors: Mapping[str, Sequence[Closeness]]) ->
     The figures of each detector are by the title of their column.
     """
     figure.set_size_inches(max(3.3 * len(detectors) + 0.8, 6.6), 6.2)
+    looks: dict[str, dict[str, Any]] = {
+        name: {
+            "label": label,
+            "color": color,
+            "linestyle": line,
+            "marker": marker,
+            "markersize": size,
+        }
+        for name, (label, color, line, marker, size) in _SERIES.items()
+    }
+    looks["bound"]["markeredgewidth"] = 1.4
+    looks["unrounded"]["markerfacecolor"] = "none"
     panels = figure.subplots(2, len(detectors), sharex=True, sharey="row", squeeze=False)
     for (upper, lower), (title, found) in zip(panels.T, detectors.items(), strict=True):
         n = [one.n for one in found]
-        for name, _, look in _SERIES:
+        for name, look in looks.items():
             loss = 1 - np.array([getattr(one, f"efficiency_{name}") for one in found])
             upper.plot(n, np.where(loss < _LEAST_LOSS, np.nan, loss), **look)
             packing = [getattr(one, f"packing_{name}", 1.0) for one in found]
@@ -121,7 +115,7 @@ def draw_limits(figure: Figure, detectors: Mapping[str, Sequence[Closeness]]) ->
             style.dotted_grid(axes)
     panels[0, 0].set_ylabel("loss of efficiency, 1 - E")
     panels[1, 0].set_ylabel(f"packing distance, {style.PACKING}")
-    handles = [Line2D([], [], label=label, **look) for _, label, look in reversed(_SERIES)]
+    handles = [Line2D([], [], **look) for look in reversed(looks.values())]
     style.stamp(figure, "How close the tight patterns are to the limit", _LIMITS_FACTS, handles)
 
 
