@@ -77,7 +77,7 @@ TRADEOFF_SPACINGS_PIX = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0)
 
 _SPACING_STEP_PIX = 0.25
 
-_WIDE_DRIFTS_PIX = (0.6, 1.2)
+_WIDE_DRIFTS_PIX = (0.7, 2.0)
 """Change of a phase over the field that patterns with the widest spacing have, about, and one that
 none has: where a search for that spacing begins, and where it ends."""
 
@@ -150,6 +150,7 @@ def optimize(
     seed: int = 0,
     base: tuple[float, float] = (0.0, 0.0),
     effort: Effort = NORMAL,
+    equal: float | None = None,
     known: Iterable[Pattern] | None = None,
     progress: Progress | None = None,
 ) -> OptimizeResult:
@@ -170,6 +171,8 @@ def optimize(
         POS TARG that the pattern is added to, arcsec.
     effort : Effort
         How much is tried.
+    equal : float, optional
+        Differences of worst-case `E` that count as equal; those of the rule when left out.
     known : iterable of Pattern, optional
         Patterns of `n` points that the result must not be worse than; the catalog's when left out.
     progress : callable, optional
@@ -191,7 +194,8 @@ def optimize(
     designs = _Designs(n, views, 1, effort, seed=seed, base=base, known=known, progress=progress)
     if spacing_pix is None:
         spacing_pix = designs.site.detector.tight_spacing_pix
-    return designs.result(*designs.at(Wanted(spacing_pix, designs.equal)), spacing_pix)
+    wanted = Wanted(spacing_pix, designs.equal if equal is None else equal)
+    return designs.result(*designs.at(wanted), spacing_pix)
 
 
 class _Options(TypedDict, total=False):

@@ -96,12 +96,12 @@ class Effort:
         """Return how many patterns may climb for `work` multiplications."""
         # Each evaluates E about 240 times in each of its stages, and what is polished 800 times.
         allowed = work / objective.work(n) - 800 * max(1, self.climbers // 6)
-        climbers = allowed / (240 * (self.moves + 2))
-        return max(_LEAST_CLIMBERS, min(self.climbers, round(climbers) if climbers > 0 else 0))
+        climbers = round(min(self.climbers, allowed / (240 * (self.moves + 2))))
+        return max(_LEAST_CLIMBERS, climbers)
 
 
 NORMAL = Effort()
-QUICK = Effort(climbers=10, moves=0, work=2.8e8)
+QUICK = Effort(climbers=10, moves=0, work=2.5e8)
 
 
 class _Pool(NamedTuple):
