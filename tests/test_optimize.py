@@ -28,7 +28,7 @@ from aptdither.dither.optimizer.optimize import (
     widest_spacing,
 )
 from aptdither.dither.optimizer.problem import DesignProblem, decisive
-from aptdither.dither.optimizer.starts import lattices, lay_out, move_one_point
+from aptdither.dither.optimizer.starts import lattices, lay_out, move_one_point, phase_sets
 from aptdither.dither.optimizer.strategy import QUICK, Effort
 from aptdither.dither.phases import min_separation, packing_distance, packing_limit
 from aptdither.dither.sampling import AliasingModel
@@ -290,6 +290,14 @@ def test_no_phases_exceed_the_bound(seed: int, n: int) -> None:
     phases = np.random.default_rng(seed).random((500, n, 2))
     bound = best_possible_efficiency(n, band)
     assert band.efficiency(phases).max() <= bound + 1e-9
+
+
+@pytest.mark.parametrize(("n", "element"), [(3, "F098M"), (5, "F125W"), (7, "F098M"), (9, "F098M")])
+def test_the_bound_is_that_of_all_climbs_to_the_end(n: int, element: str) -> None:
+    band = AliasingModel(Band(get_element(element, "WFC3/IR").wavelength_nm, PIXELS))
+    phases = phase_sets(n, min(64, 60_000 // band.cost), np.random.default_rng(0))
+    _, value = ascend(Objective(band=band).worst_efficiency(1.0), phases, steps=60)
+    assert best_possible_efficiency(n, band) == pytest.approx(min(1.0, value.max()), abs=1e-6)
 
 
 def test_center_and_worst_place_have_bounds_of_their_own() -> None:

@@ -24,10 +24,14 @@ from aptdither.types import FloatArray, Region
 #: aliases and each climb takes long, fewer find what many do to 1e-4.
 _CLIMBS = (64, 8)
 
+#: Of many climbs, how many go on to the end, and after how many steps. Chosen: that gives what all climbs
+#: to the end give to 1e-6, for 1 to 9 exposures in 16 spectral elements of the four detectors.
+_GO_ON, _FIRST_STEPS, _STEPS = 8, 10, 60
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PossibleMetrics:
-    """The best figures that `n` exposures can have, with the fields of a coverage's metrics.
+    """The best figures that exposures can have, with the fields of a coverage's metrics.
 
     Attributes
     ----------
@@ -57,15 +61,7 @@ def possible_metrics(
 ) -> PossibleMetrics:
     """Return the best figures that `n` exposures can have over the regions of some views.
 
-    Parameters
-    ----------
-    n : int
-        Number of exposures, 1 or more.
-    views : View or sequence of View
-    base : (2,) array_like, arcsec, or Quantity
-        POS TARG that all exposures share.
-    at_center : bool
-        Of the place where the target lands in the first view alone.
+    With `at_center`, of the place alone where the target lands in the first view.
     """
     bound = center_efficiency if at_center else possible_efficiency
     return PossibleMetrics(
@@ -80,11 +76,6 @@ def possible_efficiency(n: int, views: Views, *, base: Any = (0.0, 0.0)) -> floa
     """Return a bound of the worst-case `E` that any `n` exposures have over some views.
 
     It is the smallest of the bounds at the most undersampled place of each view.
-
-    Parameters
-    ----------
-    n, views, base
-        As for :func:`possible_metrics`.
     """
     bounds = []
     for view in as_views(views):
@@ -95,13 +86,7 @@ def possible_efficiency(n: int, views: Views, *, base: Any = (0.0, 0.0)) -> floa
 
 
 def center_efficiency(n: int, views: Views, *, base: Any = (0.0, 0.0)) -> float:
-    """Return a bound of the `E` of any `n` exposures where the target lands in the first view.
-
-    Parameters
-    ----------
-    n, views, base
-        As for :func:`possible_metrics`.
-    """
+    """Return a bound of the `E` of any `n` exposures where the target lands in the first view."""
     first = as_views(views)[0]
     center = field_points(replace(first, region=Region.point()), base=base)
     return _bound(n, first, optics_at(first, center)[0])
@@ -132,8 +117,13 @@ def best_possible_efficiency(n: int, band: AliasingModel) -> float:
     band : AliasingModel
         Of one place.
     """
-    place = Objective(band=band)
+    place = Objective(band=band).worst_efficiency(1.0)
     climbs = min(_CLIMBS[0], max(_CLIMBS[1], 60_000 // band.cost))
     phases = phase_sets(n, climbs, np.random.default_rng(0))
-    _, value = ascend(place.worst_efficiency(1.0), phases, steps=60)
+    value, _ = place(phases)
+    if value.max() < 1.0 - 1e-12:
+        if climbs > 2 * _GO_ON:
+            phases, value = ascend(place, phases, steps=_FIRST_STEPS)
+            phases = phases[np.argsort(-value, kind="stable")[:_GO_ON]]
+        _, value = ascend(place, phases, steps=_STEPS)
     return min(1.0, float(value.max()))

@@ -25,12 +25,15 @@ from aptdither.types import FloatArray
 #: each matrix product is below the size from which BLAS would wake threads for it, which costs
 #: more than it gains.
 BLOCK_POINTS = 6144
-#: Newton steps after which a point is given up. From a sane start three or four are enough, since
-#: each step squares the error; what takes more is outside the field where the inverse exists.
+#: Degree of the polynomial that guesses the inverse. It errs by 7e-5 pixel on WFC3 and by 0.04 on ACS,
+#: so that one Newton step or two are enough.
+GUESS_DEGREE = 5
+#: Newton steps after which a point is given up: what takes more is outside the field where the inverse
+#: exists, since each step squares the error.
 MAX_STEPS = 20
-#: The last Newton step is at most so long, pixels: the next would be its square times the
-#: curvature, 1e-4 a pixel or less, so the promised 1e-9 pixel is kept by far.
-SETTLED_PIX = 1e-5
+#: The last Newton step is at most so long, pixels: what it leaves is its square times the curvature,
+#: 1e-4 a pixel or less, 1e-12 pixel.
+SETTLED_PIX = 1e-4
 #: Pixels or arcsec beyond which a coordinate is no place at all; its powers stay finite numbers.
 FARTHEST = 1e12
 #: Places along each side where the map must not fold over.
@@ -63,6 +66,7 @@ class Distortion:
     reach_pix: float
     _forward_rows: FloatArray = field(init=False, repr=False)
     _slope_rows: FloatArray = field(init=False, repr=False)
+    _guess_rows: FloatArray = field(init=False, repr=False)
     _handedness: float = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -91,7 +95,7 @@ class Distortion:
         self._set(x_coef=tables[0], y_coef=tables[1])
         slopes = _slopes(tables)[:, :-1, :-1]
         self._set(_forward_rows=_rows(tables), _slope_rows=_rows(slopes))
-        self._check_fold()
+        self._prepare_inverse()
 
     def forward(
         self,
@@ -229,32 +233,37 @@ class Distortion:
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
-    def _check_fold(self) -> None:
-        """Refuse a map that folds over within reach, and note whether it is mirrored."""
+    def _prepare_inverse(self) -> None:
+        """Refuse a map that folds over within reach, and fit where the inverse begins."""
         side = np.linspace(-self.reach_pix, self.reach_pix, FOLD_SAMPLES)
-        determinant = np.linalg.det(self.jacobian(side[:, None], side))
-        handedness = float(np.sign(determinant[0, 0]))
+        pixels = np.stack(np.meshgrid(side, side)).reshape(2, -1)
+        determinant = np.linalg.det(self.jacobian(*pixels))
+        handedness = float(np.sign(determinant[0]))
         if handedness == 0.0 or np.any(determinant * handedness <= 0.0):
             raise OpticsError(
                 f"the distortion folds over within {self.reach_pix:.0f} pixels of its reference "
                 "pixel, so no position on the sky belongs to one pixel alone"
             )
-        self._set(_handedness=handedness)
+        arcsec = np.array(self.forward(*pixels))
+        farthest = float(np.abs(arcsec).max())
+        terms = _monomials(*(arcsec / farthest), GUESS_DEGREE)
+        guess, *_ = np.linalg.lstsq(terms.T, pixels.T, rcond=None)
+        scale = farthest ** -np.add(*_terms(GUESS_DEGREE)).astype(float)
+        self._set(_handedness=handedness, _guess_rows=np.ascontiguousarray(guess.T * scale))
 
     def _invert_block(self, wanted: FloatArray) -> FloatArray:
-        """Return (2, n) pixels for (2, n) arcsec: Newton steps from the straight part of the map."""
-        straight = self.jacobian(0.0, 0.0)
-        found = np.linalg.inv(straight).astype(float) @ (wanted - self._forward_rows[:, :1])
+        """Return (2, n) pixels for (2, n) arcsec: Newton steps from the fitted guess."""
+        found = self._guess_rows @ _monomials(*wanted, GUESS_DEGREE)
         for _ in range(MAX_STEPS):
             miss, (xx, xy, yx, yy) = self._miss_and_slopes(wanted, found)
-            # A place where the map is mirrored lies beyond a fold: it is not the detector's side.
             determinant = xx * yy - xy * yx
-            step = (
-                np.stack([yy * miss[0] - xy * miss[1], xx * miss[1] - yx * miss[0]]) / determinant
-            )
+            step = np.stack([yy * miss[0] - xy * miss[1], xx * miss[1] - yx * miss[0]])
+            step /= determinant
             found += step
-            settled = (np.abs(step) <= SETTLED_PIX).all(axis=0)
-            settled &= determinant * self._handedness > 0.0
+            # A place where the map is mirrored lies beyond a fold: it is not the detector's side.
+            settled = (np.abs(step) <= SETTLED_PIX).all(axis=0) & (
+                determinant * self._handedness > 0.0
+            )
             if settled.all():
                 return found
         miss, (xx, xy, yx, yy) = self._miss_and_slopes(wanted, found)
