@@ -246,14 +246,14 @@ class Distortion:
             )
         arcsec = np.array(self.forward(*pixels))
         farthest = float(np.abs(arcsec).max())
-        terms = _monomials(*(arcsec / farthest), GUESS_DEGREE)
+        terms = _monomials(arcsec[0] / farthest, arcsec[1] / farthest, GUESS_DEGREE)
         guess, *_ = np.linalg.lstsq(terms.T, pixels.T, rcond=None)
         scale = farthest ** -np.add(*_terms(GUESS_DEGREE)).astype(float)
         self._set(_handedness=handedness, _guess_rows=np.ascontiguousarray(guess.T * scale))
 
     def _invert_block(self, wanted: FloatArray) -> FloatArray:
         """Return (2, n) pixels for (2, n) arcsec: Newton steps from the fitted guess."""
-        found = self._guess_rows @ _monomials(*wanted, GUESS_DEGREE)
+        found = self._guess_rows @ _monomials(wanted[0], wanted[1], GUESS_DEGREE)
         for _ in range(MAX_STEPS):
             miss, (xx, xy, yx, yy) = self._miss_and_slopes(wanted, found)
             determinant = xx * yy - xy * yx
