@@ -487,6 +487,29 @@ def test_severities() -> None:
     }
 
 
+def test_check_foresees_refusals_that_need_a_pattern() -> None:
+    """A spacing that moves the target off a subarray: apply refuses, and check says so before."""
+    tags = ("@dither spacing=40pix size=3arcsec", "@dither size=3arcsec")
+    far, near = (
+        proposal(visit(group(*(exposure(i, aperture="IRSUB64", comments=tag) for i in (1, 2)))))
+        for tag in tags
+    )
+    (refused,) = (finding for finding in review(far) if finding.code == "ADT103")
+    assert refused.severity is Severity.ERROR
+    assert "(ADT306)" in refused.message
+    assert "a spacing of at most" in refused.message
+    assert "ADT103" not in codes(near)
+
+
+def test_check_plans_nothing_where_no_tag_is_pending(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object) -> None:
+        raise AssertionError("check made a plan")
+
+    monkeypatch.setattr("aptdither.review.reviewer.make_plan", forbidden)
+    for made in (dithered(BOX), applied()):
+        assert "ADT103" not in codes(made)
+
+
 def test_every_code_has_one_rule() -> None:
     """One registration per code, and its function or the name of a constant beside it."""
     package = Path(__file__).parents[1] / "aptdither"

@@ -70,8 +70,9 @@ def _said_by_selection(visit: VisitPointings, code: str) -> Iterator[Message]:
     title="tagged exposures cannot be dithered as they are",
     explanation="The tag is valid, but `apply` refuses the set: the exposures are in an APT "
     "pattern group, have NumberOfIterations above 1, are spatial scans or coordinated parallels, "
-    "start from different POS TARGs, or their number does not fit n. The message gives the option "
-    "or the edit that resolves it. Completed visits are exempt.",
+    "start from different POS TARGs, their number does not fit n, or the pattern does not fit the "
+    "detector. The message gives the option or the edit that resolves it. Completed visits are "
+    "exempt.",
     source=_TAG,
 )
 def refused_tags(visit: VisitPointings, context: ReviewContext) -> Iterator[Message]:
@@ -84,11 +85,12 @@ def refused_tags(visit: VisitPointings, context: ReviewContext) -> Iterator[Mess
         said.update(one.reasons)
         for reason in one.reasons:
             yield one.share.location, f"{one.dither_set.tag!r}: {reason}"
-    if any(one.is_pending for one in tagged):
-        own = [one for one in context.refusals() if one.location.visit == visit.visit.number]
-        refused += [error for error in own if error.message not in said]
     for error in refused:
         yield error.location.inside(visit.visit.location()), error.message
+    pending = [one.share.location for one in tagged if one.is_pending]
+    for error in context.refusals() if pending else ():
+        if error.location.visit == visit.visit.number and error.message not in said:
+            yield error.location.inside(pending[0]), error.message
 
 
 @of_visit(
