@@ -149,7 +149,7 @@ def stamp(figure: Figure, title: str, facts: Sequence[str], handles: Sequence[Li
     added; `handles` make a legend above them.
     """
     width, height = figure.get_size_inches()
-    line = _SEPARATOR.join(map(plain, (*facts, f"aptdither {__version__}")))
+    line = _SEPARATOR.join([*map(plain, facts), f"aptdither\u00a0{__version__}"])
     lines = textwrap.wrap(line, int(width * _LETTERS_PER_IN), break_long_words=False)
     facts_in = len(lines) * _FOOT_LINE_IN + _EDGE_IN
     foot_in = facts_in + _FOOT_GAP_IN
