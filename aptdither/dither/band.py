@@ -98,22 +98,12 @@ class Band:
         return other
 
     def squared_radius(self, u: FloatArray, v: FloatArray) -> FloatArray:
-        """Return the squares of frequencies in units of the band's edge, (..., F).
-
-        Parameters
-        ----------
-        u, v : (..., 1) array, cycles per pixel
-        """
+        """Return the squares of frequencies (..., 1), cycles per pixel, over the band's edge, (..., F)."""
         by_u, by_both, by_v = self._form[:, 0, 0], 2 * self._form[:, 0, 1], self._form[:, 1, 1]
         return np.asarray(u * u * by_u + u * v * by_both + v * v * by_v)
 
     def transfer(self, u: FloatArray, v: FloatArray) -> FloatArray:
-        """Return the transfer function of pupil, pixel and kernel, (..., F); 0 outside the band.
-
-        Parameters
-        ----------
-        u, v : (..., 1) array, cycles per pixel
-        """
+        """Return the transfer function of pupil, pixel and kernel, (..., F); 0 outside the band."""
         squared = self.squared_radius(u, v)
         passed = squared < 1.0
         transfer = np.zeros_like(squared)
@@ -129,15 +119,9 @@ class Band:
 def annulus_mtf(radius: ArrayLike, obscured: ArrayLike) -> FloatArray:
     """Return the transfer function of a ring without aberrations (reference [1]).
 
-    It is the part of the ring that it shares with itself when it is moved by twice `radius`, in
-    units of its outer radius: two circles less each one's part of the other's hole.
-
-    Parameters
-    ----------
-    radius : float or array
-        Frequency in units of the band's edge, 0 to 1.
-    obscured : float or array
-        Inner radius of the ring over its outer one, 0 for a filled circle.
+    It is the part of the ring that it shares with itself when it is moved by twice `radius`, in units of
+    its outer radius: two circles less each one's part of the other's hole. `radius` is the frequency in
+    units of the band's edge, 0 to 1, `obscured` the ring's inner radius over its outer one.
     """
     r, e = np.asarray(radius, dtype=np.float64), np.asarray(obscured, dtype=np.float64)
     own = _own_overlap(r) + e**2 * _own_overlap(np.minimum(r / np.maximum(e, 1e-12), 1.0))

@@ -29,13 +29,7 @@ DESIGNED_FILE = "patterns-designed.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
-    """Patterns by name.
-
-    Attributes
-    ----------
-    patterns : tuple of Pattern
-        In the order they are listed; no two names are equal without regard to case.
-    """
+    """Patterns by name, in the order they are listed; no two names are equal without regard to case."""
 
     patterns: tuple[Pattern, ...]
     _by_name: dict[str, Pattern] = field(init=False, repr=False, compare=False)
@@ -65,13 +59,9 @@ class Catalog:
         return tuple(pattern.name for pattern in self.patterns)
 
     def of_config(self, config: str, parallel: str = "") -> tuple[Pattern, ...]:
-        """Return the patterns for a detector, or for a prime and its parallel.
+        """Return the patterns for a detector, or for a prime and its parallel, as APT writes them.
 
-        Parameters
-        ----------
-        config, parallel : str
-            As APT writes them. Patterns for any detector belong to every one, and those for a
-            prime alone also to it with a parallel.
+        Patterns for any detector belong to every one, and those for a prime alone also to it with a parallel.
         """
         return tuple(
             pattern
@@ -84,13 +74,7 @@ class Catalog:
         return tuple(pattern for pattern in self.of_config(config, parallel) if pattern.n == n)
 
     def get(self, name: str) -> Pattern:
-        """Return the pattern of that name, without regard to case.
-
-        Raises
-        ------
-        CatalogError
-            If there is none; the message names those that look like it.
-        """
+        """Return the pattern of that name; an error (CatalogError) names those that look like it."""
         pattern = self._by_name.get(name.casefold())
         if pattern is not None:
             return pattern
@@ -167,13 +151,7 @@ def patterns_as_json(
 ) -> str:
     """Return the text of a data file of patterns; the same patterns give the same text.
 
-    Parameters
-    ----------
-    patterns : iterable of Pattern
-    description : str
-        What the file holds, one sentence.
-    generated : dict, optional
-        How it was made, for files that a command writes: ``command``, ``seed`` and the like.
+    `description` says in one sentence what the file holds, `generated` how a command made it.
     """
     head: dict[str, Any] = {"catalog_version": 1, "description": description}
     if generated is not None:

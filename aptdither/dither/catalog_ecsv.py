@@ -28,14 +28,7 @@ _UNITS: dict[str, OffsetFrame] = {"pix": "pix", "pixel": "pix", "arcsec": "posta
 
 
 def write_ecsv(pattern: Pattern, file: IO[str]) -> None:
-    """Write one pattern as ECSV that :func:`read_ecsv` and astropy read back, every digit of it.
-
-    Parameters
-    ----------
-    pattern : Pattern
-    file : text file
-        Open for writing.
-    """
+    """Write one pattern as ECSV that :func:`read_ecsv` and astropy read back, every digit of it."""
     from astropy.table import Table
 
     points = np.array(pattern.points, dtype=float)
@@ -53,13 +46,7 @@ def write_ecsv(pattern: Pattern, file: IO[str]) -> None:
 
 
 def read_ecsv_file(path: Path) -> tuple[Pattern, ...]:
-    """Read an observer's own patterns from a file; see :func:`read_ecsv`.
-
-    Raises
-    ------
-    CatalogError
-        If the file cannot be read, and as for :func:`read_ecsv`.
-    """
+    """Read an observer's own patterns from a file; see :func:`read_ecsv`."""
     try:
         source = read_ecsv_bytes(path)
     except ValueError as error:
@@ -69,25 +56,10 @@ def read_ecsv_file(path: Path) -> tuple[Pattern, ...]:
 
 
 def read_ecsv(source: bytes, *, path: str = "") -> tuple[Pattern, ...]:
-    """Read an observer's own patterns.
+    """Read an observer's own patterns, in the order of their first rows.
 
-    Parameters
-    ----------
-    source : bytes
-        ECSV as the module describes it.
-    path : str
-        For messages.
-
-    Returns
-    -------
-    tuple of Pattern
-        In the order of their first rows.
-
-    Raises
-    ------
-    CatalogError
-        Naming row and column; several mistakes are listed together. Rows are counted from 1 below
-        the line of column names.
+    Errors (CatalogError) name row and column, rows counted from 1 below the line of column names; several
+    mistakes are listed together.
     """
     try:
         try:

@@ -34,20 +34,7 @@ _GRID = 24
 
 
 def split_counts(m: int, most: int = MAX_CLUSTER_SIZE) -> tuple[int, ...]:
-    """Return the sizes of the fewest clusters for `m` points, as equal as can be, larger first.
-
-    Parameters
-    ----------
-    m : int
-        Number of points, 1 or more.
-    most : int
-        Points of one cluster at the most.
-
-    Returns
-    -------
-    tuple of int
-        Their sum is `m`.
-    """
+    """Return the sizes of the fewest clusters for `m` points, as equal as can be, larger first."""
     if m < 1 or most < 1:
         raise ValueError(f"{m} points cannot be split into clusters of at most {most}")
     count = -(-m // most)
@@ -65,18 +52,17 @@ def offset_clusters(
     postargs : sequence of (n, 2) array_like, arcsec, or Quantity
         The POS TARGs of each cluster; they may be the same pattern over and over.
     aperture : Aperture
-        Whose distortion holds.
     base : (2,) array_like, arcsec, or Quantity
         POS TARG that all exposures share: phases interleave where it makes the target land.
 
     Returns
     -------
     (M, 2) float array, arcsec
-        POS TARGs of all points relative to `base`, cluster after cluster, the first point as it
-        was, rounded to the three decimals that are written. Cluster centers lie on a hexagonal
-        spiral, the detector's cluster step or more apart: as much as keeps points of different
-        clusters its largest blob apart. Every cluster has its pattern's offsets in pixels where the target lands.
-        One cluster stays as it is.
+        POS TARGs of all points relative to `base`, rounded to the three decimals that are written,
+        cluster after cluster, the first point as it was. Cluster centers lie on a hexagonal spiral, the
+        detector's cluster step or more apart: as much as keeps points of different clusters its largest
+        blob apart. Every cluster has its pattern's offsets in pixels where the target lands. One
+        cluster stays as it is.
 
     Raises
     ------
@@ -173,18 +159,8 @@ def cluster_steps(
 ) -> FloatArray:
     """Return where each cluster goes: steps that interleave, as short as artifacts allow.
 
-    Parameters
-    ----------
-    patterns_pix : sequence of (n, 2) float array, pixels
-    scale_arcsec : (float, float)
-        Pixel scale in x and y, arcsec per pixel.
-    detector : Detector
-        For the shortest step and the size of its artifacts.
-
-    Returns
-    -------
-    (K, 2) float array, pixels
-        What is added to the points of each cluster; (0, 0) for the first.
+    Patterns are (n, 2), pixels, `scale_arcsec` the pixel scale in x and y; the steps (K, 2), pixels, are
+    added to the points of each cluster, (0, 0) to the first.
     """
     fractions = interleave(patterns_pix)
     middles = np.array([(p.min(axis=0) + p.max(axis=0)) / 2 for p in patterns_pix])

@@ -75,17 +75,7 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A position on a chip that a view sees.
-
-    Attributes
-    ----------
-    view : int
-        Index of the view.
-    chip : int
-        Number of the chip.
-    x_pix, y_pix : float
-        Pixels of the calibrated image of the chip, 1-based.
-    """
+    """A position on a chip (its number) that a view (its index) sees: image pixels, 1-based."""
 
     view: int
     chip: int

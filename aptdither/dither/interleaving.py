@@ -31,23 +31,10 @@ _GRID, _FINEST_PIX = 12, 0.01
 def best_shift(there: FloatArray, cluster: FloatArray, views: Views, *, base: Any) -> FloatArray:
     """Return the shift of a cluster that puts its phases best between those that are there.
 
-    Parameters
-    ----------
-    there : (M, 2) float array, arcsec
-        POS TARGs of the other visits' exposures relative to `base`.
-    cluster : (N, 2) float array, arcsec
-        POS TARGs of the cluster.
-    views : View or sequence of View
-        What sees both.
-    base : (2,) array_like, arcsec
-        POS TARG that all exposures share.
-
-    Returns
-    -------
-    (2,) float array, arcsec
-        Three decimals, less than a pixel of the first view. Of the shifts with the largest packing
-        distances at their worst places, the first whose efficiency at the worst place is within
-        `EQUAL_UNION_EFFICIENCY` of the best. Deterministic.
+    `there` (M, 2) are the POS TARGs, arcsec relative to `base`, of the other visits' exposures, `cluster`
+    (N, 2) those of the cluster; `views` see both. The shift (2,), arcsec with three decimals, is less than a
+    pixel of the first view: of the shifts with the largest packing distances at their worst places, the
+    first whose efficiency at the worst place is within `EQUAL_UNION_EFFICIENCY` of the best.
     """
     field = field_points(views, base=base, grid=3)
     band = band_at(views, field)

@@ -41,17 +41,10 @@ def invert_in_place(matrix: Complexes) -> None:
 def variance_of_few(
     offsets: FloatArray, shifts: FloatArray, power: FloatArray, *, gradient: bool
 ) -> tuple[FloatArray, FloatArray | None]:
-    """Return the variance summed over frequencies (C, F), and its derivative (C, F, N, 2).
+    """Return the variance summed over frequencies (C, F), and if wanted its derivative (C, F, N, 2).
 
-    Parameters
-    ----------
-    offsets : (C, F, N, 2) array, pixels
-    shifts : (K, 2) array
-        The aliases of all frequencies.
-    power : (F, K, 2, cells) array
-        `P` and its square; 0 outside the band.
-    gradient : bool
-        Whether the derivative is wanted.
+    `offsets` (C, F, N, 2) are pixels, `shifts` (K, 2) the aliases of all frequencies, `power`
+    (F, K, 2, cells) is `P` and its square, 0 outside the band.
     """
     count, size, n, cells = *offsets.shape[:3], power.shape[-1]
     i, j = np.array(list(combinations(range(n), 2)), dtype=np.intp).reshape(-1, 2).T

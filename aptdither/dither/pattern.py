@@ -122,13 +122,7 @@ class Pattern(Shown):
 
 
 def check_name(name: str) -> None:
-    """Raise an error for a name that no pattern can have.
-
-    Raises
-    ------
-    CatalogError
-        With what is allowed.
-    """
+    """Raise an error (CatalogError) for a name that no pattern can have."""
     if not NAME_PATTERN.fullmatch(name):
         raise CatalogError(
             f"a pattern cannot be called {name[:110]!r}: letters, digits and . _ + - are allowed, "

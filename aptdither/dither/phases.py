@@ -74,19 +74,11 @@ HOLE_TOLERANCE = 1e-9
 
 
 def packing_limit(n: int) -> float:
-    """Return the largest packing distance that `n` phases can have, or a bound on it.
+    """Return the largest packing distance that `n` phases can have, or a bound on it, pixels.
 
-    Parameters
-    ----------
-    n : int
-        Number of phases, 1 or more.
-
-    Returns
-    -------
-    float
-        Pixels. For `n` up to 9 the entry of :data:`PACKING_LIMIT`; beyond, ``sqrt(2/(sqrt(3) n))``,
-        which no set reaches in general: circles of that diameter would fill the torus as densely
-        as the hexagonal packing fills the plane [3].
+    For `n` up to 9 the entry of :data:`PACKING_LIMIT`; beyond, ``sqrt(2/(sqrt(3) n))``, which no set
+    reaches in general: circles of that diameter would fill the torus as densely as the hexagonal
+    packing fills the plane [3].
 
     Examples
     --------
@@ -109,7 +101,7 @@ def wrap(offsets_pix: npt.ArrayLike) -> FloatArray:
 
 
 def packing_distance(phases: npt.ArrayLike) -> FloatArray:
-    """Return the smallest distance between two of the phases.
+    """Return the smallest distance between two of the phases, pixels.
 
     Parameters
     ----------
@@ -235,17 +227,10 @@ SLEW_OVERHEADS = ((1.25, 20.0), (10.0, 30.0), (inf, 60.0))
 
 
 def slew_seconds(postargs_arcsec: npt.ArrayLike) -> float:
-    """Return the overhead of moving along POS TARGs in the given order.
+    """Return the overhead, seconds, of moving along POS TARGs (N, 2), arcsec, in the given order.
 
-    Parameters
-    ----------
-    postargs_arcsec : (N, 2) array_like, arcsec
-
-    Returns
-    -------
-    float
-        Seconds. A move of zero costs nothing. A move beyond 90 arcsec counts 60 s, which is too
-        little: the acquisition of new guide stars that it needs is not in this sum.
+    A move of zero costs nothing. A move beyond 90 arcsec counts 60 s, which is too little: the
+    acquisition of new guide stars that it needs is not in this sum.
     """
     steps = np.diff(np.asarray(postargs_arcsec, dtype=float), axis=0)
     seconds = 0.0
@@ -273,18 +258,10 @@ MAX_EXACT_PATH = 9
 
 
 def order_points(offsets: npt.ArrayLike) -> tuple[int, ...]:
-    """Return the order of a short path through all offsets, beginning with the first.
+    """Return the order of a short path through all offsets (N, 2), beginning with the first.
 
-    Parameters
-    ----------
-    offsets : (N, 2) array_like
-        In any one unit.
-
-    Returns
-    -------
-    tuple of int
-        Indices into `offsets`, 0 first. The shortest path for N <= `MAX_EXACT_PATH`; beyond, each
-        time the nearest point that is left. Of equal paths always the same one.
+    The shortest path for N <= `MAX_EXACT_PATH`; beyond, each time the nearest point that is left. Of
+    equal paths always the same one. Indices into `offsets`, 0 first.
     """
     distances = _distances(offsets).tolist()
     n = len(distances)

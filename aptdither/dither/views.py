@@ -80,13 +80,7 @@ def _turned(postargs: npt.ArrayLike, given: Frame | None, wanted: Frame | None) 
 
 
 def as_views(views: Views) -> tuple[View, ...]:
-    """Return one view or several as a tuple.
-
-    Raises
-    ------
-    ValueError
-        If there is none.
-    """
+    """Return one view or several as a tuple; none is an error (ValueError)."""
     several = (views,) if isinstance(views, View) else tuple(views)
     if not several:
         raise ValueError("there is no view to evaluate")
@@ -98,13 +92,8 @@ def footprints(
 ) -> tuple[Footprint, ...]:
     """Return the region of each view on its chips.
 
-    Parameters
-    ----------
-    views : View or sequence of View
-    base : (2,) array_like, arcsec, or Quantity
-        POS TARG that all exposures share: each region lies about where the target then lands.
-    postargs : (N, 2) array_like, arcsec, or Quantity, optional
-        POS TARGs relative to `base`: of a whole readout the part that every exposure sees counts.
+    `base` is the POS TARG that all exposures share: each region lies about where the target then lands.
+    With `postargs` (N, 2) relative to it, of a whole readout the part that every exposure sees counts.
     """
     shared, laid = plain(base, "arcsec"), []
     for view in as_views(views):
@@ -117,15 +106,7 @@ def footprints(
 
 
 def field_points(views: Views, *, base: Any = (0.0, 0.0), grid: int = 9) -> FieldPoints:
-    """Return the field points of the regions of all views, one view after the other.
-
-    Parameters
-    ----------
-    views, base
-        As for :func:`footprints`.
-    grid : int
-        Points on a side, see :meth:`~aptdither.dither.region.Footprint.sample`.
-    """
+    """Return field points of the regions of all views: `grid` on a side (:meth:`Footprint.sample`)."""
     return sampled(footprints(views, base=base), grid)
 
 
@@ -167,15 +148,7 @@ def seen_at(offsets_pix: FloatArray, views: Views, field: FieldPoints) -> npt.ND
 
 
 def band_at(views: Views, field: FieldPoints, **options: Any) -> AliasingModel:
-    """Return the aliasing model with each field point's own Jacobian and its view's optics.
-
-    Parameters
-    ----------
-    views : View or sequence of View
-    field : FieldPoints
-    **options
-        Of :class:`~aptdither.dither.sampling.AliasingModel`.
-    """
+    """Return the aliasing model with each field point's own Jacobian and its view's optics."""
     return _band(optics_at(views, field).tobytes(), **options)
 
 

@@ -20,35 +20,19 @@ _AREA_POINTS = 600
 
 
 def unseen_pix(postargs: Any, view: View, *, base: Any = (0.0, 0.0)) -> FloatArray:
-    """Return how far the region of a target reaches beyond what is read, in each exposure.
+    """Return how far the region of a target reaches beyond what is read, in each exposure, pixels (N,).
 
-    Parameters
-    ----------
-    postargs : (N, 2) array_like, arcsec, or Quantity
-        POS TARGs relative to `base`.
-    view : View
-        Its region is a disc or a point; for the full readout the target's position counts.
-    base : (2,) array_like, arcsec, or Quantity
-        POS TARG that all exposures share.
-
-    Returns
-    -------
-    (N,) float array, pixels
-        0 where the exposure sees the whole region, infinity where it lies far off the detector. The
-        gap between two chips, which no large target avoids, is not beyond: see :func:`seen_by_all`.
+    `postargs` (N, 2) count from `base`, arcsec. The region is a disc or a point; for the full readout the
+    target's position counts. 0 where the exposure sees all of it, infinity where it lies far off the
+    detector. The gap between two chips, which no large target avoids, is not beyond:
+    see :func:`seen_by_all`.
     """
     beyond = _beyond(postargs, view, _rim(view), base, gap_counts=False)
     return np.asarray(np.max(beyond, axis=-1))
 
 
 def seen_by_all(postargs: Any, view: View, *, base: Any = (0.0, 0.0)) -> float:
-    """Return the share of a region that every exposure sees, 0 to 1.
-
-    Parameters
-    ----------
-    postargs, view, base
-        As for :func:`unseen_pix`; here the full readout is a region like others.
-    """
+    """Return the share of a region that every exposure sees, 0 to 1; also of the full readout."""
     if view.region.kind is not RegionKind.FULL:
         unseen = np.any(_beyond(postargs, view, _area(view), base, gap_counts=True) > 0, axis=0)
         return float(1.0 - np.mean(unseen))
@@ -69,15 +53,7 @@ def seen_by_all(postargs: Any, view: View, *, base: Any = (0.0, 0.0)) -> float:
 def largest_scale(postargs: Any, view: View, *, base: Any = (0.0, 0.0)) -> float:
     """Return by how much a pattern must shrink for all exposures to see the region, 0 to 1.
 
-    Parameters
-    ----------
-    postargs, view, base
-        As for :func:`unseen_pix`.
-
-    Returns
-    -------
-    float
-        1 where it fits as it is, 0 where the base pointing alone does not see the region.
+    1 where it fits as it is, 0 where the base pointing alone does not see the region.
     """
     offsets = plain(postargs, "arcsec")
 

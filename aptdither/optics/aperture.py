@@ -102,12 +102,12 @@ class Chip:
 class Aperture:
     """One aperture: its POS TARG frame, and the chips it reads.
 
-    Sky coordinates may be given as plain numbers in arcsec or as astropy quantities of any angular
-    unit, pixels as plain numbers or quantities in pix; results are plain. Pixels count in the
-    calibrated image of one chip: `chip` is its number, the chip of the reference point when left
-    out.
+    Sky coordinates and POS TARGs may be given as plain numbers in arcsec or as astropy quantities of
+    any angular unit, pixels as plain numbers or quantities in pix; results are plain, floats or arrays
+    to which the arguments broadcast. Pixels count in the calibrated image of one chip, 1-based, and may
+    lie off it: `chip` is its number, the chip of the reference point when left out.
 
-    Parameters
+    Attributes
     ----------
     config, name : str
         As APT writes them: ``WFC3/IR``, ``IR-FIX``.
@@ -159,13 +159,7 @@ class Aperture:
         return self.chip().distortion
 
     def chip(self, number: int | None = None) -> Chip:
-        """Return a chip by its number; the chip of the reference point when left out.
-
-        Raises
-        ------
-        OpticsError
-            If the aperture does not read that chip.
-        """
+        """Return a chip by its number; an error (OpticsError) lists those that are read."""
         wanted = self.frame.chip if number is None else number
         for chip in self.chips:
             if chip.number == wanted:
@@ -187,33 +181,14 @@ class Aperture:
         )
 
     def contains(self, x_pix: float, y_pix: float, *, chip: int | None = None) -> bool:
-        """Tell whether a pixel position lies on a chip's calibrated image, read or not.
-
-        Raises
-        ------
-        OpticsError
-            If the aperture does not read that chip.
-        """
+        """Tell whether a pixel position lies on a chip's calibrated image, read or not."""
         self.chip(chip)
         return self.detector.contains(x_pix, y_pix)
 
     def ideal_from_pixel(
         self, x_pix: npt.ArrayLike, y_pix: npt.ArrayLike, *, chip: int | None = None
     ) -> tuple[FloatArray, FloatArray]:
-        """Convert pixel coordinates to the ideal frame.
-
-        Parameters
-        ----------
-        x_pix, y_pix : float or array, pixels
-            Coordinates in the calibrated image, 1-based; they broadcast.
-        chip : int, optional
-            Number of the chip.
-
-        Returns
-        -------
-        x_arcsec, y_arcsec : float or array, arcsec
-            POS TARG of a target that lands there.
-        """
+        """Convert pixel coordinates to the ideal frame, arcsec: the POS TARG that puts a target there."""
         on = self.chip(chip)
         return on.distortion.forward(
             plain(x_pix, "pix"), plain(y_pix, "pix"), origin_pix=on.reference_pix
@@ -222,19 +197,7 @@ class Aperture:
     def pixel_from_ideal(
         self, x_arcsec: npt.ArrayLike, y_arcsec: npt.ArrayLike, *, chip: int | None = None
     ) -> tuple[FloatArray, FloatArray]:
-        """Convert ideal positions to pixel coordinates, to better than 1e-9 pixel.
-
-        Parameters
-        ----------
-        x_arcsec, y_arcsec : float or array, arcsec
-            Positions in the ideal frame; they broadcast.
-        chip : int, optional
-            Number of the chip.
-
-        Returns
-        -------
-        x_pix, y_pix : float or array, pixels
-            Coordinates in the calibrated image, 1-based; they may lie off the chip.
+        """Convert ideal positions, arcsec, to pixel coordinates, to better than 1e-9 pixel.
 
         Raises
         ------
@@ -254,24 +217,11 @@ class Aperture:
         at: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
         chip: int | None = None,
     ) -> tuple[FloatArray, FloatArray]:
-        """Return how far a star moves over the detector when a POS TARG is commanded.
+        """Return how far a star moves over the detector when a POS TARG is commanded, pixels.
 
-        A POS TARG is added to a star's ideal position, so the move depends on where the star is.
-
-        Parameters
-        ----------
-        x_arcsec, y_arcsec : float or array, arcsec
-            The POS TARG.
-        at : (x_pix, y_pix), pixels, optional
-            Where the star lands without it, coordinates in the calibrated image; numbers or arrays
-            that broadcast with the POS TARGs. Where POS TARG 0, 0 lands when left out.
-        chip : int, optional
-            Number of the chip.
-
-        Returns
-        -------
-        dx_pix, dy_pix : float or array, pixels
-            The star's move along increasing column and row.
+        A POS TARG is added to a star's ideal position, so the move along increasing column and row
+        depends on where the star is: `at` (x_pix, y_pix) says where it lands without it, numbers or
+        arrays; where POS TARG 0, 0 lands when left out.
         """
         on = self.chip(chip)
         x_step, y_step = plain(x_arcsec, "arcsec"), plain(y_arcsec, "arcsec")
@@ -288,19 +238,9 @@ class Aperture:
         at: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
         chip: int | None = None,
     ) -> tuple[FloatArray, FloatArray]:
-        """Return the POS TARG that moves a star by so many pixels: no inverse is needed.
+        """Return the POS TARG, arcsec, that moves a star by so many pixels: no inverse is needed.
 
-        Parameters
-        ----------
-        dx_pix, dy_pix : float or array, pixels
-            The wanted move along increasing column and row.
-        at, chip
-            As for :meth:`offset_from_postarg`.
-
-        Returns
-        -------
-        x_arcsec, y_arcsec : float or array, arcsec
-            The POS TARG.
+        `at` is where the star lands without it, as for :meth:`offset_from_postarg`.
         """
         on = self.chip(chip)
         x_move, y_move = plain(dx_pix, "pix"), plain(dy_pix, "pix")
@@ -312,32 +252,14 @@ class Aperture:
     def jacobian_at(
         self, x_pix: npt.ArrayLike, y_pix: npt.ArrayLike, *, chip: int | None = None
     ) -> FloatArray:
-        """Return the slopes ``d(x_arcsec, y_arcsec) / d(x_pix, y_pix)`` (..., 2, 2).
-
-        Parameters
-        ----------
-        x_pix, y_pix, chip
-            As for :meth:`scale_at`.
-        """
+        """Return the slopes ``d(x_arcsec, y_arcsec) / d(x_pix, y_pix)`` (..., 2, 2)."""
         on = self.chip(chip)
         return on.distortion.jacobian(*self._from_origin(on, (x_pix, y_pix)))
 
     def scale_at(
         self, x_pix: npt.ArrayLike, y_pix: npt.ArrayLike, *, chip: int | None = None
     ) -> tuple[FloatArray, FloatArray]:
-        """Return the lengths on the sky of a step of one pixel in x and in y.
-
-        Parameters
-        ----------
-        x_pix, y_pix : float or array, pixels
-            Coordinates in the calibrated image.
-        chip : int, optional
-            Number of the chip.
-
-        Returns
-        -------
-        x_scale, y_scale : float or array, arcsec per pixel
-        """
+        """Return the lengths on the sky of a step of one pixel in x and in y, arcsec per pixel."""
         slopes = self.jacobian_at(x_pix, y_pix, chip=chip)
         lengths = np.hypot(slopes[..., 0, :], slopes[..., 1, :])
         return lengths[..., 0], lengths[..., 1]
@@ -357,14 +279,7 @@ class Aperture:
 
 
 def plain(value: npt.ArrayLike, unit: str) -> FloatArray:
-    """Return the plain numbers of a value, which may be an astropy quantity.
-
-    Parameters
-    ----------
-    value : float, array or Quantity
-        Without a unit it is taken to be in `unit`.
-    unit : str
-        Name of the unit that is wanted.
+    """Return the plain numbers of a value that may be an astropy quantity; else it is in `unit`.
 
     Raises
     ------
@@ -381,13 +296,7 @@ def plain(value: npt.ArrayLike, unit: str) -> FloatArray:
 
 
 def aperture_names(config: str) -> tuple[str, ...]:
-    """Return the names of all apertures of a configuration, as APT writes them.
-
-    Raises
-    ------
-    OpticsError
-        If the configuration is not supported.
-    """
+    """Return the names of all apertures of a configuration, as APT writes them."""
     return tuple(siaf_tables(config)["apertures"])
 
 

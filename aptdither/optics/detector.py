@@ -15,13 +15,7 @@ from aptdither.errors import OpticsError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pupil:
-    """What of the telescope's primary mirror a detector sees: a ring.
-
-    Attributes
-    ----------
-    inner, outer : float
-        Radii as fractions of the primary mirror's.
-    """
+    """What of the primary mirror a detector sees: a ring, radii as fractions of the mirror's."""
 
     inner: float
     outer: float
@@ -31,13 +25,8 @@ class Pupil:
 class PixelKernel:
     """How a detector spreads the light of one pixel over the 3 x 3 pixels about it.
 
-    Attributes
-    ----------
-    wavelength_nm : float
-        Where it holds; between two wavelengths it is interpolated.
-    corner, edge, center : float
-        Shares of each corner, each edge and the center: 4 corner + 4 edge + center is 1, to the
-        digits of the source.
+    Shares of each corner, each edge and the center, whose sum is 1 to the digits of the source, at a
+    wavelength; between two wavelengths they are interpolated.
     """
 
     wavelength_nm: float
@@ -138,13 +127,7 @@ class Detector:
         return self.config.partition("/")[0]
 
     def contains(self, x_pix: float, y_pix: float) -> bool:
-        """Tell whether a position lies on a chip's calibrated image.
-
-        Parameters
-        ----------
-        x_pix, y_pix : float, pixels
-            1-based: the image reaches from 0.5 to half a pixel beyond its last pixel's center.
-        """
+        """Tell whether a position, 1-based pixels, lies on a pixel of a chip's calibrated image."""
         columns, rows = self.image_pix
         return 0.5 <= x_pix <= columns + 0.5 and 0.5 <= y_pix <= rows + 0.5
 

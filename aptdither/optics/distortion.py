@@ -47,12 +47,11 @@ class Distortion:
     Parameters
     ----------
     x_coef, y_coef : (degree + 1, degree + 1) float array
-        ``x_coef[i, j]`` multiplies ``dx**i * dy**j``; arcsec per pixel to the power i + j.
-        Elements with i + j > degree must be zero.
+        ``x_coef[i, j]`` multiplies ``dx**i * dy**j``; arcsec per pixel to the power i + j, 0 where
+        i + j > degree.
     reach_pix : float
         Half the side of the square about the reference pixel in which the map must not fold over:
-        at least the detector's farthest edge. Beyond it the inverse works too, with a few more
-        steps.
+        at least the detector's farthest edge. Beyond it the inverse works too, in a few more steps.
 
     Raises
     ------
@@ -104,19 +103,10 @@ class Distortion:
         *,
         origin_pix: tuple[float, float] = (0.0, 0.0),
     ) -> tuple[FloatArray, FloatArray]:
-        """Convert pixels to arcsec.
+        """Convert pixels to arcsec in the ideal frame.
 
-        Parameters
-        ----------
-        dx_pix, dy_pix : float or array, pixels
-            Offsets from the reference pixel, along increasing column and row; they broadcast.
-        origin_pix : (float, float), pixels
-            Subtracted from the offsets first: give the reference pixel to pass pixel coordinates.
-
-        Returns
-        -------
-        x_arcsec, y_arcsec : float or array, arcsec
-            Position in the ideal frame.
+        `dx_pix` and `dy_pix` are offsets from the reference pixel, along increasing column and row; they
+        broadcast. `origin_pix` is subtracted first: give the reference pixel to pass pixel coordinates.
 
         Raises
         ------
@@ -133,17 +123,9 @@ class Distortion:
         return _shaped(out[0], shape), _shaped(out[1], shape)
 
     def jacobian(self, dx_pix: npt.ArrayLike, dy_pix: npt.ArrayLike) -> FloatArray:
-        """Return the slopes ``d(x_arcsec, y_arcsec) / d(dx_pix, dy_pix)``.
+        """Return the slopes ``d(x_arcsec, y_arcsec) / d(dx_pix, dy_pix)``, (..., 2, 2), arcsec per pixel.
 
-        Parameters
-        ----------
-        dx_pix, dy_pix : float or array, pixels
-            Offsets from the reference pixel; they broadcast to a shape (...).
-
-        Returns
-        -------
-        (..., 2, 2) float array, arcsec per pixel
-            ``[..., 0, 1]`` is dx_arcsec / d dy_pix.
+        ``[..., 0, 1]`` is dx_arcsec / d dy_pix; `dx_pix` and `dy_pix` broadcast to (...).
         """
         x, y, shape = _flat_pair(dx_pix, dy_pix)
         out = np.empty((4, x.size))
@@ -159,19 +141,9 @@ class Distortion:
         *,
         origin_pix: tuple[float, float] = (0.0, 0.0),
     ) -> tuple[FloatArray, FloatArray]:
-        """Convert arcsec to pixels, to better than 1e-9 pixel.
+        """Convert arcsec in the ideal frame to pixels from the reference pixel, to better than 1e-9.
 
-        Parameters
-        ----------
-        x_arcsec, y_arcsec : float or array, arcsec
-            Positions in the ideal frame; they broadcast.
-        origin_pix : (float, float), pixels
-            Added to the result: give the reference pixel to get pixel coordinates.
-
-        Returns
-        -------
-        dx_pix, dy_pix : float or array, pixels
-            Offsets from the reference pixel.
+        `origin_pix` is added to the result: give the reference pixel to get pixel coordinates.
 
         Raises
         ------
@@ -198,12 +170,7 @@ class Distortion:
     def moved(self, dx_pix: float, dy_pix: float) -> Distortion:
         """Return the same distortion about another reference pixel, zero there.
 
-        Parameters
-        ----------
-        dx_pix, dy_pix : float, pixels
-            The new reference pixel, as an offset from the old one. The axes keep their directions
-            and the polynomial its values but for the constant: ``new(d) = old(d + shift) -
-            old(shift)``.
+        The axes keep their directions: ``new(d) = old(d + shift) - old(shift)``, shift in pixels.
         """
         x_coef = _expanded_about(self.x_coef, dx_pix, dy_pix)
         y_coef = _expanded_about(self.y_coef, dx_pix, dy_pix)
@@ -213,15 +180,7 @@ class Distortion:
     def turned(
         self, matrix: FloatArray, *, shift_arcsec: tuple[float, float] = (0.0, 0.0)
     ) -> Distortion:
-        """Return the same distortion in another ideal frame.
-
-        Parameters
-        ----------
-        matrix : (2, 2) float array
-            Turns positions in the old frame into the new one.
-        shift_arcsec : (float, float), arcsec
-            Added after it.
-        """
+        """Return the same distortion in a frame that `matrix` (2, 2) and then a shift lead to."""
         (xx, xy), (yx, yy) = matrix
         x_coef = xx * self.x_coef + xy * self.y_coef
         y_coef = yx * self.x_coef + yy * self.y_coef
@@ -333,13 +292,7 @@ def _expanded_about(table: FloatArray, x0: float, y0: float) -> FloatArray:
 def _flat_pair(
     x: npt.ArrayLike, y: npt.ArrayLike
 ) -> tuple[FloatArray, FloatArray, tuple[int, ...]]:
-    """Broadcast two coordinates; give them flat, with the shape to return to.
-
-    Raises
-    ------
-    OpticsError
-        When one is not a finite number, or absurdly large.
-    """
+    """Broadcast two coordinates; give them flat, with the shape to return to."""
     first, second = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     if first.shape != second.shape:
         first, second = np.broadcast_arrays(first, second)

@@ -22,13 +22,7 @@ _ALIAS = re.compile(r"(?:^|[-:?\[,{])\s*\*\w")
 
 
 def read_ecsv_bytes(path: Path) -> bytes:
-    """Return the bytes of a table's file.
-
-    Raises
-    ------
-    ValueError
-        If it cannot be read: the end of a sentence that begins with the file.
-    """
+    """Return a table's bytes; an error (ValueError) ends a sentence that begins with the file."""
     if not path.is_file():
         raise ValueError("is a directory or a device" if path.exists() else "does not exist")
     try:
@@ -42,13 +36,7 @@ def read_ecsv_bytes(path: Path) -> bytes:
 
 
 def parse_ecsv(source: bytes) -> Any:
-    """Return the astropy table of an ECSV file.
-
-    Raises
-    ------
-    ValueError
-        If it cannot be read: the end of a sentence that begins with the file.
-    """
+    """Return the astropy table of an ECSV file; errors are as for :func:`read_ecsv_bytes`."""
     try:
         text = source.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -24,12 +24,11 @@ class ElementKind(StrEnum):
 class SpectralElement:
     """A filter or grism.
 
-    Parameters
+    Attributes
     ----------
     name : str
         As APT writes it, such as ``F160W``.
     kind : ElementKind
-        Filter or grism.
     wavelength_nm : float
         A filter's pivot wavelength; of a grism the middle of its useful range.
     note : str
@@ -43,13 +42,7 @@ class SpectralElement:
 
 
 def element_names(config: str) -> tuple[str, ...]:
-    """Return the names of all spectral elements of a configuration, bluest filter first.
-
-    Raises
-    ------
-    OpticsError
-        For a configuration that is not known.
-    """
+    """Return the names of all spectral elements of a configuration, bluest filter first."""
     return tuple(_elements(config))
 
 

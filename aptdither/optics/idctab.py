@@ -57,24 +57,10 @@ class IdctabRow:
 def read_idctab(
     path: Path, element: str | None = None, *, reach_pix: float, chip: int = 1
 ) -> IdctabRow:
-    """Read one forward polynomial of an IDCTAB.
+    """Read the forward polynomial of a chip and a spectral element from an IDCTAB (FITS).
 
-    Parameters
-    ----------
-    path : path
-        The FITS file.
-    element : str, optional
-        Spectral element whose row is wanted.
-    reach_pix : float
-        For :class:`Distortion`.
-    chip : int
-        The detector's chip, where a table has several.
-
-    Raises
-    ------
-    OpticsError
-        When the file is missing, is no IDCTAB, has no row for the element, or its polynomial is no
-        distortion; the message says what was wanted.
+    Errors (OpticsError) are that the file is missing, is no IDCTAB, has no row for the element, or that
+    its polynomial is no distortion; the message says what was wanted.
     """
     header, rows = load_idctab(path)
     columns = rows[0].keys()
@@ -104,13 +90,7 @@ def read_idctab(
 
 
 def load_idctab(path: Path) -> tuple[Any, list[dict[str, Any]]]:
-    """Return the header and the rows of an IDCTAB that has the columns it must have.
-
-    Raises
-    ------
-    OpticsError
-        When the file is missing, or is no IDCTAB.
-    """
+    """Return the header and the rows of an IDCTAB that has the columns it must have."""
     header, rows = _load_table(path)
     columns = rows[0].keys()
     missing = [name for name in REQUIRED if name not in columns]

@@ -44,14 +44,13 @@ OFFSETS = {"dx_pix": "pix", "dy_pix": "pix"}
 class Measured:
     """What was commanded and where one star was found.
 
-    Parameters
+    Attributes
     ----------
     dataset : str
-        A name.
-    postargs_arcsec : (N, 2) float array, arcsec
-        Commanded POS TARGs, x and y.
-    positions_pix : (N, 2) float array, pixels
-        Measured positions in the calibrated image (FLT) of one chip, 1-based.
+    postargs_arcsec : (N, 2) float array
+        Commanded POS TARGs.
+    positions_pix : (N, 2) float array
+        Measured, in the calibrated image (FLT) of one chip, 1-based.
     chip : int, optional
         That chip; the one of the aperture's reference point when left out.
     """
@@ -64,16 +63,10 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Similarity:
-    """A fitted ``du = a X + b Y, dv = -b X + a Y``, with errors of one sigma.
+    """A fitted ``du = a X + b Y, dv = -b X + a Y``, in units of the frame per arcsec.
 
-    Parameters
-    ----------
-    a, b : float
-        Coefficients, in units of the frame per arcsec.
-    a_error, b_error : float or None
-        None where two exposures leave nothing to estimate them from. a and b do not covary.
-    rms : float
-        Root mean square of the residuals over both axes, in units of the frame.
+    Errors are of one sigma, None where two exposures leave nothing to estimate them from; a and b do
+    not covary. `rms` is that of the residuals over both axes, in units of the frame.
     """
 
     a: float
@@ -102,23 +95,21 @@ class Similarity:
 class DitherFit:
     """How one dataset's dithers were carried out.
 
-    Parameters
+    Attributes
     ----------
     dataset : str
-        Its name.
     isr : Similarity
         The ISR's A and B, pixels per arcsec in the ISR's frame; the rms is in pixels.
     siaf : Similarity
-        The same against the SIAF, in the POS TARG frame: `scale` is the ratio of what was moved to
-        what was commanded, `turn_deg` the roll, the rms is in arcsec.
-    postargs_arcsec : (N, 2) float array, arcsec
+        The same in the POS TARG frame: `scale` is what was moved over what was commanded, `turn_deg`
+        the roll, the rms is in arcsec.
+    postargs_arcsec : (N, 2) float array
         As commanded.
-    achieved_arcsec : (N, 2) float array, arcsec
-        The POS TARGs that were really carried out, if the first one was: for the coverage that was
-        achieved.
-    positions_pix : (N, 2) float array, pixels
+    achieved_arcsec : (N, 2) float array
+        The POS TARGs that were really carried out, if the first one was.
+    positions_pix : (N, 2) float array
         As measured.
-    predicted_pix : (N, 2) float array, pixels
+    predicted_pix : (N, 2) float array
         Where the SIAF and the commanded POS TARGs put the star, from its first position.
     """
 
@@ -144,14 +135,9 @@ class DitherFit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorrectedFrame:
-    """The ISR's frame: pixels without distortion, zero at an aperture's reference point.
+    """The ISR's frame, that of ``IR-FIX``: pixels without distortion, zero at the reference point.
 
-    Parameters
-    ----------
-    aperture : Aperture
-        ``IR-FIX`` gives the ISR's.
-    a, b : float
-        From the POS TARG frame: ``u = a X + b Y, v = -b X + a Y``; pixels per arcsec.
+    From the POS TARG frame it is ``u = a X + b Y, v = -b X + a Y``, a and b in pixels per arcsec.
     """
 
     aperture: Aperture
@@ -189,10 +175,6 @@ def fit_dithers(
     frame : CorrectedFrame, optional
         The frame of A and B; that of `aperture` when left out.
 
-    Returns
-    -------
-    DitherFit
-
     Raises
     ------
     OpticsError
@@ -219,21 +201,10 @@ def fit_dithers(
 def fit_similarity(
     commanded_arcsec: FloatArray, found: FloatArray, *, name: str = "the data"
 ) -> Similarity:
-    """Fit ``found = t + a commanded + b turned(commanded)`` by least squares.
+    """Fit ``found = t + a commanded + b turned(commanded)`` by least squares, of pairs (N, 2).
 
-    About the means the two unknowns are orthogonal, so the solution is closed.
-
-    Parameters
-    ----------
-    commanded_arcsec, found : (N, 2) float array
-        Pairs, N at least 2.
-    name : str
-        For the message of an error.
-
-    Raises
-    ------
-    OpticsError
-        With fewer than two pairs, values that are not finite, or no commanded step at all.
+    About the means the two unknowns are orthogonal, so the solution is closed. Errors (OpticsError)
+    are fewer than two pairs, values that are not finite, and no commanded step at all.
     """
     if len(commanded_arcsec) < 2:
         raise OpticsError(
@@ -260,25 +231,10 @@ def read_measurements(
 ) -> tuple[Measured, ...]:
     """Read commanded POS TARGs and measured positions from an ECSV table.
 
-    Parameters
-    ----------
-    path : path
-        Columns ``postarg_x, postarg_y`` (arcsec) and either ``x_pix, y_pix`` (positions in the
-        calibrated image, 1-based) or ``dx_pix, dy_pix`` (offsets); ``dataset`` where there are
-        several, ``chip`` where not all are on that of the reference point. A column's own unit is
-        respected.
-    at : (x_pix, y_pix), pixels, optional
-        The place from which offsets count; the reference point is a good one.
-
-    Returns
-    -------
-    tuple of Measured
-        In the order in which the datasets first appear.
-
-    Raises
-    ------
-    OpticsError
-        When the table cannot be used; the message says which column.
+    Columns are ``postarg_x, postarg_y`` (arcsec) and either ``x_pix, y_pix`` (positions in the
+    calibrated image, 1-based) or ``dx_pix, dy_pix`` (offsets from `at`); ``dataset`` where there are
+    several, ``chip`` where not all are on that of the reference point. A column's own unit is respected.
+    Datasets come in the order in which they first appear; errors (OpticsError) name the column.
     """
     path = Path(path)
     table = _load_ecsv(path)

@@ -65,53 +65,27 @@ class Frame:
     def postarg_from(
         self, other: Frame, x_arcsec: npt.ArrayLike, y_arcsec: npt.ArrayLike
     ) -> tuple[FloatArray, FloatArray]:
-        """Return in this frame the displacement of a POS TARG that is given in another frame.
+        """Return in this frame the displacement, arcsec, of a POS TARG that is given in another frame.
 
         The telescope moves once; every detector sees that displacement in (V2, V3). The curvature
         of the sky is left out: 1.7 mas for a POS TARG of 1 arcsec at 350 arcsec from the axis.
-
-        Parameters
-        ----------
-        other : Frame
-            The frame the POS TARG is given in.
-        x_arcsec, y_arcsec : float or array, arcsec
-
-        Returns
-        -------
-        x_arcsec, y_arcsec : float array, arcsec
         """
         x, y = np.asarray(x_arcsec, dtype=float), np.asarray(y_arcsec, dtype=float)
         (xx, xy), (yx, yy) = self.rotation_from(other)
         return xx * x + xy * y, yx * x + yy * y
 
     def y_axis_angle(self, orient_deg: float) -> float:
-        """Return the position angle of the frame's +Y axis, degrees from north through east.
+        """Return the position angle of the frame's +Y axis, degrees from north through east, in [0, 360).
 
         APT's ORIENT is the angle of U3, opposite to V3 (HST Phase II Instructions, section 6.2.2).
         +Y lies ``V3IdlYAngle`` further. With parity -1, +X points west when +Y points north.
-
-        Parameters
-        ----------
-        orient_deg : float
-            APT's ORIENT.
-
-        Returns
-        -------
-        float
-            In [0, 360).
         """
         return (orient_deg - 180.0 + self.theta_deg) % 360.0
 
 
 @cache
 def siaf_tables(config: str) -> dict[str, Any]:
-    """Return the data file of a configuration's apertures.
-
-    Raises
-    ------
-    OpticsError
-        If the configuration is not supported.
-    """
+    """Return the data file of a configuration's apertures."""
     name = get_detector(config).siaf_file
     tables: dict[str, Any] = json.loads(
         files("aptdither").joinpath("data", name).read_text(encoding="utf-8")
@@ -160,21 +134,8 @@ def chip_distortion(row: Distortion, row_frame: Frame, frame: Frame) -> Distorti
     """Return the polynomial of a chip in the ideal frame of another aperture.
 
     A full-frame aperture of two chips has one POS TARG frame; each chip is described by the row of
-    the SIAF that is the chip's own. The row's polynomial is turned and shifted through (V2, V3).
-
-    Parameters
-    ----------
-    row : Distortion
-        From pixels about the reference point of `row_frame` to its ideal frame.
-    row_frame : Frame
-        The frame of the chip's own row.
-    frame : Frame
-        The aperture's frame.
-
-    Returns
-    -------
-    Distortion
-        From the same pixels to `frame`; its constant term is where the row's reference point lies.
+    the SIAF that is the chip's own, from pixels about the reference point of `row_frame`. The row's
+    polynomial is turned and shifted through (V2, V3): its constant term then is where that point lies.
     """
     shift = frame.to_v2v3.T @ np.array(
         [row_frame.v2_arcsec - frame.v2_arcsec, row_frame.v3_arcsec - frame.v3_arcsec]
@@ -190,25 +151,11 @@ def sky_from_ideal(
     ra_deg: float,
     dec_deg: float,
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the sky positions of offsets in an aperture's ideal frame.
+    """Return right ascension in [0, 360) and declination, degrees, of offsets in an ideal frame.
 
-    Parameters
-    ----------
-    x_arcsec, y_arcsec : array_like
-        From the place in the ideal frame where the reference position lands, arcsec.
-    y_angle_deg : float
-        Position angle of +Y, see :meth:`Frame.y_axis_angle`.
-    ra_deg, dec_deg : float
-        The reference position.
-
-    Returns
-    -------
-    ra_deg, dec_deg : float array
-        Right ascension in [0, 360) and declination, degrees.
-
-    Notes
-    -----
-    The ideal frame is taken as the tangent plane at the reference position (gnomonic projection).
+    Offsets count from where the reference position (`ra_deg`, `dec_deg`) lands; `y_angle_deg` is the
+    position angle of +Y, see :meth:`Frame.y_axis_angle`. The ideal frame is taken as the tangent plane
+    there (gnomonic projection).
     """
     x, y = np.radians(np.asarray(x_arcsec) / 3600), np.radians(np.asarray(y_arcsec) / 3600)
     angle, dec0 = np.radians(y_angle_deg), np.radians(dec_deg)
