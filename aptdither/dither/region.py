@@ -180,6 +180,13 @@ class Footprint:
             that are inside.
         view : int
             Index of the view they belong to.
+
+        Examples
+        --------
+        >>> from aptdither.optics.aperture import get_aperture
+        >>> points = Footprint.of(Region.full(), get_aperture("IR")).sample(2)
+        >>> list(zip(points.x_pix.tolist(), points.y_pix.tolist()))[:3]
+        [(557.0, 557.0), (1.0, 1.0), (1.0, 1014.0)]
         """
         if n < 2:
             raise ValueError(f"a region needs 2 points on a side at least, not {n}")
