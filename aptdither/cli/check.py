@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from aptdither.report.check import CheckedFile
     from aptdither.review.reviewer import Reviewer, ReviewOptions
 
-    #: A file, and whether it has exposures of a supported detector.
-    Reviewed = tuple[CheckedFile, bool]
-
 _dumped = functools.partial(json.dumps, allow_nan=False)
 
 #: What workers import before they get their first file.
@@ -111,9 +108,9 @@ def check_proposals(
                 executor, workers = stack.enter_context(_dask_executor(dask))
             files, total = _checked(paths, work, jobs=workers, executor=executor)
             bar = stack.enter_context(_bar(total))
-            for checked, is_supported in stack.enter_context(closing(files)):
+            for checked in stack.enter_context(closing(files)):
                 done += 1
-                bar(done, functools.partial(writer.write, checked, is_supported=is_supported))
+                bar(done, functools.partial(writer.write, checked))
         writer.finish()
     except KeyboardInterrupt:
         opt.print_error(f"stopped after {done} of {total} files")
@@ -126,17 +123,10 @@ def check_proposals(
     return opt.EXIT_FINDINGS if has_failed else opt.EXIT_FINE
 
 
-def check_file(path: str, *, options: ReviewOptions, with_groups: bool) -> Reviewed:
+def check_file(path: str, *, options: ReviewOptions, with_groups: bool) -> CheckedFile:
     """Check one file; its error, if it has one, is in the result.
 
-    Parameters
-    ----------
-    path : str
-        The file.
-    options : ReviewOptions
-        How to review.
-    with_groups : bool
-        Whether to return the evaluated groups too, with the effect of pointing errors.
+    With `with_groups` the evaluated groups are, too, with the effect of pointing errors.
     """
     from aptdither.apt.reader import parse_proposal
     from aptdither.io import files
@@ -153,9 +143,15 @@ def check_file(path: str, *, options: ReviewOptions, with_groups: bool) -> Revie
         groups = tuple(group_as_json(group) for group in review.groups if with_groups)
     except AptDitherError as error:
         error.location = replace(error.location, path=None)  # printed with the file's name
-        return CheckedFile(path=path, sha256=sha256, error=str(error)), True
-    checked = CheckedFile(path=path, sha256=sha256, groups=groups, findings=review.findings)
-    return checked, any(is_supported(one) for visit in proposal.visits for one in visit.exposures)
+        return CheckedFile(path=path, sha256=sha256, error=str(error))
+    exposures = (one for visit in proposal.visits for one in visit.exposures)
+    return CheckedFile(
+        path=path,
+        sha256=sha256,
+        groups=groups,
+        findings=review.findings,
+        is_supported=any(map(is_supported, exposures)),
+    )
 
 
 @functools.lru_cache(maxsize=1)
@@ -167,8 +163,12 @@ def _reviewer(options: ReviewOptions) -> Reviewer:
 
 
 def _checked(
-    paths: Sequence[str], work: Callable[[str], Reviewed], *, jobs: int, executor: Executor | None
-) -> tuple[Generator[Reviewed, None, None], int]:
+    paths: Sequence[str],
+    work: Callable[[str], CheckedFile],
+    *,
+    jobs: int,
+    executor: Executor | None,
+) -> tuple[Generator[CheckedFile, None, None], int]:
     """Return the checked files in order, and their number."""
     from aptdither.io.batch import Outcome, find_proposals, map_in_order
     from aptdither.report.check import CheckedFile
@@ -180,19 +180,17 @@ def _checked(
     # Workers elsewhere have other working directories.
     items = [os.path.abspath(name) for name in names] if executor is not None else names  # noqa: PTH100
 
-    def checked() -> Generator[Reviewed, None, None]:
-        outcomes: Generator[Outcome[Reviewed], None, None] = map_in_order(
+    def checked() -> Generator[CheckedFile, None, None]:
+        outcomes: Generator[Outcome[CheckedFile], None, None] = map_in_order(
             work, items, jobs=jobs, executor=executor, preload=PRELOAD
         )
         with closing(outcomes):
             for one in listed:
                 outcome = next(outcomes) if one.error is None else None
                 if outcome is not None and outcome.value is not None:
-                    file, is_supported = outcome.value
-                    yield replace(file, path=one.item), is_supported
+                    yield replace(outcome.value, path=one.item)
                 else:
-                    error = one.error if outcome is None else outcome.error
-                    yield CheckedFile(path=one.item, error=error), True
+                    yield CheckedFile(path=one.item, error=(outcome or one).error)
 
     return checked(), len(listed)
 
@@ -208,13 +206,13 @@ class _Writer:
         self.files = self.with_findings = self.failed = self.unsupported = 0
         self._kept: list[CheckedFile] = []
 
-    def write(self, checked: CheckedFile, *, is_supported: bool) -> None:
+    def write(self, checked: CheckedFile) -> None:
         """Print one file."""
         from aptdither.report.check import checked_as_json, print_checked
 
         self.counts.update(finding.code for finding in checked.findings)
         self.with_findings += bool(checked.findings)
-        self.unsupported += not is_supported
+        self.unsupported += not checked.is_supported
         if checked.error is not None:
             self.failed += 1
             opt.print_error(f"{checked.path}: {checked.error}")

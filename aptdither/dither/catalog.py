@@ -19,7 +19,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from aptdither.dither.catalog_ecsv import read_ecsv_file
 from aptdither.dither.pattern import TEXT_FIELDS, Pattern
 from aptdither.errors import CatalogError, Location, raise_all
 
@@ -111,6 +110,8 @@ def load_catalog(user_file: str | PathLike[str] | None = None) -> Catalog:
     built_in = _built_in()
     if user_file is None:
         return built_in
+    from aptdither.dither.catalog_ecsv import read_ecsv_file
+
     path = Path(user_file)
     own = read_ecsv_file(path)
     raise_all(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,7 +34,6 @@ from aptdither.dither.pointing_errors import (
     expect,
     shifts_arcsec,
 )
-from aptdither.dither.reconstruction import Reconstruction, reconstruct
 from aptdither.dither.region import FieldPoints
 from aptdither.dither.sampling import SIGNAL_TO_NOISE
 from aptdither.dither.views import View, band_at, offsets_at
@@ -46,6 +45,9 @@ from aptdither.planning.options import Options
 from aptdither.planning.pointings import ExposureSet, Pointing
 from aptdither.planning.sizes import sizes_of
 from aptdither.types import NO_OFFSET, FloatArray, PosTarg, Region, Setup, Shown
+
+if TYPE_CHECKING:
+    from aptdither.dither.reconstruction import Reconstruction
 
 #: After so many different evaluations (some 20 kB each) an :class:`Evaluator` drops what it has
 #: remembered: this bounds the memory of a long run.
@@ -377,6 +379,8 @@ def reconstruct_group(group: DitherGroup, *, errors: bool, seed: int = 0) -> Rec
     With `errors` they have the telescope's pointing errors and the noise of stars of `STAR_SNR`,
     both from `seed`. Without the package ``drizzle`` a UsageError is raised.
     """
+    from aptdither.dither.reconstruction import reconstruct
+
     place, offsets = group.coverage.worst_place, group.evaluation.offsets_arcsec
     shifts = None
     if errors:

@@ -34,7 +34,7 @@ class CheckedFile:
 
     Its name is as given or found below a given folder; its sets are as in the JSON report, where
     they were requested; the findings are by visit, line and code; the error is why it could not be
-    checked.
+    checked. It is supported if it has exposures of a supported detector.
     """
 
     path: str
@@ -42,6 +42,7 @@ class CheckedFile:
     groups: tuple[dict[str, Any], ...] = ()
     findings: tuple[Finding, ...] = ()
     error: str | None = None
+    is_supported: bool = True
 
 
 def checked_as_json(checked: CheckedFile) -> dict[str, Any]:
