@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -169,7 +168,9 @@ class _VisitReader:
         node, elements = self.nodes[element], self.elements
         tic = element.find("TicData/TicDataCurrent")
         children = self.children(element)
-        end = bisect_left(elements, elements[node].stop, lo=node, key=lambda other: other.start)
+        end = node + 1
+        while end < len(elements) and elements[end].start < elements[node].stop:
+            end += 1
         placed = sum(other.name == b"Exposure" for other in elements[node:end])
         return Visit(
             node=node,
