@@ -69,7 +69,8 @@ class _Commands(Mapping[str, Any]):
     """Commands that are imported, and built, when they are asked for: most runs need one."""
 
     def __getitem__(self, name: str) -> Any:
-        function = getattr(import_module(f"aptdither.cli.{name}"), COMMANDS[name])
+        called = COMMANDS[name]  # a KeyError, before anything is imported, for what is no command
+        function = getattr(import_module(f"aptdither.cli.{name}"), called)
         info = CommandInfo(
             name, cls=_Command, callback=opt.command(function), context_settings=SETTINGS
         )
