@@ -68,18 +68,10 @@ TIGHT = {name: one for name, one in FAMILIES.items() if name.endswith("tight")}
 class Closeness:
     """How close a pattern is to the limit, in `E` and in packing distance over its limit.
 
-    Attributes
-    ----------
-    efficiency_worst, packing_worst : float
-        At the worst place, as it is written.
-    efficiency_unrounded, packing_unrounded : float
-        There, if POS TARGs were not rounded: the same pattern after a climb in packing distance
-        that may give a quarter of `EQUAL_EFFICIENCY`. What lacks to it is the cost of rounding.
-    efficiency_center, packing_center : float
-        Where the target lands in the first view. What the worst place lacks to it is the cost of
-        distortion.
-    efficiency_bound : float
-        What no phases exceed at the most undersampled place; 1 is that of the packing distance.
+    Unrounded is the same pattern after a climb in packing distance that may give a quarter of
+    `EQUAL_EFFICIENCY`: what the pattern as written lacks to it is the cost of rounding. What it lacks
+    to the center, where the target lands in the first view, is that of distortion. No phases exceed
+    the bound at the most undersampled place; that of the packing distance is 1.
     """
 
     n: int

@@ -93,7 +93,7 @@ class Objective:
         return self.separation(pattern) > self.spacing_pix - 0.02
 
     def worst_efficiency(self, sharpness: float) -> ObjectiveFunction:
-        """Return the soft minimum of `E` over the field, less the penalty of crowded points.
+        """Return the soft minimum of `E` over the field, less :meth:`crowding`.
 
         The soft minimum ``-log(sum exp(-b E)) / b``, `b` the sharpness, lies below the minimum by
         at most ``log(F) / b``.

@@ -89,19 +89,16 @@ class OptimizeResult:
     Attributes
     ----------
     postargs : tuple of (float, float)
-        POS TARGs from the first point, which is (0, 0), arcsec with three decimals; ordered for the
-        shortest path.
+        From the first point, (0, 0), arcsec with three decimals; ordered for the shortest path.
     coverage : Coverage
-        Over the views that can have the worst place: of those that differ in the spectral element
-        alone the bluest.
+        Over the views that can have the worst place: of several spectral elements the bluest.
     best_efficiency : float
-        Best worst-case `E` of all patterns that were found, at the detector's tight spacing where
-        the widest was asked for; `loss` of it was given for packing distance or spacing.
+        Best worst-case `E` that was found, at the detector's tight spacing where the widest was
+        asked for; `loss` of it was given for packing distance or spacing.
     possible_efficiency : float
         Bound: the best `E` that any phases reach at the region's most undersampled place alone.
     asked_spacing_pix, separation_pix, span_pix : float
         Spacing that was asked for, smallest and largest distance of two points.
-    seed : int
     """
 
     postargs: tuple[tuple[float, float], ...]

@@ -71,26 +71,15 @@ _ROUNDING_TRIALS = 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
-    """How much is tried.
+    """How much is tried, in each of some rounds that take over the best of those before.
 
-    Attributes
-    ----------
-    rounds : int
-        Independent searches; each takes over the best of those before.
-    climbers : int
-        Patterns that climb, per round; forty times as many layouts are scored, and a sixth of them
-        is polished.
-    moves : int
-        Times that single points of the best patterns are moved, per round.
-    work : float
-        Multiplications that a round may spend, about: see
-        :class:`~aptdither.dither.optimizer.problem.Budget`.
+    Forty times as many layouts are scored as patterns climb, and a sixth of these is polished.
     """
 
     rounds: int = 1
     climbers: int = 24
-    moves: int = 1
-    work: float = 1.2e9
+    moves: int = 1  # times that single points of the best patterns are moved
+    work: float = 1.2e9  # multiplications that a round may spend, about: see Budget
 
     def climbers_for(self, work: float, objective: Objective, n: int) -> int:
         """Return how many patterns may climb for `work` multiplications."""
@@ -161,19 +150,8 @@ def search(
 ) -> list[Finished]:
     """Search patterns that keep a spacing, and return them and the known ones.
 
-    Parameters
-    ----------
-    site : DesignProblem
-    wanted : Wanted
-    sets : (S, N, 2) array
-        Phases to lay out: from :func:`candidate_phases`.
-    rng : numpy.random.Generator
-    effort : Effort
-        Its layouts, climbers and moves; fewer where they would take more than `work`.
-    known : sequence of Finished
-        The best of them that keep the spacing climb, too.
-    work : float
-        Multiplications that may be spent, about.
+    Phases are laid out that come from :func:`candidate_phases`, and the best known patterns climb,
+    too. About `work` multiplications are spent: fewer patterns climb where `effort` takes more.
     """
     if site.n == 1:
         return [site.finished(np.zeros((1, 2)))]
@@ -277,9 +255,8 @@ def _polished(
     again, above one that is higher by that.
     """
     finished: list[Finished] = []
-    if floor is None or not len(pattern):
-        asked = None
-    else:
+    asked = None
+    if floor is not None and len(pattern):
         rated = site.everywhere(spacing_pix, pattern)[1].efficiency(pattern).min(axis=-1)
         exact = [site.finished(site.to_postargs(one)).efficiency for one in pattern]
         asked = floor + np.maximum(rated - exact, 0.0)
