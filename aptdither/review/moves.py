@@ -271,6 +271,40 @@ def target_off_detector(group: DitherGroup, _context: ReviewContext) -> str:
     )
 
 
+@of_set(
+    "ADT308",
+    Severity.NOTE,
+    title="the target crosses the gap between the chips",
+    explanation="The POS TARGs of the set put the target on both chips, or into the gap between them. "
+    "Across the gap the geometry of the pixels changes, so the phases of the two chips have little to "
+    "do with each other. That is right for covering the gap of a large field; for a small target keep "
+    "it on one chip.",
+    source="HST SIAF 1.90 (gap of about 31 pixels on UVIS, 50 on WFC)",
+)
+def crosses_the_gap(group: DitherGroup, _context: ReviewContext) -> str:
+    """Report POS TARGs that move the target from chip to chip, or into the gap."""
+    aperture = group.aperture
+    if len(aperture.chips) < 2:
+        return ""
+    x, y = np.transpose([one.pos_targ.xy_arcsec for one in group.exposures.pointings])
+    away_pix = np.array(
+        [
+            chip.readout.distance(*aperture.pixel_from_ideal(x, y, chip=chip.number))
+            for chip in aperture.chips
+        ]
+    )
+    lands: dict[str, list[str]] = {}
+    for index, nearest in enumerate(away_pix.argmin(axis=0)):
+        is_read = away_pix[nearest, index] <= 0
+        name = aperture.chips[nearest].name
+        place = f"on {name}" if is_read else "between the chips or off them"
+        lands.setdefault(place, []).append(group.exposures.label(index))
+    if len(lands) < 2:
+        return ""
+    listed = "; ".join(f"{place}: exposures {', '.join(ones[:9])}" for place, ones in lands.items())
+    return f"the target of {group.exposures.setup.text} lands in different places ({listed})"
+
+
 def _by_target(visit: VisitPointings) -> Iterator[tuple[str, Detector, list[Pointing]]]:
     """Yield each target's pointings with each detector over all its setups, in the order of time."""
     by_target: dict[tuple[str, str], list[Pointing]] = {}

@@ -11,7 +11,7 @@ from aptdither.findings import Rule
 from aptdither.planning.consequences import FOLLOWER_MOVES, OLD_NUMBER
 from aptdither.planning.joint import OTHER_ORIENT
 from aptdither.planning.plan import MORE_TIME
-from aptdither.review import ccd, moves, positions, sampling, syntax  # noqa: F401  their rules
+from aptdither.review import moves, positions, sampling, syntax  # noqa: F401  their rules
 from aptdither.review.context import GROUP_RULES, PROGRAM_RULES, VISIT_RULES
 
 __all__ = ["GROUP_RULES", "PROGRAM_RULES", "VISIT_RULES"]

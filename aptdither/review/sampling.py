@@ -41,6 +41,10 @@ UNRECOVERABLE, RECOVERED = 0.9, 0.1
 #: Noise amplification above which a set is reported: it doubles the noise variance.
 MAX_AMPLIFICATION = 2.0
 
+#: Pointings that tell cosmic rays from sources without a second exposure at each. Chosen: the median
+#: of three is free of a cosmic ray in one of them.
+ENOUGH_POINTINGS = 3
+
 #: Smallest gain in efficiency for which another pattern is recommended.
 MIN_GAIN = 0.005
 
@@ -244,6 +248,65 @@ def repeated_pointings(group: DitherGroup, context: ReviewContext) -> str:
             listed = [", ".join(group.exposures.label(i) for i in members) for members in shared]
             cause = f" (at the same pointing: exposures {joined(listed)})"
     return f"{pointings}{cause}{_better_pattern(group, context)}"
+
+
+@of_set(
+    "ADT207",
+    Severity.NOTE,
+    title="cosmic rays with few exposures",
+    explanation="A CCD exposure keeps its cosmic rays. To reject them takes at least two exposures at "
+    "each pointing (CR-SPLIT=2), or at least three pointings. With three pointings and more, CR-SPLIT "
+    "repeats phases at the cost of readouts: CR-SPLIT=NO and as many pointings more sample better.",
+    source="WFC3 and ACS Instrument Handbooks (CR-SPLIT); DrizzlePac Handbook (cosmic rays)",
+)
+def cosmic_rays(group: DitherGroup, _context: ReviewContext) -> str:
+    """Report CCD sets that cannot reject cosmic rays, and those that do it twice."""
+    pointings = group.evaluation.distinct_pointings
+    if not group.aperture.detector.is_ccd or group.n < 2:
+        return ""
+    what = f"{exposures_of(group)} at {len(pointings)} pointings"
+    splits = [_cr_split(group, index) for index in range(group.n)]
+    if len(pointings) < ENOUGH_POINTINGS:
+        if all(sum(splits[index] for index in members) > 1 for members in pointings):
+            return ""
+        return (
+            f"{what}: rejecting cosmic rays takes two exposures at each pointing (CR-SPLIT=2) or "
+            f"{ENOUGH_POINTINGS} pointings"
+        )
+    if max(splits) < 2:
+        return ""
+    return (
+        f"{what} have CR-SPLIT={max(splits)}, which repeats their phases; {len(pointings)} pointings "
+        "reject cosmic rays by themselves: CR-SPLIT=NO and more pointings sample better"
+    )
+
+
+def _cr_split(group: DitherGroup, index: int) -> int:
+    """Return how many exposures a pointing has by itself."""
+    exposure = group.exposures.pointings[index].exposure
+    value = "" if exposure is None else dict(exposure.parameters).get("CR-SPLIT", "")
+    return int(value) if value.isascii() and value.isdigit() else 1
+
+
+@of_set(
+    "ADT208",
+    Severity.WARNING,
+    title="binned pixels",
+    explanation="The exposures are binned on the detector (BIN), so their pixels are two or three "
+    "times as large, and every figure here is for unbinned pixels. Binned images are undersampled "
+    "far more: use BIN=NONE for dithers.",
+    source="WFC3 Instrument Handbook (on-chip binning)",
+)
+def binned_pixels(group: DitherGroup, _context: ReviewContext) -> str:
+    """Report sets with binned exposures."""
+    for exposure in group.exposures.exposures:
+        value = dict(exposure.parameters).get("BIN", "NONE").strip().upper()
+        if value not in ("", "NONE", "1"):
+            return (
+                f"exposure {exposure.number} of {group.exposures.setup.text} has BIN={value}; the "
+                "figures of its set are for unbinned pixels: use BIN=NONE"
+            )
+    return ""
 
 
 #: Exposures of a setup over all visits that are compared at the most: comparing costs the square.
