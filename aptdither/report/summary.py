@@ -315,7 +315,9 @@ def _limit(group: DitherGroup) -> str:
     by_errors = "pointing errors cost"
     advice = {
         "the number of exposures costs": "take more exposures",
-        "the pattern costs": "a better pattern would help",
+        "the pattern costs": "smaller steps would help (spacing=tight), or more exposures"
+        if group.min_separation_pix > 2 * group.aperture.detector.tight_spacing_pix
+        else "a better pattern would help",
         by_errors: "keep the exposures of a filter in one orbit if you can"
         if pointing.orbits > 1
         else "more exposures would help, another pattern hardly",
