@@ -7,7 +7,7 @@ from dataclasses import astuple
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 from aptdither.cli import options as opt
 from aptdither.cli.inputs import GroupInputs, too_many_groups, with_plot_extra
@@ -32,11 +32,8 @@ class Picture(StrEnum):
     LIMITS = "limits"
 
 
-class PlotSpec(NamedTuple):
-    """A figure before it is drawn: how, and its numbers for the metadata."""
-
-    draw: Callable[[Any], None]
-    numbers: str
+#: A figure before it is drawn: how to, and its numbers for the metadata.
+PlotSpec: TypeAlias = tuple[Callable[[Any], None], str]
 
 
 def draw_plot(
@@ -66,22 +63,22 @@ def draw_plot(
     files.check_output(output, force=force)
     match kind:
         case Picture.LAYOUT | Picture.FIELD | Picture.MAP:
-            spec = _spec_groups(kind, inputs)
+            draw, numbers = _spec_groups(kind, inputs)
         case Picture.RECONSTRUCTION:
-            spec = _spec_reconstruction(inputs, errors=errors)
+            draw, numbers = _spec_reconstruction(inputs, errors=errors)
         case Picture.DISTORTION:
-            spec = _spec_distortion(inputs, step)
+            draw, numbers = _spec_distortion(inputs, step)
         case Picture.TRADEOFF:
-            spec = _spec_tradeoff(inputs, n)
+            draw, numbers = _spec_tradeoff(inputs, n)
         case Picture.FIT | Picture.SCALE:
-            spec = _spec_fit(kind, inputs, measured)
+            draw, numbers = _spec_fit(kind, inputs, measured)
         case Picture.LIMITS:
-            spec = _spec_limits(inputs)
+            draw, numbers = _spec_limits(inputs)
     data = render(
-        spec.draw,
+        draw,
         file_kind,
         title=f"aptdither plot {kind}",
-        description=spec.numbers,
+        description=numbers,
         dpi=dpi,
     )
     opt.write_file(output, data, force=force)
@@ -108,7 +105,7 @@ def _spec_groups(kind: Picture, inputs: GroupInputs) -> PlotSpec:
             raise too_many_groups(groups, f"a map shows at most {MOST_ROWS} groups")
         coverages = [coverage_map(group, maps.GRID) for group in groups]
         draw = partial(maps.draw_maps, groups=groups, coverages=coverages)
-        return PlotSpec(draw, numbers)
+        return draw, numbers
     if kind is Picture.FIELD and len(groups) > 1:
         raise too_many_groups(groups, "field shows one group")
     group = groups[0]
@@ -121,11 +118,8 @@ def _spec_groups(kind: Picture, inputs: GroupInputs) -> PlotSpec:
     if kind is Picture.FIELD:
         efficiency, packing = coverage_at(group, nine_places(group))
         draw = partial(field.draw_field, group=group, efficiency=efficiency, packing=packing)
-        return PlotSpec(draw, numbers)
-    return PlotSpec(
-        lambda figure: pattern_plot.draw_layout(figure, *groups),
-        numbers,
-    )
+        return draw, numbers
+    return lambda figure: pattern_plot.draw_layout(figure, *groups), numbers
 
 
 def _spec_reconstruction(inputs: GroupInputs, *, errors: bool) -> PlotSpec:
@@ -144,7 +138,7 @@ def _spec_reconstruction(inputs: GroupInputs, *, errors: bool) -> PlotSpec:
         for group, image in zip(groups, images, strict=True)
     )
     draw = partial(sky.draw_reconstructions, groups=groups, images=images, facts=facts)
-    return PlotSpec(draw, numbers)
+    return draw, numbers
 
 
 def _spec_distortion(inputs: GroupInputs, step: str) -> PlotSpec:
@@ -153,7 +147,7 @@ def _spec_distortion(inputs: GroupInputs, step: str) -> PlotSpec:
     steps = opt.parse_pairs(step, "--step")
     aperture, _ = inputs.optics()
     draw = partial(field.draw_distortion, aperture=aperture, steps_pix=steps)
-    return PlotSpec(draw, f"steps {step}")
+    return draw, f"steps {step}"
 
 
 def _spec_tradeoff(inputs: GroupInputs, n: int) -> PlotSpec:
@@ -168,7 +162,7 @@ def _spec_tradeoff(inputs: GroupInputs, n: int) -> PlotSpec:
     facts = [*setup, f"seed {inputs.seed}"]
     numbers = " ".join(f"{p.asked_spacing_pix:g},{p.efficiency_worst:.4f}" for p in curve)
     draw = partial(curves.draw_tradeoff, results=curve, facts=facts)
-    return PlotSpec(draw, numbers)
+    return draw, numbers
 
 
 def _spec_fit(kind: Picture, inputs: GroupInputs, measured: Path | None) -> PlotSpec:
@@ -186,11 +180,11 @@ def _spec_fit(kind: Picture, inputs: GroupInputs, measured: Path | None) -> Plot
     numbers = " ".join(f"A={fit.isr.a:.4f},B={fit.isr.b:.4f}" for fit in fits)
     if kind is Picture.SCALE:
         draw = partial(curves.draw_solutions, fits=fits, facts=facts)
-        return PlotSpec(draw, numbers)
+        return draw, numbers
     if len(fits) > MOST_ROWS:
         raise UsageError(f"{measured} has {len(fits)} datasets; fit shows at most {MOST_ROWS}")
     draw = partial(curves.draw_fits, fits=fits, facts=facts)
-    return PlotSpec(draw, numbers)
+    return draw, numbers
 
 
 def _spec_limits(inputs: GroupInputs) -> PlotSpec:
@@ -219,4 +213,4 @@ def _spec_limits(inputs: GroupInputs) -> PlotSpec:
         for title, found in detectors.items()
     )
     draw = partial(curves.draw_limits, detectors=detectors)
-    return PlotSpec(draw, numbers)
+    return draw, numbers
