@@ -21,7 +21,8 @@ from aptdither.dither.pointing_errors import PointingBudget, expect
 from aptdither.dither.region import Footprint
 from aptdither.dither.views import View, as_views, band_at, field_points, offsets_at
 from aptdither.errors import OpticsError
-from aptdither.optics.aperture import Aperture, Readout, get_aperture
+from aptdither.optics.aperture import Aperture, get_aperture
+from aptdither.optics.chip import Readout
 from aptdither.optics.detector import get_detector, supported_configs
 from aptdither.optics.filters import get_element
 from aptdither.optics.siaf import Frame, chip_distortion, siaf_frame

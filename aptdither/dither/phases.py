@@ -15,7 +15,6 @@ References
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import combinations
 from math import inf, pi, sin, sqrt
 from types import MappingProxyType
 
@@ -23,18 +22,6 @@ import numpy as np
 import numpy.typing as npt
 
 from aptdither.types import FloatArray
-
-
-def _packing_limit_of_six() -> float:
-    """Return the root of 9x^4 - 6x^3 - 14x^2 - 4x + 4 between 0.3 and 0.5 (reference [2])."""
-    low, high = 0.3, 0.5
-    while True:
-        middle = 0.5 * (low + high)
-        if middle in (low, high):
-            return middle
-        value = (((9 * middle - 6) * middle - 14) * middle - 4) * middle + 4
-        low, high = (middle, high) if value > 0 else (low, middle)
-
 
 #: Largest packing distance that N phases can have, pixels. N <= 5: proved in [1]; 6, 7, 8: proved
 #: in [2]; 9: conjectured in [2]. N = 1: the distance of a phase to its own image.
@@ -45,7 +32,7 @@ PACKING_LIMIT: Mapping[int, float] = MappingProxyType(
         3: (sqrt(6) - sqrt(2)) / 2,
         4: (sqrt(6) - sqrt(2)) / 2,
         5: 1 / sqrt(5),
-        6: _packing_limit_of_six(),
+        6: 0.40040554860683575,  # the root of 9x^4 - 6x^3 - 14x^2 - 4x + 4 between 0.3 and 0.5
         7: 1 / (1 + sqrt(3)),
         8: 1 / (1 + sqrt(3)),
         9: 1 / sqrt(5 + 2 * sqrt(3)),
@@ -145,51 +132,18 @@ def largest_hole(phases: npt.ArrayLike, *, tolerance: float = HOLE_TOLERANCE) ->
     (...) float array, pixels
         The covering radius: radius of the largest empty circle on the unit torus, too small by
         `tolerance` at most.
-    """
-    wrapped = _as_phases(phases)
-    holes = _holes(wrapped.reshape(-1, *wrapped.shape[-2:]), tolerance)
-    result: FloatArray = holes.reshape(wrapped.shape[:-2])
-    return result
 
-
-def _as_phases(phases: npt.ArrayLike) -> FloatArray:
-    offsets = np.asarray(phases, dtype=float)
-    if offsets.ndim < 2 or offsets.shape[-1] != 2 or offsets.shape[-2] < 1:
-        raise ValueError(f"phases must have the shape (..., N, 2), not {offsets.shape}")
-    if not np.all(np.isfinite(offsets)):
-        raise ValueError("phases must be finite numbers")
-    return wrap(offsets)
-
-
-def _grid_side(n: int) -> int:
-    return max(12, int(2 * sqrt(n)))
-
-
-def _nearest(at: FloatArray, points: FloatArray) -> FloatArray:
-    """Return torus distances of `at` (..., K, 2) to the nearest of `points` (N, ..., K, 2)."""
-    nearest = np.full(np.broadcast_shapes(at.shape, points.shape[1:])[:-1], inf)
-    for point in points:
-        x, y = at[..., 0] - point[..., 0], at[..., 1] - point[..., 1]
-        x -= np.rint(x)
-        y -= np.rint(y)
-        x *= x
-        y *= y
-        x += y
-        np.minimum(nearest, x, out=nearest)
-    result: FloatArray = np.sqrt(nearest)
-    return result
-
-
-def _holes(sets: FloatArray, tolerance: float) -> FloatArray:
-    """Return the covering radius of each set (S, N, 2) of wrapped phases.
-
+    Notes
+    -----
     The distance to the nearest phase changes by no more than one moves. So a square whose middle is
     at a distance d from the nearest phase holds no place farther than d plus half its diagonal:
     squares that cannot beat the largest distance of their set so far are dropped, the others are
     quartered.
     """
+    wrapped = _as_phases(phases)
+    sets = wrapped.reshape(-1, *wrapped.shape[-2:])
     count, n, _ = sets.shape
-    side = _grid_side(n)
+    side = max(12, int(2 * sqrt(n)))
     axis = (np.arange(side) + 0.5) / side
     grid = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
     half = 0.5 / side
@@ -213,10 +167,34 @@ def _holes(sets: FloatArray, tolerance: float) -> FloatArray:
         np.maximum.at(best, which, found)
         keep = found + half * sqrt(2) > best[which] + tolerance
         which, middles = which[keep], middles[keep]
-    return best
+    return best.reshape(wrapped.shape[:-2])
 
 
 _QUARTERS = np.array([(-1, -1), (-1, 1), (1, -1), (1, 1)], dtype=float)
+
+
+def _as_phases(phases: npt.ArrayLike) -> FloatArray:
+    offsets = np.asarray(phases, dtype=float)
+    if offsets.ndim < 2 or offsets.shape[-1] != 2 or offsets.shape[-2] < 1:
+        raise ValueError(f"phases must have the shape (..., N, 2), not {offsets.shape}")
+    if not np.all(np.isfinite(offsets)):
+        raise ValueError("phases must be finite numbers")
+    return wrap(offsets)
+
+
+def _nearest(at: FloatArray, points: FloatArray) -> FloatArray:
+    """Return torus distances of `at` (..., K, 2) to the nearest of `points` (N, ..., K, 2)."""
+    nearest = np.full(np.broadcast_shapes(at.shape, points.shape[1:])[:-1], inf)
+    for point in points:
+        x, y = at[..., 0] - point[..., 0], at[..., 1] - point[..., 1]
+        x -= np.rint(x)
+        y -= np.rint(y)
+        x *= x
+        y *= y
+        x += y
+        np.minimum(nearest, x, out=nearest)
+    result: FloatArray = np.sqrt(nearest)
+    return result
 
 
 # --- steps between pointings -----------------------------------------------------------------
@@ -243,9 +221,7 @@ def slew_seconds(postargs_arcsec: npt.ArrayLike) -> float:
 def min_separation(offsets: npt.ArrayLike) -> float:
     """Return the smallest distance between two offsets (N, 2), in their unit; inf for one."""
     distances = _distances(offsets)
-    return min(
-        (float(distances[i, j]) for i, j in combinations(range(len(distances)), 2)), default=inf
-    )
+    return float(distances[np.triu_indices(len(distances), 1)].min(initial=inf))
 
 
 def span(offsets: npt.ArrayLike) -> float:
@@ -288,8 +264,6 @@ def order_points(offsets: npt.ArrayLike) -> tuple[int, ...]:
 
 def _distances(offsets: npt.ArrayLike) -> FloatArray:
     points = np.asarray(offsets, dtype=float)
-    if points.ndim != 2 or points.shape[1] != 2 or len(points) < 1:
-        raise ValueError(f"offsets must have the shape (N, 2), not {points.shape}")
     steps = points[:, None] - points[None]
     return np.asarray(np.hypot(steps[..., 0], steps[..., 1]))
 

@@ -16,7 +16,8 @@ import numpy as np
 from aptdither.dither.region import FieldPoints
 from aptdither.dither.views import View, band_at
 from aptdither.errors import UsageError
-from aptdither.optics.aperture import Chip, plain
+from aptdither.optics.aperture import plain
+from aptdither.optics.chip import Chip
 from aptdither.types import FloatArray
 
 #: Stars on a side of the field that is simulated, and their distance, pixels: far enough apart that

@@ -13,7 +13,8 @@ from aptdither.errors import RefusalError
 from aptdither.types import FloatArray, LengthUnit, Region, RegionKind
 
 if TYPE_CHECKING:
-    from aptdither.optics.aperture import Aperture, Chip, Readout
+    from aptdither.optics.aperture import Aperture
+    from aptdither.optics.chip import Chip, Readout
 
 IntArray = npt.NDArray[np.intp]
 

@@ -7,7 +7,6 @@ the aperture's reference point, x and y along increasing column and row.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -17,85 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from aptdither.errors import OpticsError
+from aptdither.optics.chip import Chip, Readout
 from aptdither.optics.detector import Detector, get_detector, supported_configs
 from aptdither.optics.distortion import Distortion
 from aptdither.optics.filters import get_element
-from aptdither.optics.idctab import IdctabRow, read_idctab
+from aptdither.optics.idctab import chips_of_idctab
 from aptdither.optics.siaf import Frame, chip_distortion, siaf_distortion, siaf_frame, siaf_tables
 from aptdither.types import FloatArray
-
-#: A distortion file is refused where its axes differ by more from the SIAF's, degrees: it is for
-#: another detector, or mirrored.
-MAX_TURN_DEG = 5.0
-#: The same for its pixel scale, as a ratio.
-MAX_RATIO = 1.05
-
-
-@dataclass(frozen=True, slots=True)
-class Readout:
-    """The part of a chip that is read: centers of its first and last pixels.
-
-    Parameters
-    ----------
-    x_min, x_max, y_min, y_max : float
-        Pixels of the calibrated full-frame image, 1-based; a pixel's area reaches 0.5 further.
-    """
-
-    x_min: float
-    x_max: float
-    y_min: float
-    y_max: float
-
-    @property
-    def center(self) -> tuple[float, float]:
-        """Pixel coordinates of the middle."""
-        return (self.x_min + self.x_max) / 2, (self.y_min + self.y_max) / 2
-
-    def excess(self, x_pix: npt.ArrayLike, y_pix: npt.ArrayLike) -> FloatArray:
-        """Return how far positions lie off the area that is read, in x and y, pixels, (..., 2).
-
-        Negative to the left and below; 0 within the pixels' areas.
-        """
-        x, y = np.asarray(x_pix, dtype=float), np.asarray(y_pix, dtype=float)
-        return np.stack(
-            [
-                x - np.clip(x, self.x_min - 0.5, self.x_max + 0.5),
-                y - np.clip(y, self.y_min - 0.5, self.y_max + 0.5),
-            ],
-            axis=-1,
-        )
-
-    def distance(self, x_pix: npt.ArrayLike, y_pix: npt.ArrayLike) -> FloatArray:
-        """Return the distance from positions to the nearest pixel center that is read, pixels."""
-        x, y = np.asarray(x_pix, dtype=float), np.asarray(y_pix, dtype=float)
-        dx = np.clip(x, self.x_min, self.x_max) - x
-        dy = np.clip(y, self.y_min, self.y_max) - y
-        return np.asarray(np.hypot(dx, dy))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chip:
-    """One chip of a detector, as an aperture reads it.
-
-    Parameters
-    ----------
-    name : str
-        For people: ``WFC3/IR``, ``UVIS2``.
-    number : int
-        The chip's number in its own images, 1 or 2.
-    readout : Readout
-        The pixels that are read.
-    reference_pix : (float, float)
-        The pixel about which `distortion` is expanded, in the calibrated image of the chip.
-    distortion : Distortion
-        From pixels about it to the ideal frame of the *aperture*.
-    """
-
-    name: str
-    number: int
-    readout: Readout
-    reference_pix: tuple[float, float]
-    distortion: Distortion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -359,7 +286,10 @@ def get_aperture(
         changed = (facts.st_mtime_ns, facts.st_size)
     except OSError:
         changed = (0, 0)  # the reader reports what is wrong with it
-    return _with_idctab(aperture, path, element_name, changed)
+    chips, provenance = chips_of_idctab(
+        path, element_name, aperture.frame, aperture.chips, (aperture.config, wanted), changed
+    )
+    return replace(aperture, chips=chips, provenance=provenance)
 
 
 @lru_cache(maxsize=256)
@@ -403,77 +333,3 @@ def _siaf_chip(
         reference_pix=row.reference_pix,
         distortion=distortion if row == frame else chip_distortion(distortion, row, frame),
     )
-
-
-@lru_cache(maxsize=64)
-def _with_idctab(
-    aperture: Aperture, path: Path, element: str | None, _changed: tuple[int, int]
-) -> Aperture:
-    """Return the aperture with the polynomials of an IDCTAB in place of its own.
-
-    The table's axes are inferred. Its y axis lies along the detector's columns at its own reference
-    pixel, and elsewhere columns lean by up to 0.3 degree; a POS TARG's y axis lies along the
-    columns at the *aperture's* reference point, and every WFC3/IR aperture of the SIAF is one
-    polynomial, turned to make that so. The table does not list apertures. So each polynomial is
-    moved to its chip's reference pixel and turned until the column there lies as it does in the
-    SIAF: POS TARGs keep the axes that the telescope uses; the file decides scale, skew and
-    curvature. The target stays at the aperture's reference pixel; how far the other chip is from it
-    is said by the table's V2REF and V3REF, as stwcs takes them, or else by the SIAF.
-    """
-    rows = [
-        read_idctab(path, element, reach_pix=chip.distortion.reach_pix, chip=chip.number)
-        for chip in aperture.chips
-    ]
-    frame, tied = aperture.frame, all(row.v2v3_arcsec is not None for row in rows)
-    turned = [_turned(aperture, *pair, path) for pair in zip(aperture.chips, rows, strict=True)]
-    shifts, target = [], np.zeros(2)
-    for chip, row, distortion in zip(aperture.chips, rows, turned, strict=True):
-        # A pixel of the chip, and its place on the sky in the directions of the frame.
-        pixel, place = (
-            (row.reference_pix, frame.to_v2v3.T @ np.array(row.v2v3_arcsec))
-            if tied
-            else (chip.reference_pix, chip.distortion.forward(0.0, 0.0))
-        )
-        origin_pix = chip.reference_pix
-        shift = np.subtract(place, distortion.forward(*pixel, origin_pix=origin_pix))
-        shifts.append(shift)
-        if chip.number == frame.chip:
-            target = shift + distortion.forward(*aperture.reference_pix, origin_pix=origin_pix)
-    chips = tuple(
-        replace(chip, distortion=distortion.turned(np.eye(2), shift_arcsec=tuple(shift - target)))
-        for chip, distortion, shift in zip(aperture.chips, turned, shifts, strict=True)
-    )
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    return replace(
-        aperture, chips=chips, provenance={"source": f"IDCTAB {path.name}", "sha256": sha256}
-    )
-
-
-def _turned(aperture: Aperture, chip: Chip, row: IdctabRow, path: Path) -> Distortion:
-    """Return a row's polynomial about the reference pixel of the chip, turned as the SIAF's."""
-    own, reference_pix = chip.distortion, np.array(chip.reference_pix)
-    moved = row.distortion.moved(*(reference_pix - row.reference_pix))
-    turn = _column_angle(own) - _column_angle(moved)
-    turn = (turn + np.pi) % (2 * np.pi) - np.pi
-    ratio = _pixel_side(moved) / _pixel_side(own)
-    if abs(np.degrees(turn)) > MAX_TURN_DEG or not 1 / MAX_RATIO <= ratio <= MAX_RATIO:
-        raise OpticsError(
-            f"{str(path)!r} is no distortion of {aperture.config}: at the reference point of "
-            f"{aperture.name} the pixels of {chip.name} are {ratio:.3f} times as large and its "
-            f"columns are turned by {np.degrees(turn):.1f} degrees against the SIAF's; is it for "
-            "another detector?"
-        )
-    cosine, sine = np.cos(turn), np.sin(turn)
-    return moved.turned(np.array([[cosine, -sine], [sine, cosine]]))
-
-
-def _column_angle(distortion: Distortion) -> float:
-    """Return the angle of the detector's y axis at the reference pixel, radians from ideal y to -x."""
-    x_slope, y_slope = distortion.jacobian(0.0, 0.0)[:, 1]
-    return float(np.arctan2(-x_slope, y_slope))
-
-
-def _pixel_side(distortion: Distortion) -> float:
-    """Return the root of a pixel's area there, arcsec; negative where the frame is mirrored."""
-    area = float(np.linalg.det(distortion.jacobian(0.0, 0.0)))
-    return float(np.copysign(np.sqrt(abs(area)), area))

@@ -11,18 +11,27 @@ it is some 1e-4 of a move.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from aptdither.errors import OpticsError
+from aptdither.optics.chip import Chip
 from aptdither.optics.distortion import Distortion
+from aptdither.optics.siaf import Frame
 
+#: A table is refused where its axes differ by more from the SIAF's, degrees: it is for another detector,
+#: or mirrored.
+MAX_TURN_DEG = 5.0
+#: The same for its pixel scale, as a ratio.
+MAX_RATIO = 1.05
 #: Highest order of a polynomial that is read. The widest in use is ACS/WFC's 5.
 MAX_ORDER = 9
 #: Largest file that is read, bytes: real ones have a few hundred kilobytes.
@@ -225,3 +234,82 @@ def _number(path: Path, row: Mapping[str, Any], name: str) -> float:
     if not np.isfinite(value):
         raise OpticsError(f"{str(path)!r}: column {name} holds {row[name]!r}, not a finite number")
     return value
+
+
+@lru_cache(maxsize=64)
+def chips_of_idctab(
+    path: Path,
+    element: str | None,
+    frame: Frame,
+    chips: tuple[Chip, ...],
+    names: tuple[str, str],
+    _changed: tuple[int, int],
+) -> tuple[tuple[Chip, ...], dict[str, str]]:
+    """Return the chips of an aperture with the polynomials of an IDCTAB, and their provenance.
+
+    `names` are those of the configuration and of the aperture, for messages.
+
+    The table's axes are inferred. Its y axis lies along the detector's columns at its own reference
+    pixel, and elsewhere columns lean by up to 0.3 degree; a POS TARG's y axis lies along the
+    columns at the *aperture's* reference point, and every WFC3/IR aperture of the SIAF is one
+    polynomial, turned to make that so. The table does not list apertures. So each polynomial is
+    moved to its chip's reference pixel and turned until the column there lies as it does in the
+    SIAF: POS TARGs keep the axes that the telescope uses; the file decides scale, skew and
+    curvature. The target stays at the aperture's reference pixel; how far the other chip is from it
+    is said by the table's V2REF and V3REF, as stwcs takes them, or else by the SIAF.
+    """
+    rows = [
+        read_idctab(path, element, reach_pix=chip.distortion.reach_pix, chip=chip.number)
+        for chip in chips
+    ]
+    tied = all(row.v2v3_arcsec is not None for row in rows)
+    turned = [_turned(names, *pair, path) for pair in zip(chips, rows, strict=True)]
+    shifts, target = [], np.zeros(2)
+    for chip, row, distortion in zip(chips, rows, turned, strict=True):
+        # A pixel of the chip, and its place on the sky in the directions of the frame.
+        pixel, place = (
+            (row.reference_pix, frame.to_v2v3.T @ np.array(row.v2v3_arcsec))
+            if tied
+            else (chip.reference_pix, chip.distortion.forward(0.0, 0.0))
+        )
+        origin_pix = chip.reference_pix
+        shift = np.subtract(place, distortion.forward(*pixel, origin_pix=origin_pix))
+        shifts.append(shift)
+        if chip.number == frame.chip:
+            target = shift + distortion.forward(*frame.reference_pix, origin_pix=origin_pix)
+    found = tuple(
+        replace(chip, distortion=distortion.turned(np.eye(2), shift_arcsec=tuple(shift - target)))
+        for chip, distortion, shift in zip(chips, turned, shifts, strict=True)
+    )
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found, {"source": f"IDCTAB {path.name}", "sha256": sha256}
+
+
+def _turned(names: tuple[str, str], chip: Chip, row: IdctabRow, path: Path) -> Distortion:
+    """Return a row's polynomial about the reference pixel of the chip, turned as the SIAF's."""
+    own, reference_pix = chip.distortion, np.array(chip.reference_pix)
+    moved = row.distortion.moved(*(reference_pix - row.reference_pix))
+    turn = _column_angle(own) - _column_angle(moved)
+    turn = (turn + np.pi) % (2 * np.pi) - np.pi
+    ratio = _pixel_side(moved) / _pixel_side(own)
+    if abs(np.degrees(turn)) > MAX_TURN_DEG or not 1 / MAX_RATIO <= ratio <= MAX_RATIO:
+        raise OpticsError(
+            f"{str(path)!r} is no distortion of {names[0]}: at the reference point of "
+            f"{names[1]} the pixels of {chip.name} are {ratio:.3f} times as large and its "
+            f"columns are turned by {np.degrees(turn):.1f} degrees against the SIAF's; is it for "
+            "another detector?"
+        )
+    cosine, sine = np.cos(turn), np.sin(turn)
+    return moved.turned(np.array([[cosine, -sine], [sine, cosine]]))
+
+
+def _column_angle(distortion: Distortion) -> float:
+    """Return the angle of the detector's y axis at the reference pixel, radians from ideal y to -x."""
+    x_slope, y_slope = distortion.jacobian(0.0, 0.0)[:, 1]
+    return float(np.arctan2(-x_slope, y_slope))
+
+
+def _pixel_side(distortion: Distortion) -> float:
+    """Return the root of a pixel's area there, arcsec; negative where the frame is mirrored."""
+    area = float(np.linalg.det(distortion.jacobian(0.0, 0.0)))
+    return float(np.copysign(np.sqrt(abs(area)), area))

@@ -11,7 +11,7 @@ import numpy as np
 
 from aptdither.apt.changes import NewExposure
 from aptdither.apt.proposal import Visit
-from aptdither.dither.interleaving import best_shift
+from aptdither.dither.clusters import best_shift
 from aptdither.dither.overlap import OverlapFigures, evaluate_overlap
 from aptdither.dither.pointing_errors import PointingExpectation
 from aptdither.dither.views import View

@@ -13,7 +13,8 @@ from matplotlib.axes import Axes
 
 from aptdither.dither.region import FieldPoints
 from aptdither.dither.views import offsets_at
-from aptdither.optics.aperture import Aperture, Readout
+from aptdither.optics.aperture import Aperture
+from aptdither.optics.chip import Readout
 from aptdither.planning.evaluation import DitherGroup
 from aptdither.types import FloatArray, LengthUnit, RegionKind
 
