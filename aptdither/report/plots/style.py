@@ -163,7 +163,8 @@ def stamp(figure: Figure, title: str, facts: Sequence[str], handles: Sequence[Li
     figure.set_layout_engine("constrained", rect=inside)
     left, edge = _EDGE_IN / width, _EDGE_IN / height
     figure.text(left, 1 - edge, plain(title), va="top", fontsize=TITLE_PT, fontweight="bold")
-    figure.text(left, edge, "\n".join(lines), va="bottom", linespacing=1.3, **small)
+    foot = "\n".join(lines).replace("\u00a0", " ")
+    figure.text(left, edge, foot, va="bottom", linespacing=1.3, **small)
 
 
 def plain(text: str) -> str:
