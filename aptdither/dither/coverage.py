@@ -203,14 +203,9 @@ def _search(
 class _Figure:
     """A figure whose worst places are looked for.
 
-    Attributes
-    ----------
-    bad : callable
-        From places to (K, F): the figure is worst where a row is largest.
-    starts : tuple of int
-        For each closer look, of how many of the worst places so far the surroundings are looked at.
-    ends : int
-        How many of the worst places are evaluated exactly.
+    `bad` gives (K, F) of places: the figure is worst where a row is largest. `starts` says for each closer
+    look of how many of the worst places so far the surroundings are looked at, `ends` how many are
+    evaluated exactly.
     """
 
     bad: Callable[[Places], FloatArray]

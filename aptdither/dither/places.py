@@ -25,19 +25,9 @@ class Places:
     """The figures of POS TARGs at some places, by the exposures that see each place.
 
     An exposure that does not see a place has no phase there, and its share of the ideal is lost. A
-    place that no exposure sees has the phases that it would have.
-
-    Attributes
-    ----------
-    field : FieldPoints
-    offsets : (F, N, 2) float array, pixels
-        Of the exposures at each place.
-    seen : (F, N) bool array
-        Which exposures see it.
-    model : AliasingModel
-        Of each place.
-    tables : AliasingModel
-        The same or a similar one, to take amplification and lost fraction from.
+    place that no exposure sees has the phases that it would have. Offsets are (F, N, 2), pixels; `seen`
+    (F, N) tells which exposures see each place. Amplification and lost fraction are taken from `tables`,
+    everything else from `model`.
     """
 
     field: FieldPoints
@@ -75,18 +65,10 @@ class Places:
     def worst_when_moved(
         self, moves: FloatArray, clusters: Sequence[IntArray]
     ) -> tuple[FloatArray, FloatArray]:
-        """Return the worst packing distance of one cluster, and the worst `E`, of moved exposures.
+        """Return the worst packing distance over its limit, and the worst `E`, of moved exposures, both (S,).
 
-        Parameters
-        ----------
-        moves : (S, F, N, 2) float array, pixels
-            `S` times a move of each exposure at each place.
-        clusters : sequence of int array
-            The exposures of each cluster.
-
-        Returns
-        -------
-        packing_of_limit, efficiency : (S,) float array
+        `moves` (S, F, N, 2), pixels, hold `S` times a move of each exposure at each place; `clusters` the
+        indices of the exposures of each cluster, within which distances count.
         """
         moved, n = self.offsets + moves, self.offsets.shape[1]
         packing, efficiency = np.ones(len(moves)), np.ones(len(moves))

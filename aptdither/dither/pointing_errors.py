@@ -85,17 +85,11 @@ class PointingExpectation:
 
     Attributes
     ----------
-    samples : int
-        Number of simulated visits.
-    seed : int
-        Of the simulation.
-    orbits : int
-        Number of orbits the exposures are in.
-    packing_nominal : float
-        Distance of the nearest two phases of one cluster, of the largest that so many can have, at
-        the worst place without errors.
-    efficiency_nominal : float
-        `E` there, without errors.
+    samples, seed, orbits : int
+        Number of simulated visits, seed of the simulation, and number of orbits the exposures are in.
+    packing_nominal, efficiency_nominal : float
+        Without errors: distance of the nearest two phases of one cluster, of the largest that so many
+        can have, and `E`.
     packing_median, efficiency_median : float
         Half of the visits do better.
     packing_5, efficiency_5 : float

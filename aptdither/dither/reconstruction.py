@@ -51,14 +51,10 @@ class Reconstruction:
         Side of an output pixel, in pixels of the detector.
     stars : (K, 2) float array
         Where the stars are, output pixels, x and y.
-    fwhm_pix : (K,) float array
-        Full width at half maximum of a Gaussian of the star's weighted moments, detector pixels.
-    ellipticity : (K, 2) float array
-        Both components, (xx - yy) and 2 xy over (xx + yy).
-    peak : (K,) float array
-        The brightest output pixel, over the mean of all stars.
-    centroid_pix : (K, 2) float array
-        Measured less true position, detector pixels.
+    fwhm_pix, ellipticity, peak, centroid_pix : (K,) or (K, 2) float array
+        Of each star by weighted moments: full width at half maximum of a Gaussian, detector pixels; both
+        components, (xx - yy) and 2 xy over (xx + yy); the brightest output pixel over the mean of all
+        stars; and measured less true position, detector pixels.
     """
 
     image: FloatArray
@@ -71,7 +67,7 @@ class Reconstruction:
 
     @property
     def false_ellipticity(self) -> float:
-        """Scatter of the ellipticity from star to star, rms of both components."""
+        """Rms scatter of the ellipticity from star to star, both components."""
         return float(np.hypot(*np.std(self.ellipticity, axis=0)))
 
     @property

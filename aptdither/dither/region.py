@@ -121,16 +121,10 @@ class Footprint:
     ) -> Footprint:
         """Lay a region on an aperture.
 
-        Parameters
-        ----------
-        region : Region
-        aperture : Aperture
-        target_arcsec : (float, float), arcsec
-            Where the target lands, in the ideal frame: the reference point when left out. Where the
-            target lands outside of what is read, the nearest pixel that is read stands for it.
-        postargs_arcsec : (N, 2) float array, optional
-            POS TARGs in the aperture's frame relative to the target: of the whole readout, and of two
-            chips, the part that every exposure sees counts then, of each chip that has one.
+        `target_arcsec` is where the target lands, in the ideal frame; where that is not read, the nearest
+        pixel that is read stands for it. With POS TARGs (N, 2), arcsec in the aperture's frame relative to the
+        target, the part that every exposure sees counts, of the whole readout and of two chips, of each chip
+        that has one.
 
         Raises
         ------

@@ -382,16 +382,9 @@ class AliasingModel:
 class _Group:
     """Frequencies that have the same number `K` of aliases.
 
-    Attributes
-    ----------
-    index : (K, K, cells) int array
-        Where each element of `G` stands in the table of `S`.
-    amplitude : (K, cells, F) float array
-        sqrt(P) of each alias; 0 outside the band.
-    order : (K * K * cells,) int array
-        The flat elements of `G`, sorted by their place in the table.
-    entries, starts : int array
-        Places in the table that occur, and in `order` the first element of each.
+    Where each element of `G` stands in the table of `S` (K, K, cells); sqrt(P) of each alias, 0 outside the
+    band (K, cells, F); the flat elements of `G` sorted by their place in the table; the places in the table
+    that occur, and in that order the first element of each.
     """
 
     index: Integers

@@ -153,10 +153,9 @@ def band_at(views: Views, field: FieldPoints, **options: Any) -> AliasingModel:
 
 
 def optics_at(views: Views, field: FieldPoints) -> FloatArray:
-    """Return what makes the band of each field point, (F, 11).
+    """Return what makes the band of each field point, (F, 11), as :class:`~aptdither.dither.band.Band` takes it.
 
-    Wavelength (nm), signal to noise, pupil (2), kernel (3) and Jacobian (4, arcsec per pixel), as
-    :class:`~aptdither.dither.band.Band` takes them.
+    Wavelength (nm), signal to noise, pupil (2), kernel (3) and Jacobian (4, arcsec per pixel).
     """
     optics = np.array([_optics(view) for view in as_views(views)])[field.view]
     jacobians = np.empty((len(field.x_pix), 2, 2))

@@ -15,10 +15,7 @@ from aptdither.types import FloatArray
 class Readout:
     """The part of a chip that is read: centers of its first and last pixels.
 
-    Parameters
-    ----------
-    x_min, x_max, y_min, y_max : float
-        Pixels of the calibrated full-frame image, 1-based; a pixel's area reaches 0.5 further.
+    Pixels of the calibrated full-frame image, 1-based; a pixel's area reaches 0.5 further.
     """
 
     x_min: float
@@ -57,18 +54,9 @@ class Readout:
 class Chip:
     """One chip of a detector, as an aperture reads it.
 
-    Parameters
-    ----------
-    name : str
-        For people: ``WFC3/IR``, ``UVIS2``.
-    number : int
-        The chip's number in its own images, 1 or 2.
-    readout : Readout
-        The pixels that are read.
-    reference_pix : (float, float)
-        The pixel about which `distortion` is expanded, in the calibrated image of the chip.
-    distortion : Distortion
-        From pixels about it to the ideal frame of the *aperture*.
+    `name` is for people (``WFC3/IR``, ``UVIS2``), `number` the chip's own, 1 or 2. The distortion leads from
+    pixels about the reference pixel, in the calibrated image of the chip, to the ideal frame of the
+    *aperture*.
     """
 
     name: str

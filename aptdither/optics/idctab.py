@@ -46,16 +46,10 @@ REQUIRED = ("DIRECTION", "XREF", "YREF")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdctabRow:
-    """One forward polynomial of an IDCTAB.
+    """One forward polynomial of an IDCTAB, from pixels about its reference pixel to arcsec.
 
-    Attributes
-    ----------
-    reference_pix : (float, float)
-        (XREF, YREF), in the calibrated image of the chip, 1-based.
-    v2v3_arcsec : (float, float) or None
-        (V2REF, V3REF), where it lies; None where the table does not say.
-    distortion : Distortion
-        From pixels about it to arcsec.
+    The reference pixel is (XREF, YREF), in the calibrated image of the chip, 1-based, and lies at
+    (V2REF, V3REF), which is None where the table does not say.
     """
 
     reference_pix: tuple[float, float]

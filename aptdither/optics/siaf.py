@@ -26,14 +26,12 @@ class Frame:
 
     Attributes
     ----------
-    theta_deg : float
-        ``V3IdlYAngle`` of the SIAF: from the V3 axis to the frame's +Y axis, degrees.
-    parity : int
-        ``VIdlParity`` of the SIAF: -1 for every imaging aperture of HST.
-    v2_arcsec, v3_arcsec : float
-        The reference point, where the frame is zero.
-    reference_pix : (float, float)
-        The reference point, pixels of the calibrated image of its chip, 1-based.
+    theta_deg, parity : float, int
+        ``V3IdlYAngle`` of the SIAF, from the V3 axis to the frame's +Y axis, and ``VIdlParity``: -1 for every
+        imaging aperture of HST.
+    v2_arcsec, v3_arcsec, reference_pix : float and (float, float)
+        The reference point, where the frame is zero: its place, and its pixel of the calibrated image of its
+        chip, 1-based.
     chip : int
         The chip on which the reference point lies.
     """
