@@ -31,7 +31,7 @@ def design_pattern(
     from aptdither.report import json, text
 
     if output is not None:
-        # A search can take a minute, so the name is checked first.
+        # A search takes seconds, so the name is checked first.
         files.check_output(output, force=force)
         with opt.as_usage_error():
             check_name(name or Path(output).stem)
