@@ -18,7 +18,6 @@ from aptdither.dither.catalog import (
     KNOWN_FILE,
     Catalog,
     load_catalog,
-    patterns_as_json,
     patterns_from_json,
 )
 from aptdither.dither.catalog_ecsv import read_ecsv, write_ecsv
@@ -26,6 +25,7 @@ from aptdither.dither.pattern import Pattern
 from aptdither.dither.phases import min_separation
 from aptdither.errors import AptDitherError, CatalogError, ManyErrors
 from aptdither.optics.aperture import get_aperture
+from tests.tools.build_catalog import patterns_as_json
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "aptdither" / "data"

@@ -9,15 +9,13 @@ is ECSV, see :mod:`aptdither.dither.catalog_ecsv`.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from aptdither.dither.pattern import TEXT_FIELDS, Pattern
 from aptdither.errors import CatalogError, Location, raise_all
@@ -145,28 +143,3 @@ def patterns_from_json(text: str) -> tuple[Pattern, ...]:
         )
         for entry in json.loads(text)["patterns"]
     )
-
-
-def patterns_as_json(
-    patterns: Iterable[Pattern], *, description: str, generated: dict[str, Any] | None = None
-) -> str:
-    """Return the text of a data file of patterns; the same patterns give the same text.
-
-    `description` says in one sentence what the file holds, `generated` how a command made it.
-    """
-    head: dict[str, Any] = {"catalog_version": 1, "description": description}
-    if generated is not None:
-        head["generated"] = generated
-    entries = [json.dumps(_as_entry(pattern), ensure_ascii=False, indent=2) for pattern in patterns]
-    # Points stand one pair a line: a changed point is one changed line.
-    pair = re.compile(r"\[\s+([-+.\deE]+),\s+([-+.\deE]+)\s+\]")
-    listed = ",\n".join(pair.sub(r"[\1, \2]", entry) for entry in entries)
-    opening = json.dumps(head, ensure_ascii=False, indent=2)[: -len("\n}")]
-    indented = "\n".join(f"    {line}" for line in listed.splitlines())
-    return f'{opening},\n  "patterns": [\n{indented}\n  ]\n}}\n'
-
-
-def _as_entry(pattern: Pattern) -> dict[str, Any]:
-    entry = asdict(pattern)
-    keys = ("name", "frame", "points", *TEXT_FIELDS)
-    return {key: entry[key] for key in keys if entry[key] or key not in ("config", "parallel")}

@@ -12,11 +12,17 @@ from aptdither.errors import NotConvergedError
 from aptdither.optics.aperture import plain
 from aptdither.types import FloatArray, RegionKind
 
-#: Points on the rim of a disc; between two of them it reaches 0.5 % of the radius further.
-_RIM_POINTS = 32
 
-#: Points that stand for the area of a disc.
-_AREA_POINTS = 600
+def _steps(distance: FloatArray, angle: FloatArray) -> FloatArray:
+    return np.asarray(distance[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1))
+
+
+#: Points on the rim of a disc of radius 1; between two of them it reaches 0.5 % of the radius further.
+_RIM = _steps(np.ones(32), 2 * np.pi * np.arange(32) / 32)
+
+#: Points that cover such a disc evenly, on a spiral of the golden angle.
+_RANK = np.arange(600) + 0.5
+_AREA = _steps(np.sqrt(_RANK / 600), np.pi * (3.0 - np.sqrt(5.0)) * _RANK)
 
 
 def unseen_pix(postargs: Any, view: View, *, base: Any = (0.0, 0.0)) -> FloatArray:
@@ -27,14 +33,16 @@ def unseen_pix(postargs: Any, view: View, *, base: Any = (0.0, 0.0)) -> FloatArr
     detector. The gap between two chips, which no large target avoids, is not beyond:
     see :func:`seen_by_all`.
     """
-    beyond = _beyond(postargs, view, _rim(view), base, gap_counts=False)
+    beyond = _beyond(postargs, view, _about(view, _RIM), base, gap_counts=False)
     return np.asarray(np.max(beyond, axis=-1))
 
 
 def seen_by_all(postargs: Any, view: View, *, base: Any = (0.0, 0.0)) -> float:
     """Return the share of a region that every exposure sees, 0 to 1; also of the full readout."""
     if view.region.kind is not RegionKind.FULL:
-        unseen = np.any(_beyond(postargs, view, _area(view), base, gap_counts=True) > 0, axis=0)
+        unseen = np.any(
+            _beyond(postargs, view, _about(view, _AREA), base, gap_counts=True) > 0, axis=0
+        )
         return float(1.0 - np.mean(unseen))
     own = view.own_postarg(plain(postargs, "arcsec"))
     common = total = 0.0
@@ -99,18 +107,6 @@ def _beyond(
     return np.where(is_between, np.abs(x_beyond).min(axis=0), beyond)
 
 
-def _rim(view: View) -> FloatArray:
-    """Return points on the rim of the region about the target, arcsec, (P, 2)."""
-    radius = (diameter_arcsec(view.region, view.aperture) or 0.0) / 2
-    angle = 2 * np.pi * np.arange(_RIM_POINTS) / _RIM_POINTS
-    return np.asarray(radius * np.stack([np.cos(angle), np.sin(angle)], axis=-1))
-
-
-def _area(view: View) -> FloatArray:
-    """Return points that cover the region about the target evenly, arcsec, (P, 2)."""
-    radius = (diameter_arcsec(view.region, view.aperture) or 0.0) / 2
-    rank = np.arange(_AREA_POINTS) + 0.5
-    golden = np.pi * (3.0 - np.sqrt(5.0))
-    distance = radius * np.sqrt(rank / _AREA_POINTS)
-    angle = golden * rank
-    return np.asarray(distance[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1))
+def _about(view: View, steps: FloatArray) -> FloatArray:
+    """Return the points about the target at `steps` (P, 2) in units of the region's radius, arcsec."""
+    return np.asarray((diameter_arcsec(view.region, view.aperture) or 0.0) / 2 * steps)

@@ -19,13 +19,16 @@ those of today's figures.
 from __future__ import annotations
 
 import argparse
+import json
+import re
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import aptdither
-from aptdither.dither.catalog import DESIGNED_FILE, patterns_as_json, patterns_from_json
+from aptdither.dither.catalog import DESIGNED_FILE, patterns_from_json
 from aptdither.dither.coverage import evaluate
 from aptdither.dither.optimizer.limits import FAMILIES, POINTS
 from aptdither.dither.optimizer.optimize import (
@@ -36,7 +39,7 @@ from aptdither.dither.optimizer.optimize import (
     widest_spacing,
 )
 from aptdither.dither.optimizer.strategy import Effort
-from aptdither.dither.pattern import Pattern
+from aptdither.dither.pattern import TEXT_FIELDS, Pattern
 from aptdither.dither.phases import min_separation, span
 from aptdither.dither.views import View
 from aptdither.version import __version__
@@ -113,6 +116,31 @@ def note_of(pattern: Pattern) -> str:
     return " ".join(
         [*words, f"Points {min_separation(pixels):.1f} to {span(pixels):.1f} pixels apart."]
     )
+
+
+def patterns_as_json(
+    patterns: Iterable[Pattern], *, description: str, generated: dict[str, Any] | None = None
+) -> str:
+    """Return the text of a data file of patterns; the same patterns give the same text.
+
+    `description` says in one sentence what the file holds, `generated` how a command made it.
+    """
+    head: dict[str, Any] = {"catalog_version": 1, "description": description}
+    if generated is not None:
+        head["generated"] = generated
+    entries = [json.dumps(_as_entry(pattern), ensure_ascii=False, indent=2) for pattern in patterns]
+    # Points stand one pair a line: a changed point is one changed line.
+    pair = re.compile(r"\[\s+([-+.\deE]+),\s+([-+.\deE]+)\s+\]")
+    listed = ",\n".join(pair.sub(r"[\1, \2]", entry) for entry in entries)
+    opening = json.dumps(head, ensure_ascii=False, indent=2)[: -len("\n}")]
+    indented = "\n".join(f"    {line}" for line in listed.splitlines())
+    return f'{opening},\n  "patterns": [\n{indented}\n  ]\n}}\n'
+
+
+def _as_entry(pattern: Pattern) -> dict[str, Any]:
+    entry = asdict(pattern)
+    keys = ("name", "frame", "points", *TEXT_FIELDS)
+    return {key: entry[key] for key in keys if entry[key] or key not in ("config", "parallel")}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
