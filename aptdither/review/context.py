@@ -17,7 +17,7 @@ from aptdither.errors import AptDitherError
 from aptdither.findings import Check, Message, Rule, Severity
 from aptdither.planning.choice import PatternChooser
 from aptdither.planning.evaluation import DitherGroup, Evaluator
-from aptdither.types import TIGHT, WIDE, Spacing
+from aptdither.types import TIGHT, Spacing
 
 #: Rules by what they look at beside the :class:`ReviewContext`: what the exposures of a visit do, a
 #: set that was evaluated, or all sets of a proposal.
@@ -62,10 +62,6 @@ class ReviewContext:
         if key not in self._best:
             self._best[key] = self._find(group, n or group.n, spacing)
         return self._best[key]
-
-    def widest(self, group: DitherGroup) -> BestPattern | None:
-        """Return the widest good pattern of as many points; None if there is none."""
-        return self.best(group, spacing=WIDE)
 
     def _find(self, group: DitherGroup, n: int, spacing: Spacing) -> BestPattern | None:
         if not 2 <= n <= MAX_COMPARED_POINTS:

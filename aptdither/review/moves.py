@@ -20,7 +20,7 @@ from aptdither.review.context import (
     of_set,
     of_visit,
 )
-from aptdither.types import PosTarg, RegionKind
+from aptdither.types import WIDE, PosTarg, RegionKind
 
 _ISR = "ISR WFC3 2016-14"
 
@@ -106,7 +106,7 @@ def within_a_blob(group: DitherGroup, context: ReviewContext) -> str:
 
 def _wide_pattern(group: DitherGroup, context: ReviewContext, blob_pix: float) -> str:
     """Recommend a wide pattern if it samples the region as well; "" if none does."""
-    tag, wide = group.exposures.dither_set, context.widest(group)
+    tag, wide = group.exposures.dither_set, context.best(group, spacing=WIDE)
     if wide is None or (tag is not None and tag.request.spacing is not None):
         return ""
     now, then = group.coverage.worst.efficiency, wide.coverage.worst.efficiency
