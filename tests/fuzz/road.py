@@ -20,6 +20,7 @@ from rich.console import Console
 from aptdither.apt.reader import parse_proposal
 from aptdither.apt.tags import DitherRequest, Method
 from aptdither.errors import AptDitherError, RewriteError
+from aptdither.planning.evaluation import Evaluator
 from aptdither.planning.options import Options, SetOptions
 from aptdither.planning.plan import make_plan
 from aptdither.report.check import CheckedFile, checked_as_json, print_checked
@@ -71,7 +72,7 @@ class Runner:
     """Runs inputs one after the other; what is remembered between them is remembered in life too."""
 
     def __init__(self) -> None:
-        self.reviewer = Reviewer()
+        self.reviewer = Reviewer(evaluator=Evaluator(CAREFUL))
 
     def run(self, source: bytes, *, bold: bool = False, review: bool = False) -> Outcome:
         """Take one input through the road."""
