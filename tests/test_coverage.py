@@ -220,9 +220,9 @@ def test_the_worst_amplification_and_lost_fraction_are_those_of_65_by_65_places(
         ],
         axis=1,
     ).max(axis=1)
-    # A jumps where a set of aliases ceases to be recoverable: its largest value is found to 6 %.
+    # A jumps where a set of aliases ceases to be recoverable: its largest value is found to 7 %.
     assert found.amplification is not None
-    assert found.amplification >= 0.94 * amplification
+    assert found.amplification >= 0.93 * amplification
     assert found.lost_fraction >= lost - 0.005
 
 

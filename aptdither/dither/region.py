@@ -250,12 +250,13 @@ def _common(aperture: Aperture, chip: Chip, postargs_arcsec: FloatArray) -> Read
     dx, dy = aperture.offset_from_postarg(
         *postargs_arcsec.T[:, None], at=(x_corner, y_corner), chip=chip.number
     )
+    # Offsets that are zero but for rounding take nothing away.
     common = replace(
         readout,
-        x_min=readout.x_min + max(0, math.ceil(-dx.min())),
-        x_max=readout.x_max - max(0, math.ceil(dx.max())),
-        y_min=readout.y_min + max(0, math.ceil(-dy.min())),
-        y_max=readout.y_max - max(0, math.ceil(dy.max())),
+        x_min=readout.x_min + max(0, math.ceil(round(-dx.min(), 6))),
+        x_max=readout.x_max - max(0, math.ceil(round(dx.max(), 6))),
+        y_min=readout.y_min + max(0, math.ceil(round(-dy.min(), 6))),
+        y_max=readout.y_max - max(0, math.ceil(round(dy.max(), 6))),
     )
     empty = common.x_min > common.x_max or common.y_min > common.y_max
     return readout if empty else common

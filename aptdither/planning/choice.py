@@ -344,6 +344,11 @@ class PatternChooser:
         A wide spacing gives way where the pattern would leave the detector.
         """
         options = self._search_options(n)
+        if self._scale_to_fit(np.zeros((1, 2))) < 1.0:
+            raise RefusalError(
+                f"no pattern keeps a region of {self.views[0].region.text} on the detector: its base "
+                f"({self.base.text}) alone does not; give a smaller size=, or a larger aperture"
+            )
         if not self._is_wide:
             result = optimize(n, self.views, self._least_pix, **options)
             return result, (
@@ -358,12 +363,11 @@ class PatternChooser:
                 break
             tight_pix, spacing_pix = self._least_pix, 0.95 * scale * result.separation_pix
             if spacing_pix < tight_pix:
-                fits = f"at most {scale * result.separation_pix:.1f} pixels apart they would"
                 raise RefusalError(
                     f"no pattern of {n} points {tight_pix:g} pixels apart keeps a region of "
-                    f"{self.views[0].region.text} on the detector "
-                    f"({fits if scale > 0 else 'nor does its base alone'}); give a smaller size=, or a "
-                    "larger aperture"
+                    f"{self.views[0].region.text} on the detector (at most "
+                    f"{scale * result.separation_pix:.1f} pixels apart they would); give a smaller "
+                    "size=, or a larger aperture"
                 )
             result = optimize(n, self.views, spacing_pix, **options)
             widest = "widest that keeps the target on the detector"

@@ -90,7 +90,7 @@ class Reviewer:
         """Evaluate the sets of a proposal, or of some of its visits, and run every rule over them.
 
         What is wrong inside it becomes findings. Tags that are still to be applied are planned, for
-        refusals that need a pattern, unless `with_plan` is false.
+        refusals that need a pattern of the catalog, unless `with_plan` is false.
         """
         numbers = Counter(visit.number for visit in proposal.visits)
         refusals = cache(partial(self._refusals, proposal)) if with_plan else tuple
@@ -135,10 +135,20 @@ class Reviewer:
             sets=replace(options.sets, parallels=True),
         )
         try:
-            accept_plan(proposal, make_plan(proposal, options), region=size)
+            plan = make_plan(proposal, options, progress=_do_not_search)
+            accept_plan(proposal, plan, region=size)
         except AptDitherError as error:
-            return tuple(inner for each in error.each() for inner in each.each())
+            found = (inner for each in error.each() for inner in each.each())
+            return tuple(one for one in found if not isinstance(one, SearchNeededError))
         return ()
+
+
+class SearchNeededError(AptDitherError):
+    """The pattern of a tag is not in the catalog, and a review searches none: that takes seconds."""
+
+
+def _do_not_search(*_progress: object) -> None:
+    raise SearchNeededError("the pattern needs a search")
 
 
 def accept_plan(
