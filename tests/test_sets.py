@@ -350,9 +350,14 @@ def test_copies_may_not_fit_the_orbit() -> None:
     assert "3 more exposures and 60 s more of slews in orbit 2" in finding.message
 
 
-def mosaic(spacing: float, count: int = 1, tag: str = "@dither n=4 pattern=tight-4") -> bytes:
+def mosaic(
+    spacing: float, elements: Sequence[str] = ("F160W",), tag: str = "@dither n=4 pattern=tight-4"
+) -> bytes:
     """Return a proposal with a BOX pattern of 2 x 2 points around exposures."""
-    made = [exposure(k, comments="" if k > 1 else tag, positions=4) for k in range(1, count + 1)]
+    made = [
+        exposure(k, element=element, comments="" if k > 1 else tag, positions=4)
+        for k, element in enumerate(elements, 1)
+    ]
     pattern = (
         "<Pattern><Number>1</Number><PatternType>BOX</PatternType><NumberOfPoints>4</NumberOfPoints>"
         f"<PointSpacing>{spacing}</PointSpacing><LineSpacing>{spacing}</LineSpacing>"
@@ -360,7 +365,7 @@ def mosaic(spacing: float, count: int = 1, tag: str = "@dither n=4 pattern=tight
         "<CenterPattern>false</CenterPattern><Sub-Pattern>false</Sub-Pattern></Pattern>"
     )
     inside = group(*made, attributes=' Type="Pattern" Pattern="1"')
-    return proposal(visit(inside, exposure(count + 1)), patterns=pattern)
+    return proposal(visit(inside, exposure(len(elements) + 1)), patterns=pattern)
 
 
 def test_an_apt_pattern_of_far_points_stays_as_the_mosaic() -> None:
@@ -381,11 +386,43 @@ def test_an_apt_pattern_of_near_points_is_replaced() -> None:
     assert [group.n for group in plan.groups] == [4]
 
 
-def test_a_mosaic_of_several_exposures_is_refused() -> None:
-    with pytest.raises(
-        AptDitherError, match="mosaic of 4 tiles, and 2 exposures are taken at each"
-    ):
-        applied(mosaic(60, count=2, tag="@dither"), replace_patterns=True)
+@pytest.mark.parametrize(
+    ("tag", "elements", "points"),
+    [
+        ("@dither n=4", ("F160W", "F125W"), 4),
+        ("@dither", ("F160W",) * 3, 1),
+        ("@dither n=2", ("F160W",) * 2, 1),
+    ],
+)
+def test_several_exposures_run_tile_after_tile_as_in_apt(
+    tag: str, elements: tuple[str, ...], points: int
+) -> None:
+    plan, new = applied(mosaic(60, elements=elements, tag=tag), replace_patterns=True)
+    (after,) = parse_proposal(new).visits
+    exposures = after.exposures[:-1]
+    assert [one.number for one in after.exposures] == [str(k) for k in range(1, len(exposures) + 2)]
+    at = [one.pos_targ.xy_arcsec if one.pos_targ else (0.0, 0.0) for one in exposures]
+    taken = [
+        (60 * round(x / 60), 60 * round(y / 60), one.spectral_element)
+        for (x, y), one in zip(at, exposures, strict=True)
+    ]
+    assert taken == [
+        (int(x), int(y), element) for x, y in CORNERS for element in elements for _ in range(points)
+    ]
+    assert len(plan.groups) == 4 * len(set(elements))
+    assert applied(new)[1] == applied(new, replace_patterns=True)[1] == new
+    review = Reviewer().review(parse_proposal(new))
+    assert not [one for one in review.findings if one.severity is Severity.ERROR]
+
+
+def test_a_mosaic_around_several_groups_is_refused() -> None:
+    inner = group(exposure(2, positions=4))
+    made = mosaic(60, elements=("F160W",) * 2, tag="").replace(
+        exposure(2, positions=4).encode(), inner.encode()
+    )
+    made = made.replace(b"<Comments />", b"<Comments>@dither id=a</Comments>", 1)  # the visit's own
+    with pytest.raises(AptDitherError, match="mosaic of 4 tiles around several groups"):
+        applied(made, replace_patterns=True)
 
 
 def test_very_many_visits_are_not_joined() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from aptdither.apt.proposal import Exposure, ExposureGroup, Visit
 from aptdither.apt.receipt import Receipt, parse_receipt
@@ -78,7 +79,8 @@ class VisitChange:
     Attributes
     ----------
     exposures : tuple of NewExposure
-        Every exposure of the new visit, in document order.
+        Every exposure of the new visit, in document order. A copy stands after the exposure that
+        precedes it here, which may be a copy itself.
     removed : tuple of Exposure
         Exposures of the old visit that the new one does not have.
     dropped : frozenset of LineKind
@@ -99,12 +101,14 @@ def change_visit(
     becomes: Mapping[int, Sequence[NewExposure]],
     unwrapped: Sequence[ExposureGroup] = (),
     *,
+    tiled: Mapping[int, int] | None = None,
     dropped: frozenset[LineKind] = frozenset(),
 ) -> VisitChange:
     """Determine what every exposure of a visit becomes.
 
     `becomes` has, by the node of each exposure that changes, what it becomes, in order; nothing
-    where it is removed. Each POS TARG of a dither gets the three decimals that are written. Where
+    where it is removed. The exposures of one group in `tiled` (the nodes of exposures, and of their
+    groups) are put in the order of APT: all of a tile before the next tile. Each POS TARG of a dither gets the three decimals that are written. Where
     exposures are added or removed, all are numbered from 1 and each SamePosAs follows the exposure
     that it names.
 
@@ -141,6 +145,7 @@ def change_visit(
             if pos_targ is not None and one.receipt is not None:
                 pos_targ = pos_targ.rounded()
             exposures.append(replace(one, number=number, pos_targ=pos_targ))
+    exposures = _tile_by_tile(exposures, tiled or {})
     if removed or any(one.copy for one in exposures):
         if visit.unread_exposures:
             raise ProposalError(
@@ -158,6 +163,18 @@ def change_visit(
         dropped=dropped,
         unwrapped=tuple(unwrapped),
     )
+
+
+def _tile_by_tile(exposures: Sequence[NewExposure], tiled: Mapping[int, int]) -> list[NewExposure]:
+    """Return exposures with those of each tiled group in the order of their bases."""
+    ordered: list[NewExposure] = []
+    for group, run in groupby(exposures, key=lambda one: tiled.get(one.source.node)):
+        own = [(one.receipt and one.receipt.base, one) for one in run]
+        bases = list(dict.fromkeys(base for base, _ in own))
+        if group is not None:
+            own.sort(key=lambda pair: bases.index(pair[0]))
+        ordered += (one for _, one in own)
+    return ordered
 
 
 def _numbered(visit: Visit, exposures: Sequence[NewExposure]) -> list[NewExposure]:

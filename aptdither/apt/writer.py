@@ -166,17 +166,17 @@ class _Writer:
     def write_visit(self, change: VisitChange) -> None:
         """Write what a visit becomes; nothing when nothing has to change."""
         visit, elements = change.visit, self.document.elements
-        before = len(self.edits)
+        before, at = len(self.edits), 0
         for new in change.exposures:
-            source = new.source
+            source, element = new.source, elements[new.source.node]
             try:
                 if new.copy == 0:
                     self.write_exposure(new)
+                    at = element.stop
                 else:
-                    element = elements[source.node]
                     copy = _Writer(self.document)
                     copy.write_exposure(new)
-                    self.insert(element.stop, self.space_before(element) + copy.spliced(element))
+                    self.insert(at, self.space_before(element) + copy.spliced(element))
             except ProposalError as error:
                 raise error.located(
                     Location(visit=visit.number, exposure=source.number, line=source.line)

@@ -214,13 +214,16 @@ def _changes(
     for node, own in by_visit.items():
         visit = own[0].share.visit
         becomes: dict[int, tuple[NewExposure, ...]] = {}
+        at_tiles: set[int] = set()
         for cluster in own:
             for source, new in cluster.becomes.items():
                 before = becomes.get(source)
                 becomes[source] = new if before is None else _of_tiles(before, new)
+                at_tiles |= set() if before is None else {source}
+        tiled = {one.node: groups[-1].node for one, groups in visit.walk() if one.node in at_tiles}
         unwrapped = {group.node: group for cluster in own for group in cluster.share.unwrapped}
         try:
-            changes[node] = change_visit(visit, becomes, tuple(unwrapped.values()))
+            changes[node] = change_visit(visit, becomes, tuple(unwrapped.values()), tiled=tiled)
         except AptDitherError as error:
             errors.append(error)
             continue

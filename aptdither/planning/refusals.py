@@ -134,11 +134,11 @@ def _pattern_refusals(
         except AptDitherError as error:
             yield error
             return
-        if len(tiles) > 1 and len(inside) > 1:
+        if len(tiles) > 1 and len({claim.tags.groups_of[one.node][-1].node for one in inside}) > 1:
             yield RefusalError(
-                f"{name} (line {group.line}) is a mosaic of {len(tiles)} tiles, and {len(inside)} "
-                "exposures are taken at each; leave one exposure in the group and give n=, or give "
-                "each tile its exposures with explicit POS TARGs and one id="
+                f"{name} (line {group.line}) is a mosaic of {len(tiles)} tiles around several groups; "
+                "move the exposures out of the groups inside it, or give each tile its exposures "
+                "with explicit POS TARGs and one id="
             )
 
 
