@@ -16,7 +16,7 @@ from aptdither.findings import Severity
 from aptdither.planning.options import Options, SetOptions
 from aptdither.planning.plan import Plan, make_plan
 from aptdither.planning.strip import strip_proposal
-from aptdither.report.summary import joined_name, overlap_sentence
+from aptdither.report.summary import joined_headline, overlap_sentence
 from aptdither.review.reviewer import Reviewer, accept_plan
 from tests.made import exposure, group, proposal, visit
 
@@ -171,7 +171,7 @@ def test_an_orient_that_may_differ_is_said() -> None:
     assert "their phases are independent: each is planned for itself" in finding.message
     # What they are worth at one ORIENT is said as that.
     (joined,) = plan.sets
-    assert joined_name(joined).endswith("8 exposures (id=a), if at one ORIENT")
+    assert ("visits", "if they are observed at one ORIENT") in joined_headline(joined)
     assert [group.choice.name for group in plan.groups] == ["tight-4", "tight-4"]
 
 

@@ -150,9 +150,14 @@ def joined_name(joined: JoinedSet) -> str:
     where = f"visit{'s' if len(visits) > 1 else ''} {', '.join(visits)}"
     setup = setup_name(joined)
     name = f" (id={safe_line(joined.id)})" if joined.id else ""
-    done = ", completed visits with them" if joined.completed else ""
-    orient = ", if at one ORIENT" if joined.may_be_turned else ""
-    return f"Together, {where}, {setup}: {counted(joined.n, 'exposure')}{name}{done}{orient}"
+    return f"Together, {where}, {setup}: {counted(joined.n, 'exposure')}{name}"
+
+
+def joined_headline(joined: JoinedSet) -> list[tuple[str, str]]:
+    """Return the :func:`headline` of several visits, and for which of them it holds."""
+    notes = ["completed ones count"] if joined.completed else []
+    notes += ["if they are observed at one ORIENT"] if joined.may_be_turned else []
+    return [*headline(joined), *([("visits", "; ".join(notes))] if notes else [])]
 
 
 # --- figures -------------------------------------------------------------------------------------
@@ -296,8 +301,8 @@ def headline(group: DitherGroup) -> list[tuple[str, str]]:
         why = "all exposures are at one pointing" if n > 1 else "a single exposure"
         return [*lines, ("limit", f"{why}: nothing is dithered")]
     low, high = (
-        efficiency_text(value, n)
-        for value in (group.pointing.efficiency_low, group.pointing.efficiency_high)
+        efficiency_text(value, n)  # errors may even help a poor pattern
+        for value in sorted((group.pointing.efficiency_low, group.pointing.efficiency_high))
     )
     phases = ""
     if group.clusters == 1:  # those of several are apart by chance
@@ -316,7 +321,8 @@ def _limit(group: DitherGroup) -> str:
     advice = {
         "the number of exposures costs": "take more exposures",
         "the pattern costs": "smaller steps would help (spacing=tight), or more exposures"
-        if group.min_separation_pix > 2 * group.aperture.detector.tight_spacing_pix
+        if group.exposures.prime is None
+        and group.min_separation_pix > 2 * group.aperture.detector.tight_spacing_pix
         else "a better pattern would help",
         by_errors: "keep the exposures of a filter in one orbit if you can"
         if pointing.orbits > 1

@@ -51,7 +51,7 @@ def print_plan(
         console.print(_plain(nothing), soft_wrap=True)
     print_groups(console, plan.groups, findings=plan.findings, details=details)
     for joined in plan.sets:
-        console.print(_section(words.joined_name(joined), [_facts(words.headline(joined))]))
+        console.print(_section(words.joined_name(joined), [_facts(words.joined_headline(joined))]))
     for overlap in plan.overlaps:
         console.print(Padding(_plain(words.overlap_sentence(overlap)), (0, 0, 1, 2)))
     for time in plan.times:
